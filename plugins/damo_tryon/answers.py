@@ -1,0 +1,230 @@
+"""From an HTTP answer to an Answer, or to the error that says what it means.
+
+The order is the one that the service's behaviour asks for: a result key or a code in the JSON envelope
+decides; else the gateway's ``X-Ca-Error-Code``; else the beginning of its ``X-Ca-Error-Message``; else the
+HTTP status. The status alone never decides about an envelope: 403 alone has three meanings.
+
+This module knows no Airflow, no HTTP library and no credentials.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from itertools import chain
+from typing import Final
+
+from pydantic import ValidationError
+
+from damo_tryon.contract import Answer
+from damo_tryon.errors import (
+    GATEWAY_RULES,
+    UNDEFINED_CODE,
+    VENDOR_CODES,
+    GatewayRule,
+    MismatchedAnswerError,
+    OutcomeUnknownError,
+    PollFailedError,
+    ThrottledError,
+    TryOnError,
+    VendorInternalError,
+)
+
+_MAX_MESSAGE: Final = 500
+_INTEGER: Final = re.compile(r"\s*-?\d{1,18}\s*")
+
+
+class Call(Enum):
+    """Which of the vendor's two calls was made."""
+
+    SUBMIT = "submit"
+    QUERY = "query"
+
+    @property
+    def unanswered(self) -> type[TryOnError]:
+        """The error for a call that was sent and got no answer, or none that anybody can read."""
+        return OutcomeUnknownError if self is Call.SUBMIT else PollFailedError
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One HTTP answer as it came.
+
+    Args:
+        status: HTTP status.
+        headers: Headers, names in lower case.
+        body: The raw body, empty where the gateway refuses.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @classmethod
+    def of(cls, status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Make a reply of headers in any spelling."""
+        return cls(status, {name.lower(): value for name, value in headers.items()}, body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    """What could be read of the body; every field may be missing (section 5.1)."""
+
+    code: int | None
+    message: str
+    request_id: str | None
+    data: Mapping[str, object]
+
+    @classmethod
+    def of(cls, reply: Reply) -> _Envelope:
+        """Read a reply's body; a body that is no JSON object gives an envelope without anything."""
+        try:
+            document = json.loads(reply.body)
+        except (ValueError, RecursionError):  # no JSON, no text, or nested beyond reason
+            document = None
+        fields = document if isinstance(document, dict) else {}
+        data = fields.get("data")
+        return cls(
+            code=_as_code(fields.get("code")),
+            message=_one_line(fields.get("message")),
+            request_id=_as_text(fields.get("requestId")) or reply.headers.get("x-ca-request-id"),
+            data=data if isinstance(data, dict) else {},
+        )
+
+    @property
+    def accepted(self) -> bool:
+        """Whether this is the envelope of a call that succeeded."""
+        return self.code == 0 or (self.code is None and "result_key" in self.data)
+
+
+def read_submit_answer(reply: Reply, *, internal_error_is_refusal: bool = False) -> Answer:
+    """Read the answer to ``submit``.
+
+    A result key is money: wherever one is given, an Answer is returned, be it without sub-tasks.
+
+    Args:
+        reply: The HTTP answer.
+        internal_error_is_refusal: Whether code 23500000 proves that nothing was accepted. The document does
+            not say so, hence False.
+
+    Raises:
+        TryOnError: The subclass that says what the answer means.
+    """
+    envelope = _Envelope.of(reply)
+    if not envelope.accepted:
+        raise _error_of(Call.SUBMIT, reply, envelope, internal_error_is_refusal=internal_error_is_refusal)
+    result_key = _as_text(envelope.data.get("result_key"))
+    if not result_key:
+        raise OutcomeUnknownError(
+            "the answer says success and names no result key", code=0, request_id=envelope.request_id
+        )
+    try:
+        return Answer.from_wire({**envelope.data, "result_key": result_key}, envelope.request_id)
+    except ValidationError:
+        return Answer(result_key=result_key, request_id=envelope.request_id)
+
+
+def read_query_answer(reply: Reply, result_key: str) -> Answer:
+    """Read the answer to ``query``.
+
+    Args:
+        reply: The HTTP answer.
+        result_key: The key that was asked for; an answer without a key is taken to be about it.
+
+    Raises:
+        MismatchedAnswerError: The answer is about another key.
+        TryOnError: The subclass that says what the answer means.
+    """
+    envelope = _Envelope.of(reply)
+    if not envelope.accepted:
+        raise _error_of(Call.QUERY, reply, envelope, result_key=result_key)
+    answered = _as_text(envelope.data.get("result_key")) or result_key
+    if answered != result_key:
+        raise MismatchedAnswerError(
+            f"the query was answered for the result key {answered}",
+            request_id=envelope.request_id,
+            result_key=result_key,
+        )
+    try:
+        return Answer.from_wire({**envelope.data, "result_key": answered}, envelope.request_id)
+    except ValidationError as error:
+        fields = ", ".join(sorted({".".join(map(str, problem["loc"])) for problem in error.errors()}))
+        raise PollFailedError(
+            f"the answer's task list cannot be read (at {fields})",
+            request_id=envelope.request_id,
+            result_key=result_key,
+        ) from error
+
+
+def _error_of(
+    call: Call,
+    reply: Reply,
+    envelope: _Envelope,
+    *,
+    result_key: str | None = None,
+    internal_error_is_refusal: bool = False,
+) -> TryOnError:
+    if envelope.code is None:
+        return _gateway_error(call, reply, envelope.request_id, result_key)
+    rule = VENDOR_CODES.get(envelope.code, UNDEFINED_CODE)
+    proved = rule.proves_refusal or (internal_error_is_refusal and rule.error is VendorInternalError)
+    error = rule.error(
+        envelope.message or rule.words,
+        code=envelope.code,
+        request_id=envelope.request_id,
+        proved_not_accepted=call is Call.SUBMIT and proved,
+        result_key=result_key,
+    )
+    return _with_retry_after(error, reply)
+
+
+def _gateway_error(call: Call, reply: Reply, request_id: str | None, result_key: str | None) -> TryOnError:
+    code = reply.headers.get("x-ca-error-code", "").strip()
+    message = _one_line(reply.headers.get("x-ca-error-message"))
+    if message.upper() == "OK":  # the gateway's greeting on a 200, no error
+        message = ""
+    rule = _gateway_rule(code, message, reply.status)
+    refused = rule.error if rule else None
+    error = (refused or call.unanswered)(
+        message or f"HTTP {reply.status} and no envelope in {len(reply.body)} bytes of body",
+        code=code or None,
+        request_id=request_id,
+        proved_not_accepted=call is Call.SUBMIT and refused is not None,
+        result_key=result_key,
+    )
+    return _with_retry_after(error, reply)
+
+
+def _gateway_rule(code: str, message: str, status: int) -> GatewayRule | None:
+    words = message.lower()
+    by_code = (rule for rule in GATEWAY_RULES if code in rule.codes)
+    by_message = (rule for rule in GATEWAY_RULES if words.startswith(rule.message_starts))
+    by_status = (rule for rule in GATEWAY_RULES if status in rule.statuses)
+    return next(chain(by_code, by_message, by_status), None)
+
+
+def _with_retry_after(error: TryOnError, reply: Reply) -> TryOnError:
+    seconds = reply.headers.get("retry-after", "")
+    if isinstance(error, ThrottledError) and _INTEGER.fullmatch(seconds):
+        error.retry_after = max(0.0, float(seconds))
+    return error
+
+
+def _as_code(value: object) -> int | None:
+    """Read a code: an integer by experience, a string by the document (section 5.1)."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else None
+
+
+def _as_text(value: object) -> str | None:
+    if isinstance(value, str) and value:
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _one_line(value: object) -> str:
+    return " ".join(value.split())[:_MAX_MESSAGE] if isinstance(value, str) else ""

@@ -1,0 +1,260 @@
+"""One page that shows what came of a submit task: each look, its status and its pictures, as of now.
+
+Served by Airflow's API server to people who may read the XComs of that DAG, and to nobody else. It reads the
+result keys from the task's XCom, asks the vendor, and changes nothing. It runs no script, keeps nothing, and
+takes neither keys nor a connection from the address. It must not know the catalogue or its ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import urlencode
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import requires_access_dag
+from airflow.models.xcom import XCOM_RETURN_KEY, XComModel
+from airflow.utils.session import create_session
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from damo_tryon.contract import SubTask, SubTaskStatus, url_problem
+from damo_tryon.errors import MalformedRequestError, TryOnError
+from damo_tryon.hooks import DEFAULT_CONN_ID, DamoTryOnHook
+from damo_tryon.inputs import keys_in
+from damo_tryon.names import XCOM_CONN_ID
+
+PAGE_SIZE: Final = 20
+"""Submissions shown on one page: each is one query to the vendor."""
+PATIENCE: Final = 20.0
+"""Seconds a reader waits for the vendor at most; what has not been answered by then says so."""
+_QUERIES_AT_ONCE: Final = 5
+
+_TEMPLATES: Final = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
+# Of the style as the page includes it: the browser takes no other.
+_STYLE: Final = _TEMPLATES.get_template("results_page.css").render()
+_STYLE_DIGEST: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+
+# Pictures come from whatever host the vendor or the shop uses; nothing else is loaded from anywhere.
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        f"default-src 'none'; img-src http: https: data:; style-src 'sha256-{_STYLE_DIGEST}'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+_NO_PICTURE: Final = {
+    SubTaskStatus.WAITING: "Waiting to be made.",
+    SubTaskStatus.RUNNING: "Being made.",
+    SubTaskStatus.SUCCESS: "Made, but the vendor gave no link.",
+    SubTaskStatus.FAILED: "The vendor could not make it, and gives no reason.",
+}
+
+_REFUSALS: Final = {
+    401: "Log in to Airflow in this browser, then open this page again.",
+    403: "You may not see the results of this DAG. Ask whoever manages your Airflow for its XComs.",
+    404: "There are no result keys for this task: it has not finished, nothing was accepted, or it was cleared.",
+    422: "The address of this page is incomplete. Open it with the Results button of a submit task.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which task instance the page is about.
+
+    Args:
+        dag_id: The DAG; access is checked for it.
+        run_id: The run.
+        task_id: The submit task.
+        map_index: Its index when it is mapped, else -1.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image on the page.
+
+    Args:
+        label: What it shows.
+        url: Where it is.
+        shown: Whether it may be loaded and linked: http and https only.
+    """
+
+    label: str
+    url: str
+    shown: bool
+
+    @classmethod
+    def of(cls, label: str, url: str) -> Picture:
+        """Make one; a URL that is not plain http or https becomes mere text."""
+        return cls(label, url, shown=url_problem(url) is None)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSubTask:
+    """A sub-task on the page: its status, what was given, what was made, and words where nothing was."""
+
+    status: str
+    given: tuple[Picture, ...]
+    made: tuple[Picture, ...]
+    words: str
+
+    @classmethod
+    def of(cls, sub_task: SubTask) -> ShownSubTask:
+        """Read one from the vendor's answer."""
+        named = {"model": sub_task.model_image, "tops": sub_task.tops_image, "pants": sub_task.pants_image}
+        return cls(
+            status=str(sub_task.status),
+            given=tuple(Picture.of(label, url) for label, url in named.items() if url),
+            made=tuple(
+                Picture.of(f"picture {number}", url) for number, url in enumerate(sub_task.results, start=1)
+            ),
+            words=_NO_PICTURE[sub_task.status],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSubmission:
+    """A submission on the page: its sub-tasks, or the problem that kept us from seeing them."""
+
+    result_key: str
+    sub_tasks: tuple[ShownSubTask, ...] = ()
+    problem: str = ""
+
+
+def create_app() -> FastAPI:
+    """Return the app; Airflow mounts it below ``damo_tryon.names.RESULTS_PATH``."""
+    # No documentation pages: they would be served without asking who reads them.
+    app = FastAPI(title="Try-on results", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_api_route(
+        "/results",
+        show_results,
+        methods=["GET"],
+        response_class=HTMLResponse,
+        dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.XCOM))],
+    )
+    app.add_exception_handler(HTTPException, _refuse)
+    app.add_exception_handler(RequestValidationError, _refuse)
+    return app
+
+
+async def show_results(
+    request: Request,
+    *,
+    # The pattern is Airflow's own; it also keeps out "~", which the access check reads as "any DAG".
+    dag_id: Annotated[str, Query(pattern=r"^[\w.-]+$")],
+    run_id: Annotated[str, Query(min_length=1)],
+    task_id: Annotated[str, Query(min_length=1)],
+    map_index: Annotated[int, Query(ge=-1)] = -1,
+    page: Annotated[int, Query(ge=1)] = 1,
+) -> HTMLResponse:
+    """Show one page of a task instance's submissions, asked of the vendor while the reader waits."""
+    if request.query_params.getlist("dag_id") != [dag_id]:
+        # Two of them: access might be checked for one and the results shown of the other.
+        raise HTTPException(422)
+    place = Place(dag_id, run_id, task_id, map_index)
+    result_keys, conn_id = await run_in_threadpool(read_task, place)
+    if not result_keys:
+        raise HTTPException(404)
+    pages = -(-len(result_keys) // PAGE_SIZE)
+    page = min(page, pages)
+    shown = await _ask(conn_id, result_keys[(page - 1) * PAGE_SIZE : page * PAGE_SIZE])
+    totals = Counter(sub_task.status for submission in shown for sub_task in submission.sub_tasks)
+    return _html(
+        200,
+        title="Try-on results",
+        place=place,
+        submissions=shown,
+        totals={str(status): totals[status] for status in SubTaskStatus},
+        total_keys=len(result_keys),
+        page=page,
+        pages=pages,
+        links={"previous": _link(request, page - 1), "next": _link(request, page + 1)},
+    )
+
+
+def read_task(place: Place) -> tuple[tuple[str, ...], str]:
+    """Read a submit task's result keys and the id of its connection from its XComs.
+
+    Both come from the task itself and not from the page's address, so that a reader can ask neither for other
+    people's results nor through another connection.
+    """
+    with create_session() as session:
+        values = {key: _xcom(session, place, key) for key in (XCOM_RETURN_KEY, XCOM_CONN_ID)}
+    conn_id = values[XCOM_CONN_ID]
+    try:
+        return keys_in(values[XCOM_RETURN_KEY] or []), conn_id if isinstance(
+            conn_id, str
+        ) else DEFAULT_CONN_ID
+    except MalformedRequestError:  # a task that returns something else
+        return (), DEFAULT_CONN_ID
+
+
+def _xcom(session: Session, place: Place, key: str) -> object:
+    # The value as stored: a list of text needs no decoding, and so nothing is built from what a table holds.
+    wanted = select(XComModel.value).where(
+        XComModel.dag_id == place.dag_id,
+        XComModel.run_id == place.run_id,
+        XComModel.task_id == place.task_id,
+        XComModel.map_index == place.map_index,
+        XComModel.key == key,
+    )
+    value: object = session.scalar(wanted)
+    return value
+
+
+async def _ask(conn_id: str, result_keys: Sequence[str]) -> list[ShownSubmission]:
+    hook = DamoTryOnHook(conn_id)
+    try:
+        # In a thread, and before the first query: in the API server connections can be read only that way.
+        await run_in_threadpool(hook.get_conn)
+    except TryOnError as error:
+        raise HTTPException(502, str(error)) from error
+    places = asyncio.Semaphore(_QUERIES_AT_ONCE)
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+
+    async def ask(result_key: str) -> ShownSubmission:
+        try:
+            async with asyncio.timeout_at(deadline), places:
+                answer = await hook.async_query(result_key)
+        except TimeoutError:
+            return ShownSubmission(result_key, problem="The vendor took too long to answer. Reload the page.")
+        except TryOnError as error:
+            return ShownSubmission(result_key, problem=str(error))
+        return ShownSubmission(result_key, tuple(ShownSubTask.of(one) for one in answer.sub_tasks))
+
+    return list(await asyncio.gather(*map(ask, result_keys)))
+
+
+def _link(request: Request, page: int) -> str:
+    return "?" + urlencode({**request.query_params, "page": page})
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 422
+    details = str(error.detail) if isinstance(error, HTTPException) else ""
+    return _html(status, title="No results to show", notice=_REFUSALS.get(status, details))
+
+
+def _html(status: int, **values: object) -> HTMLResponse:
+    body = _TEMPLATES.get_template("results_page.html").render(values)
+    return HTMLResponse(body, status_code=status, headers=_HEADERS)

@@ -1,0 +1,183 @@
+"""The trigger that waits for results in the triggerer: it only polls, and says what it saw in one event.
+
+It never submits, never raises what the sensor should raise, and carries no secret: its arguments are stored
+in Airflow's metadata database, so credentials are read from the connection inside the triggerer. What the
+event means for the task is ``damo_tryon.sensors``' business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from damo_tryon.contract import Answer
+from damo_tryon.errors import ThrottledError, TryOnError
+from damo_tryon.hooks import DamoTryOnHook
+from damo_tryon.watching import ResultEvent, Watch
+
+FIRST_POLL_AFTER: Final = 5.0
+"""Seconds between deferring and the first poll, at least. A trigger that fires earlier can overtake the
+scheduler, which then fails the task because its executor reported success while it is still queued."""
+
+_SLOWER: Final = 2.0  # each throttled round doubles the interval
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a trigger asks.
+
+    Args:
+        first: Seconds before the first poll, at least.
+        growth: Factor from one interval to the next, 1 or more.
+        longest: Seconds of the longest interval; throttling can ask for more.
+        spread: Share of an interval that is drawn at random and added, so that a hundred triggers that were
+            deferred together do not ask together.
+    """
+
+    first: float = FIRST_POLL_AFTER
+    growth: float = 1.5
+    longest: float = 60.0
+    spread: float = 0.25
+
+    def interval(self, base: float) -> float:
+        """Return the seconds to wait: the base and a random share of it, at most ``longest``."""
+        longest_base = max(self.first, self.longest / (1 + self.spread))
+        return min(base, longest_base) * (1 + self.spread * random.random())  # noqa: S311 - guards no secret
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time as the trigger sees it; tests bring their own.
+
+    Args:
+        now: Seconds since the epoch. Not a monotonic clock: a deadline has to hold in another process too.
+        sleep: Waits for a number of seconds.
+    """
+
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+class TryOnResultTrigger(BaseTrigger):
+    """Polls the vendor until every sub-task of every submission has ended, and fires one ``ResultEvent``.
+
+    Args:
+        conn_id: Id of the Airflow connection.
+        result_keys: The submissions to wait for. A key is not asked for again once it has ended.
+        deadline: When to give up, in seconds since the epoch. Absolute, so that a restart of the triggerer
+            does not extend it. One last poll is made before giving up.
+        first_poll_after: Seconds before the first poll, at least.
+        growth: Factor from one interval to the next.
+        longest_interval: Seconds of the longest interval.
+        max_concurrency: Queries under way at once, at most.
+        max_bad_polls: Polls of one key in a row that may fail before the trigger gives up.
+    """
+
+    def __init__(
+        self,
+        *,
+        conn_id: str,
+        result_keys: Sequence[str],
+        deadline: float,
+        first_poll_after: float = FIRST_POLL_AFTER,
+        growth: float = 1.5,
+        longest_interval: float = 60.0,
+        max_concurrency: int = 5,
+        max_bad_polls: int = 5,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow gives it no annotations
+        self.conn_id = conn_id
+        self.result_keys = list(result_keys)
+        self.deadline = deadline
+        self.first_poll_after = first_poll_after
+        self.growth = growth
+        self.longest_interval = longest_interval
+        self.max_concurrency = max_concurrency
+        self.max_bad_polls = max_bad_polls
+        self.clock = Clock()
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what the trigger is made from again in the triggerer; no secret is among it."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "conn_id": self.conn_id,
+                "result_keys": self.result_keys,
+                "deadline": self.deadline,
+                "first_poll_after": self.first_poll_after,
+                "growth": self.growth,
+                "longest_interval": self.longest_interval,
+                "max_concurrency": self.max_concurrency,
+                "max_bad_polls": self.max_bad_polls,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Poll inside this one loop and fire once. Deferring again for each poll would leak file handles."""
+        hook = DamoTryOnHook(self.conn_id)
+        event = await self._wait(hook.async_query)
+        payload = event.model_dump(mode="json")
+        yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # Airflow gives it no annotations
+
+    async def _wait(self, query: Query) -> ResultEvent:
+        watch = Watch(self.result_keys, self.max_bad_polls)
+        pace = Pace(self.first_poll_after, self.growth, self.longest_interval)
+        base = pace.first
+        wait = pace.interval(base)
+        while True:
+            left = self.deadline - self.clock.now()
+            await self.clock.sleep(max(0.0, min(wait, left)))
+            polls = _Round(watch, query, self.max_concurrency)
+            if event := await polls.run():
+                return event
+            if not watch.pending:
+                return watch.ended()
+            if self.clock.now() >= self.deadline:
+                return watch.late(f"by {_in_words(self.deadline)}")
+            base *= _SLOWER if polls.throttled else pace.growth
+            wait = max(pace.interval(base), polls.asked_to_wait)
+
+
+Query = Callable[[str], Awaitable[Answer]]
+
+
+def _in_words(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+
+
+class _Round:
+    """One poll of every pending key, a few at a time; after throttling or a stop no further key."""
+
+    def __init__(self, watch: Watch, query: Query, max_concurrency: int) -> None:
+        self.throttled = False
+        self.asked_to_wait = 0.0
+        self._watch = watch
+        self._query = query
+        self._places = asyncio.Semaphore(max_concurrency)
+        self._stopped: ResultEvent | None = None
+
+    async def run(self) -> ResultEvent | None:
+        """Return the event to stop with, if there is one."""
+        async with asyncio.TaskGroup() as polls:
+            for key in self._watch.pending:
+                polls.create_task(self._poll(key))
+        return self._stopped
+
+    async def _poll(self, key: str) -> None:
+        async with self._places:
+            if self.throttled or self._stopped is not None:
+                return
+            try:
+                self._watch.saw(key, await self._query(key))
+            except TryOnError as error:
+                if isinstance(error, ThrottledError):
+                    self.throttled = True
+                    self.asked_to_wait = max(self.asked_to_wait, error.retry_after or 0.0)
+                self._stopped = self._watch.failed(key, error) or self._stopped
