@@ -1,0 +1,79 @@
+"""What a sandbox can be told at its start.
+
+Holds values only. It knows neither HTTP nor the store, and no figure here is read from the client's package:
+the sandbox is there to check that client, so the two share nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class BadImage(StrEnum):
+    """What becomes of a submission one of whose images is unfit. The vendor's document leaves it open."""
+
+    REFUSE = "refuse"
+    """The whole submission is refused with the image's code, and nothing is charged."""
+    FAIL = "fail"
+    """The submission is accepted and charged, and that one sub-task ends FAILED."""
+
+
+class Pictures(StrEnum):
+    """How result pictures are made."""
+
+    DRAWN = "drawn"
+    """The model in the garments, some tenths of a second each."""
+    PLAIN = "plain"
+    """Pasted together in milliseconds, for measurements with thousands of looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Both ways a caller can prove itself. Kept out of every repr."""
+
+    appcode: str = field(repr=False)
+    appkey: str
+    appsecret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSettings:
+    """Settings of one sandbox; a rate or a count of 0 means "no limit".
+
+    The rates and the latency are those of a sibling service, because the vendor's document names none.
+
+    Arguments:
+        appcode, appkey, appsecret: the accepted credentials; None takes those the state file remembers, or
+            makes random ones.
+        latency: seconds one sub-task spends in RUNNING.
+        credits: uses the account holds at its start, one per result image; None never runs out.
+        submit_rate, query_rate: calls per second let through.
+        concurrency: sub-tasks running at once; those beyond it stay WAITING.
+        url_life: seconds a result link works after the answer that carried it.
+        bad_image: what an unfit image does to the submission it came in.
+        pictures: how result pictures are made.
+        strict_nonce: refuse every nonce seen in the last 15 minutes, under AppCode too.
+        image_timeout: seconds one image may take to arrive.
+        image_cache: seconds a downloaded image is not asked for again.
+        state: SQLite file to go on from; None keeps everything in memory.
+        seed: makes faults with a probability repeatable.
+    """
+
+    appcode: str | None = field(default=None, repr=False)
+    appkey: str | None = None
+    appsecret: str | None = field(default=None, repr=False)
+    latency: float = 15.0
+    credits: int | None = None
+    submit_rate: float = 10.0
+    query_rate: float = 20.0
+    concurrency: int = 5
+    url_life: float = 1800.0
+    bad_image: BadImage = BadImage.REFUSE
+    pictures: Pictures = Pictures.DRAWN
+    strict_nonce: bool = False
+    image_timeout: float = 10.0
+    image_cache: float = 5.0
+    state: Path | None = None
+    seed: int = 0
