@@ -91,10 +91,13 @@ def cut(picture: Image.Image) -> Cutout | None:
     if float(border.mean()) > _PLAIN_DEVIATION:
         return None
     threshold = float(np.clip(2.5 * np.percentile(border, 90), 6.0, 30.0))
-    solid = _largest(_closed(~_reached(difference < threshold, _border_of(difference))))
+    ground_like = difference < threshold
+    barrier = _closed(~ground_like)
+    solid = _largest(~_reached(~barrier, _border_of(difference)))
+    slits = barrier & _reached(ground_like, ~solid)
     if not 0.01 < float(solid.mean()) < 0.97:
         return None
-    return _soft_cutout(rgb, ground, solid, difference, threshold)
+    return _soft_cutout(rgb, ground, solid & ~slits, difference, threshold)
 
 
 def outline(alpha: Floats) -> Outline | None:
@@ -232,14 +235,15 @@ def _rows_of(solid: Bools, axis: float) -> tuple[NDArray[np.float64], NDArray[np
     padded[:, 1:-1] = solid
     turns = np.diff(padded, axis=1)
     reach = solid.shape[1] * 0.1
+    beside = 3.0  # a gap this near to the axis is still in the middle
     started = False
     for index, turn in enumerate(turns):
         begins, ends = np.flatnonzero(turn == 1), np.flatnonzero(turn == -1)
         if begins.size == 0:
             continue
-        holds = (begins <= axis) & (ends >= axis)
+        holds = (begins < axis - beside) & (ends > axis + beside)
         if not holds.any():  # two legs, or an open neck: what is next to the axis on either side
-            left, right = np.flatnonzero(ends <= axis), np.flatnonzero(begins >= axis)
+            left, right = np.flatnonzero(ends <= axis + beside), np.flatnonzero(begins >= axis - beside)
             if left.size and axis - ends[left[-1]] < reach:
                 holds[left[-1]] = True
             if right.size and begins[right[0]] - axis < reach:

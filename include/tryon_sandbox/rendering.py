@@ -22,6 +22,7 @@ _FULL_BODY = "FULL_BODY"
 _SLEEVE_EASE = 1.14  # a sleeve is at least this much wider than the arm in it
 _BODY_EASE = 1.05
 _LEG_EASE = 1.10
+_MASK_EASE = 0.86
 _SHOULDER_SHARE = 0.196  # where shoulders stand on an upright body, from the crown down
 _TROUSER_SHAPE = 1.9  # a lower garment this many times higher than wide has legs that end at the ankle
 _ANKLE_SHARE = 0.943
@@ -42,6 +43,7 @@ class _Figure:
     shoulder_width: float
     chest_width: float
     line: Outline | None
+    ease: float = 1.0  # less where `line` is that of a mask, which has air in it already
 
     def at(self, share: float) -> float:
         """The row at `share` of the person's height, 0 the crown and 1 the soles."""
@@ -256,7 +258,7 @@ def _dressed(
             place, body = _place(garment, figure, variation), figure
         else:
             begin, end = ((0.4, 1.0) if garment.lower else (0.0, 0.5)) if len(garments) > 1 else (0.0, 1.0)
-            place, body = _boxed(garment, box, begin, end), replace(figure, line=box)
+            place, body = _boxed(garment, box, begin, end), replace(figure, line=box, ease=_MASK_EASE)
         _lay(layer, garment, place, body)
     return layer if clip is None else layer * clip[..., None]
 
@@ -297,7 +299,8 @@ def _controls(
     target = plain.copy()
     if figure.line is not None:
         body = _edges(figure.line, rows + 0.5, legs=garment.lower)
-        pull = _pull(own, plain, body, garment, max(2, round(figure.height * 0.014)))
+        even = max(2, round(figure.height * 0.014))
+        pull = _pull(own, plain, body, garment, even=even, slack=figure.ease)
         target = plain + pull * _weight(garment, figure, rows)[:, None]
         for left in range(own.shape[1] - 1):  # what has no width on the garment gets none on the person
             empty = own[:, left + 1] - own[:, left] < 1.5
@@ -321,12 +324,15 @@ def _edges(line: Outline, rows: Numbers, *, legs: bool) -> Numbers:
     return np.column_stack([np.interp(rows, line.rows, column) for column in columns])
 
 
-def _pull(own: Numbers, plain: Numbers, body: Numbers, garment: _Garment, even: int) -> Numbers:
+def _pull(
+    own: Numbers, plain: Numbers, body: Numbers, garment: _Garment, *, even: int, slack: float
+) -> Numbers:
     """How far each edge of the garment moves so that every part lies over, and covers, its part of the body.
 
     Arguments:
         own, plain, body: edges in the garment's picture, the same laid on the person unbent, and the body's.
         even: over how many rows the movement is evened out.
+        slack: share of the usual ease.
     """
     moved = np.zeros_like(plain)
     if garment.lower:
@@ -342,7 +348,7 @@ def _pull(own: Numbers, plain: Numbers, body: Numbers, garment: _Garment, even: 
         if worn.size < 4 * even:  # a short sleeve tells too little of how the arm in it runs
             continue
         worn = worn[: max(4, worn.size - worn.size // 14)]  # a slanted hem's last rows are no measure of its width
-        half = np.maximum(width, wide * ease)[worn] / 2
+        half = np.maximum(width, wide * ease * slack)[worn] / 2
         middle = ((body[:, left] + body[:, right]) / 2)[worn]
         every = np.arange(len(plain))
         moved[:, left] = np.interp(every, worn, middle - half - plain[worn, left])

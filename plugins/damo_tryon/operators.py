@@ -158,8 +158,9 @@ class TryOnSubmitOperator(BaseOperator):
             either way. When nothing at all was accepted the task fails.
         on_doubt: What to do about looks whose submission was begun and never answered. "fail": send nothing
             further and fail. "continue": leave them out and push them as XCom ``in_doubt``. "resend": send
-            what an earlier try left in doubt once more, which can be a second charge. Templated, so that
-            a person can say it when clearing the task: ``on_doubt="{{ params.on_doubt }}"``.
+            what an earlier try left in doubt once more, which can be a second charge. Templated, so that a
+            person can say it before clearing the task, for instance by an Airflow variable:
+            ``on_doubt="{{ var.value.get('tryon_on_doubt', 'fail') }}"``.
         retry_policy: Default ``SUBMIT_RETRY_POLICY``; None for Airflow's plain retries.
         kwargs: What ``BaseOperator`` takes.
 
@@ -299,7 +300,10 @@ class TryOnSubmitOperator(BaseOperator):
             ) from error
 
 
-_NEXT_STEP_FOR_REFUSED: Final = "The log names each of them: replace its images, then clear the task; what was accepted is not sent again."
+_NEXT_STEP_FOR_REFUSED: Final = (
+    "The log names each of them: replace its images, then clear the task; "
+    "what was accepted is not sent again."
+)
 _NEXT_STEP_FOR_DOUBTS: Final = (
     "The log names each of them: compare the vendor's bill with what was sent, then clear the task with "
     'on_doubt="resend" to send them once more or "continue" to go on without them.'

@@ -1,0 +1,155 @@
+"""The account of a run: every look it asked for has an end or a known place, and the run is red or green by it.
+
+It must not know the vendor or Airflow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select, update
+
+from tryon_catalogue.catalogue import Catalogue
+from tryon_catalogue.ledger.states import SubmissionState
+from tryon_catalogue.ledger.tables import batches, looks, rejections, run_looks, runs, submissions
+from tryon_catalogue.looks import LookState
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from tryon_catalogue.settings import AccountSettings, Settings
+
+
+class RunFailedError(Exception):
+    """Too little of a run succeeded; says how much, and where the looks are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What became of a run.
+
+    :param run_id: the run
+    :param rows: rows of the export
+    :param rejected_rows: rows that could not be used
+    :param known: looks of the export that had an end before this run
+    :param looks: the looks that were this run's to make, by state
+    :param elsewhere: further looks that it asked for and another run carries
+    :param submissions: calls the vendor accepted in this run
+    :param uses: uses that are expected to be charged for them
+    :param cost: price of the uses
+    :param currency: of the cost
+    :param rows_written: rows of the catalogue that this account changed
+    """
+
+    run_id: str
+    rows: int
+    rejected_rows: int
+    known: int
+    looks: dict[str, int]
+    elsewhere: int
+    submissions: int
+    uses: int
+    cost: Decimal
+    currency: str
+    rows_written: int
+
+    @property
+    def tried(self) -> int:
+        """Looks that were this run's to make."""
+        return sum(self.looks.values())
+
+    @property
+    def published(self) -> int:
+        """Looks of this run whose pictures are in the catalogue."""
+        return self.looks.get(LookState.PUBLISHED.value, 0)
+
+    def as_json(self) -> dict[str, object]:
+        """Give the account as plain values: counts only, fit for an XCom."""
+        return {**asdict(self), "cost": str(self.cost)}
+
+    def __str__(self) -> str:
+        states = ", ".join(f"{count} {state}" for state, count in sorted(self.looks.items())) or "none"
+        return (
+            f"{self.rows} rows read, {self.rejected_rows} rejected; {self.known} looks known before, "
+            f"{self.tried} to make: {states}"
+            f"{f', {self.elsewhere} carried by another run' if self.elsewhere else ''}; "
+            f"{self.submissions} submissions, {self.uses} uses, {self.cost} {self.currency}."
+        )
+
+
+def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
+    """Write what is left to write to the catalogue, count, and keep the account with the run.
+
+    :param engine: the ledger's
+    :param settings: the catalogue, the price
+    :param run_id: the run
+    :raises LookupError: when the ledger has no such run
+    """
+    with engine.connect() as connection:
+        catalogue = Catalogue(connection, settings.catalogue)
+    rows_written = catalogue.write_run(engine, run_id)
+    with engine.begin() as connection:
+        run = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
+        if run is None:
+            raise LookupError(
+                f"the ledger has no run {run_id}: its export was never read; see the log of the plan task"
+            )
+        ours = batches.c.run_id.is_not_distinct_from(run_id)
+        counted = connection.execute(
+            select(ours, looks.c.state, func.count())
+            .join(run_looks, run_looks.c.look_key == looks.c.key)
+            .outerjoin(batches, batches.c.id == looks.c.batch_id)
+            .where(run_looks.c.run_id == run_id)
+            .group_by(ours, looks.c.state)
+        ).all()
+        calls, uses = connection.execute(
+            select(func.count(), func.coalesce(func.sum(submissions.c.uses), 0)).where(
+                submissions.c.run_id == run_id,
+                submissions.c.state.in_([SubmissionState.SUBMITTED.value, SubmissionState.COLLECTED.value]),
+            )
+        ).one()
+        rejected = connection.execute(
+            select(func.count(rejections.c.line.distinct())).where(rejections.c.run_id == run_id)
+        ).scalar_one()
+        account = Account(
+            run_id=run_id,
+            rows=run.rows_read,
+            rejected_rows=rejected,
+            known=run.looks_known,
+            looks={state: count for is_ours, state, count in counted if is_ours},
+            elsewhere=sum(count for is_ours, _, count in counted if not is_ours),
+            submissions=calls,
+            uses=uses,
+            cost=settings.price.per_use * uses,
+            currency=settings.price.currency,
+            rows_written=rows_written,
+        )
+        connection.execute(
+            update(runs).where(runs.c.id == run_id).values(ended_at=func.now(), summary=account.as_json())
+        )
+    return account
+
+
+def judge(account: Account, settings: AccountSettings) -> None:
+    """Raise when too little of a run succeeded. Nothing to make is success; nothing made never is.
+
+    :param account: of the run
+    :param settings: the ``[account]`` section
+    :raises RunFailedError: the run is red
+    """
+    if account.rows and account.rejected_rows == account.rows:
+        raise RunFailedError(
+            f"every row of the export was rejected ({account.rows}): the first reasons are in the table "
+            f"rejections of this run; check [export.columns] against the export. {account}"
+        )
+    if not account.tried:
+        return
+    share = account.published / account.tried
+    if account.published == 0 or share < settings.min_success:
+        raise RunFailedError(
+            f"{account.published} of {account.tried} looks were published, less than [account] min_success = "
+            f"{settings.min_success:g} asks for. {account} What is submitted is paid for and is collected by a "
+            "later try of its publish task."
+        )

@@ -1,0 +1,339 @@
+"""One look at a run: every look's model, garments and picture side by side, as a PNG and as a page of HTML.
+
+Both stand alone: the page carries its thumbnails inside and asks nothing of the network. It is given bytes and
+words; it must not know the ledger, the archive or where anything is stored.
+"""
+
+import base64
+import html as markup
+import io
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+
+Thumbnails = dict[bytes, tuple[str, str]]  # encoded image -> its data URI and the colour of its ground
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Colour = tuple[int, int, int]
+
+_FONTS = (  # fonts that know Chinese, most handsome first; none is needed
+    "NotoSansCJK-Regular.ttc",
+    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+    "/usr/share/fonts/google-noto-cjk/NotoSansCJK-Regular.ttc",
+    "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
+    "/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc",
+    "/System/Library/Fonts/PingFang.ttc",
+    "/System/Library/Fonts/STHeiti Light.ttc",
+    "C:/Windows/Fonts/msyh.ttc",
+)
+_UNREADABLE = (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+
+_PAPER, _CARD, _INK, _SOFT, _LINE = (246, 244, 240), (255, 255, 255), (32, 31, 36), (122, 118, 124), (228, 224, 217)
+_EMPTY = (240, 237, 232)
+_PANEL = (216, 288)
+_GAP, _PADDING, _CAPTION, _MARGIN, _HEAD = 8, 18, 92, 56, 150
+_COLUMNS = ((2, 1), (6, 2), (15, 3))  # up to so many rows, so many columns; more rows stand in four
+
+_TONES: dict[str, Colour] = {
+    "PUBLISHED": (34, 122, 82),
+    "SUCCEEDED": (34, 122, 82),
+    "REVIEW": (164, 106, 12),
+    "IN_DOUBT": (118, 74, 168),
+    "REJECTED": (178, 52, 52),
+    "FAILED": (178, 52, 52),
+}
+_OTHER_TONE: Colour = (84, 96, 116)
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """One look on the sheet.
+
+    Arguments:
+        sku, title, model_name: of the garment and the model, as written in the export and the roster.
+        state: the look's state, such as "PUBLISHED".
+        reason: why it ended so, in words; empty when there is nothing to say.
+        model_image, garment_images, pictures: encoded images; what is missing is shown as an empty field.
+    """
+
+    sku: str
+    title: str
+    model_name: str
+    state: str
+    reason: str
+    model_image: bytes | None
+    garment_images: tuple[bytes, ...]
+    pictures: tuple[bytes, ...]
+
+
+def write_contact_sheet(rows: Iterable[SheetRow], png: Path | None, html: Path, *, title: str) -> None:
+    """Write the sheet.
+
+    Arguments:
+        rows: the looks, in the order they are shown.
+        png: where the one large image goes; None writes none.
+        html: where the page goes. Missing folders are made.
+        title: the heading.
+    Raises:
+        OSError: a file cannot be written.
+    """
+    shown = list(rows)
+    html.parent.mkdir(parents=True, exist_ok=True)
+    html.write_text(_page(shown, title), encoding="utf-8")
+    if png is not None:
+        png.parent.mkdir(parents=True, exist_ok=True)
+        _poster(shown, title).save(png, "PNG", optimize=True)
+
+
+def _opened(image: bytes | None, size: tuple[int, int]) -> Image.Image | None:
+    """The image in RGB, no larger than `size`; None when there is none or it cannot be read."""
+    if image is None:
+        return None
+    try:
+        with Image.open(io.BytesIO(image)) as opened:
+            opened.draft("RGB", (size[0] * 2, size[1] * 2))
+            rgba = opened.convert("RGBA")
+    except _UNREADABLE:
+        return None
+    rgba.thumbnail(size, Image.Resampling.LANCZOS)
+    flat = Image.new("RGB", rgba.size, (255, 255, 255))
+    flat.paste(rgba, mask=rgba.getchannel("A"))
+    return flat
+
+
+def _ground(picture: Image.Image) -> Colour:
+    """The colour of an RGB picture's upper left corner."""
+    red, green, blue = picture.crop((0, 0, 1, 1)).tobytes()
+    return red, green, blue
+
+
+def _tally(rows: list[SheetRow]) -> str:
+    counts = Counter(row.state for row in rows)
+    looks = f"{len(rows)} look{'' if len(rows) == 1 else 's'}"
+    return "  ·  ".join([looks, *(f"{count} {_words(state)}" for state, count in counts.most_common())])
+
+
+def _words(state: str) -> str:
+    return state.replace("_", " ").lower()
+
+
+# --- the PNG ---------------------------------------------------------------------------------------------------
+
+
+def _poster(rows: list[SheetRow], title: str) -> Image.Image:
+    columns = next((columns for most, columns in _COLUMNS if len(rows) <= most), 4)
+    card = (3 * _PANEL[0] + 2 * _GAP + 2 * _PADDING, _PANEL[1] + _CAPTION + _PADDING)
+    space = 26
+    lines = max(1, -(-len(rows) // columns))
+    size = (
+        2 * _MARGIN + columns * card[0] + (columns - 1) * space,
+        _HEAD + _MARGIN + lines * card[1] + (lines - 1) * space,
+    )
+    poster = Image.new("RGB", size, _PAPER)
+    draw = ImageDraw.Draw(poster)
+    wide = size[0] - 2 * _MARGIN
+    _text(draw, (_MARGIN, 50), title, 44, _INK, wide)
+    _text(draw, (_MARGIN, 104), _tally(rows), 20, _SOFT, wide)
+    for index, row in enumerate(rows):
+        left = _MARGIN + (index % columns) * (card[0] + space)
+        top = _HEAD + (index // columns) * (card[1] + space)
+        _card(poster, draw, row, (left, top), card)
+    return poster
+
+
+def _card(
+    poster: Image.Image, draw: ImageDraw.ImageDraw, row: SheetRow, at: tuple[int, int], size: tuple[int, int]
+) -> None:
+    left, top = at
+    draw.rounded_rectangle((left, top, left + size[0], top + size[1]), 18, fill=_CARD, outline=_LINE)
+    x, y = left + _PADDING, top + _PADDING
+    inner = size[0] - 2 * _PADDING
+    if row.model_image is None and not row.garment_images and not row.pictures:
+        draw.rounded_rectangle((x, y, x + inner, y + _PANEL[1]), 10, fill=_EMPTY)
+        _text(draw, (x + 24, y + _PANEL[1] // 2 - 11), row.reason or "no images", 19, _SOFT, inner - 48)
+    else:
+        _panel(poster, (x, y), [row.model_image])
+        _panel(poster, (x + _PANEL[0] + _GAP, y), list(row.garment_images) or [None])
+        spot = (x + 2 * (_PANEL[0] + _GAP), y)
+        _panel(poster, spot, [row.pictures[0] if row.pictures else None])
+        if not row.pictures:
+            missing = row.reason or "no picture"
+            _text(draw, (spot[0] + 16, y + _PANEL[1] // 2 - 10), missing, 17, _SOFT, _PANEL[0] - 32)
+    baseline = y + _PANEL[1] + 14
+    chip = _chip(draw, (left + size[0] - _PADDING, baseline), row.state)
+    _text(draw, (x, baseline), row.sku, 23, _INK, inner - chip - 16)
+    _text(draw, (x, baseline + 34), row.title or row.reason, 18, _INK, inner - 170)
+    right = _fitting(row.model_name, _font(17), 150)
+    draw.text((left + size[0] - _PADDING, baseline + 34), right, font=_font(17), fill=_SOFT, anchor="ra")
+
+
+def _panel(poster: Image.Image, at: tuple[int, int], images: list[bytes | None]) -> None:
+    """Fill one field with one image, or with two one above the other."""
+    field = Image.new("RGB", _PANEL, _EMPTY)
+    high = (_PANEL[1] - _GAP * (len(images) - 1)) // len(images)
+    for index, image in enumerate(images):
+        opened = _opened(image, (_PANEL[0] * 3, _PANEL[1] * 3))
+        if opened is None:
+            continue
+        spot = Image.new("RGB", (_PANEL[0], high), _ground(opened))  # its own ground fills the field
+        opened.thumbnail((_PANEL[0], high), Image.Resampling.LANCZOS)
+        spot.paste(opened, ((_PANEL[0] - opened.width) // 2, (high - opened.height) // 2))
+        field.paste(spot, (0, index * (high + _GAP)))
+    mask = Image.new("L", (_PANEL[0] * 3, _PANEL[1] * 3), 0)
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, mask.width - 1, mask.height - 1), 30, fill=255)
+    poster.paste(field, at, mask.resize(_PANEL, Image.Resampling.LANCZOS))
+
+
+def _chip(draw: ImageDraw.ImageDraw, at: tuple[int, int], state: str) -> int:
+    """Draw the state in a coloured pill that ends at `at`; returns its width."""
+    tone = _TONES.get(state, _OTHER_TONE)
+    font, word = _font(15), _words(state)
+    wide = round(font.getlength(word)) + 24
+    pale: Colour = (228 + tone[0] // 10, 228 + tone[1] // 10, 228 + tone[2] // 10)
+    draw.rounded_rectangle((at[0] - wide, at[1] - 2, at[0], at[1] + 26), 14, fill=pale)
+    draw.text((at[0] - wide / 2, at[1] + 12), word, font=font, fill=tone, anchor="mm")
+    return wide
+
+
+def _text(
+    draw: ImageDraw.ImageDraw, at: tuple[int, int], words: str, size: int, colour: Colour, wide: int
+) -> None:
+    font = _font(size)
+    draw.text(at, _fitting(_drawable(words, font), font, wide), font=font, fill=colour)
+
+
+def _fitting(words: str, font: Font, wide: int) -> str:
+    if font.getlength(words) <= wide:
+        return words
+    while words and font.getlength(words + "…") > wide:
+        words = words[:-1]
+    return words.rstrip() + "…"
+
+
+def _drawable(words: str, font: Font) -> str:
+    """The words the font has letters for; a word with a missing letter is left out rather than drawn as boxes."""
+    return " ".join(word for word in words.split() if all(_known(letter, font) for letter in word))
+
+
+@cache
+def _known(letter: str, font: Font) -> bool:
+    return letter.isascii() or bytes(font.getmask(letter)) != bytes(font.getmask("\uffff"))
+
+
+@cache
+def _font(size: int) -> Font:
+    for name in _FONTS:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)
+
+
+# --- the page --------------------------------------------------------------------------------------------------
+
+_STYLE = """
+:root { color-scheme: light dark; --paper: #f6f4f0; --card: #fff; --ink: #201f24; --soft: #6f6b73;
+  --line: #e4e0d9; --empty: #f0ede8; --good: #227a52; --warn: #94600a; --bad: #b23434; --doubt: #764aa8;
+  --other: #546074; }
+@media (prefers-color-scheme: dark) { :root { --paper: #16161a; --card: #1f1f25; --ink: #f1eff3; --soft: #a39fa9;
+  --line: #303038; --empty: #2a2a31; --good: #6fd3a2; --warn: #f0bc6a; --bad: #ff9a93; --doubt: #c9a6f2;
+  --other: #a9b6cc; } }
+* { box-sizing: border-box; }
+body { margin: 0; padding: clamp(1.25rem, 4vw, 4rem); background: var(--paper); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", "PingFang SC", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif; }
+header { max-width: 110rem; margin: 0 auto clamp(1.5rem, 3vw, 2.75rem); }
+h1 { margin: 0 0 .4rem; font-size: clamp(1.6rem, 3.4vw, 2.6rem); line-height: 1.15; letter-spacing: -.02em;
+  font-weight: 650; text-wrap: balance; }
+header p { margin: 0; color: var(--soft); }
+main { display: grid; gap: clamp(1rem, 2vw, 1.6rem); max-width: 110rem; margin: 0 auto;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 27rem), 1fr)); }
+article { background: var(--card); border: 1px solid var(--line); border-radius: 18px; padding: 1rem;
+  display: flex; flex-direction: column; gap: .85rem; min-width: 0; }
+.fields { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: .5rem; }
+figure { margin: 0; aspect-ratio: 3 / 4; border-radius: 10px; overflow: hidden; background: var(--empty);
+  display: grid; gap: 4px; color: var(--soft); font-size: .8rem; place-items: center; text-align: center; }
+figure.filled { place-items: stretch; }
+figure.pair { grid-template-rows: 1fr 1fr; }
+img { width: 100%; height: 100%; min-height: 0; object-fit: contain; display: block; }
+.caption { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: .1rem .75rem; align-items: baseline; }
+h2 { margin: 0; font-size: 1.05rem; font-weight: 650; letter-spacing: -.005em; overflow-wrap: anywhere; }
+.caption p { margin: 0; overflow-wrap: anywhere; }
+.caption .state { justify-self: end; }
+.model { text-align: right; }
+.model, .reason { color: var(--soft); font-size: .9rem; }
+.reason { grid-column: 1 / -1; padding-top: .35rem; }
+.state { --tone: var(--other); color: var(--tone); font-size: .78rem; font-weight: 600; padding: .15rem .6rem;
+  border-radius: 99px; white-space: nowrap; background: color-mix(in srgb, var(--tone) 13%, transparent); }
+.state.good { --tone: var(--good); } .state.warn { --tone: var(--warn); }
+.state.bad { --tone: var(--bad); } .state.doubt { --tone: var(--doubt); }
+.more { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: .5rem; }
+@media (max-width: 30rem) { article { padding: .75rem; border-radius: 14px; } body { padding: 1rem .75rem; } }
+@media print { body { background: #fff; } article { break-inside: avoid; } }
+"""
+
+_KINDS = {
+    "PUBLISHED": "good",
+    "SUCCEEDED": "good",
+    "REVIEW": "warn",
+    "IN_DOUBT": "doubt",
+    "REJECTED": "bad",
+    "FAILED": "bad",
+}
+
+
+def _page(rows: list[SheetRow], title: str) -> str:
+    heading = markup.escape(title)
+    thumbnails: Thumbnails = {}  # one model is on many rows: each image is made small once
+    cards = "\n".join(_article(row, thumbnails) for row in rows)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{heading}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<header><h1>{heading}</h1><p>{markup.escape(_tally(rows))}</p></header>\n"
+        f"<main>\n{cards}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _article(row: SheetRow, thumbnails: Thumbnails) -> str:
+    model = [] if row.model_image is None else [row.model_image]
+    result = list(row.pictures[:1])
+    fields = "".join(
+        _figure(images, f"{what}: {row.sku}", what, thumbnails)
+        for what, images in (("model", model), ("garment", list(row.garment_images)), ("picture", result))
+    )
+    more = "".join(_figure([extra], f"picture: {row.sku}", "picture", thumbnails) for extra in row.pictures[1:])
+    reason = f'<p class="reason">{markup.escape(row.reason)}</p>' if row.reason else ""
+    kind = _KINDS.get(row.state, "other")
+    return (
+        f'<article><div class="fields">{fields}</div>'
+        + (f'<div class="more">{more}</div>' if more else "")
+        + f'<div class="caption"><h2>{markup.escape(row.sku)}</h2>'
+        f'<span class="state {kind}">{markup.escape(_words(row.state))}</span>'
+        f'<p>{markup.escape(row.title)}</p><p class="model">{markup.escape(row.model_name)}</p>{reason}</div></article>'
+    )
+
+
+def _figure(images: list[bytes], label: str, what: str, thumbnails: Thumbnails) -> str:
+    sources = [source for source in (_thumbnail(image, thumbnails) for image in images) if source[0]]
+    if not sources:
+        return f"<figure>no {what}</figure>"
+    alt = markup.escape(label, quote=True)
+    inside = "".join(f'<img alt="{alt}" src="{uri}" style="background:{ground}">' for uri, ground in sources)
+    return f'<figure class="filled{" pair" if len(sources) > 1 else ""}">{inside}</figure>'
+
+
+def _thumbnail(image: bytes, thumbnails: Thumbnails) -> tuple[str, str]:
+    """The image as a small data URI, empty when it cannot be read, and the colour that fills its field."""
+    if image not in thumbnails:
+        opened = _opened(image, (360, 480))
+        thumbnails[image] = ("", "")
+        if opened is not None:
+            encoded = io.BytesIO()
+            opened.save(encoded, "JPEG", quality=82, optimize=True)
+            text = base64.b64encode(encoded.getvalue()).decode("ascii")
+            thumbnails[image] = (f"data:image/jpeg;base64,{text}", "#{:02x}{:02x}{:02x}".format(*_ground(opened)))
+    return thumbnails[image]

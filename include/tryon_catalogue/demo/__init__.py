@@ -1,0 +1,1 @@
+"""The demo: a night from export to pictures, all on this machine."""

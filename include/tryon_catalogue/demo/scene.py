@@ -1,0 +1,183 @@
+"""The scene of the demo and of the end-to-end tests: a shop, its exports and pictures, the sandbox, and Airflow.
+
+Everything runs on this machine and listens on loopback. It must not know how a run is shown.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+from sqlalchemy import text
+
+from tryon_catalogue.ledger.database import engine_for, migrate
+from tryon_catalogue.local.ports import remembered_port
+from tryon_catalogue.local.stack import LocalStack
+from tryon_catalogue.settings import load_settings
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from sqlalchemy import Engine
+
+    from tryon_catalogue.local.api import AirflowApi
+
+PROJECT: Final = Path(__file__).resolve().parents[3]
+SAMPLES: Final = PROJECT / "include" / "samples"
+DAG_ID: Final = "tryon_nightly"
+IMAGES_MARK: Final = "{images}"
+
+# The shop's own table, as its people made it; the settings of the samples name these columns.
+SHOP_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS catalogue (
+    sku text PRIMARY KEY,
+    title text NOT NULL,
+    collection text NOT NULL,
+    tryon_picture_url text,
+    tryon_picture_urls jsonb,
+    tryon_status text,
+    tryon_detail text,
+    tryon_updated_at timestamptz
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is there once the curtain is up.
+
+    :param stack: PostgreSQL and Airflow
+    :param engine: the database with the shop's table and the ledger
+    :param exports: folder of the exports
+    :param archive: folder of the pictures
+    :param images_url: base URL of the samples' images
+    :param sandbox_url: the stand-in vendor
+    """
+
+    stack: LocalStack
+    engine: Engine
+    exports: Path
+    archive: Path
+    images_url: str
+    sandbox_url: str
+
+    @property
+    def api(self) -> AirflowApi:
+        """Airflow's REST API."""
+        return self.stack.api
+
+    def write_export(self, day: date, template: Path = SAMPLES / "catalogue.csv") -> Path:
+        """Let the shop export its catalogue for one date, and add to its table the rows it does not have.
+
+        :param day: the export's date
+        :param template: a CSV file in which ``{images}`` stands for the base URL of the images
+        """
+        content = template.read_text(encoding="utf-8").replace(IMAGES_MARK, self.images_url)
+        file = self.exports / f"catalogue-{day.isoformat()}.csv"
+        file.write_text(content, encoding="utf-8")
+        rows = [
+            {name: row[name] for name in ("sku", "title", "collection")}
+            for row in csv.DictReader(content.splitlines())
+        ]
+        with self.engine.begin() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO catalogue (sku, title, collection) VALUES (:sku, :title, :collection) "
+                    "ON CONFLICT DO NOTHING"
+                ),
+                rows,
+            )
+        return file
+
+    def charges(self) -> dict[str, Any]:
+        """Ask the sandbox what it charged."""
+        answer: dict[str, Any] = requests.get(f"{self.sandbox_url}/_sandbox/charges", timeout=10).json()
+        return answer
+
+    def set_faults(self, faults: Sequence[Mapping[str, Any]]) -> None:
+        """Tell the sandbox what to do wrong.
+
+        :param faults: replace those it has
+        """
+        requests.put(f"{self.sandbox_url}/_sandbox/faults", json=list(faults), timeout=10).raise_for_status()
+
+
+@contextmanager
+def open_scene(
+    home: Path,
+    *,
+    latency: float = 1.0,
+    airflow_port: int = 0,
+    sandbox_options: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    durable: bool = True,
+) -> Iterator[Scene]:
+    """Put everything in place and start it; end it all when the block is left.
+
+    :param home: folder for all of it; a second opening goes on with what the first left
+    :param latency: seconds the sandbox takes for a sub-task
+    :param airflow_port: of the UI; 0 for a free one
+    :param sandbox_options: further options of ``tryon sandbox``
+    :param env: further environment of Airflow, settings as ``TRYON_*`` among them
+    :param durable: False lets PostgreSQL skip what only a power cut needs
+    """
+    stack = LocalStack(
+        home,
+        dags_folder=PROJECT / "dags",
+        plugins_folder=PROJECT / "plugins",
+        airflow_port=airflow_port,
+        durable=durable,
+    )
+    with stack:
+        exports, archive = stack.home / "exports", stack.home / "archive"
+        exports.mkdir(exist_ok=True)
+        # The images' URLs are part of what a look is known by: the same port at every start.
+        images_url = stack.serve_folder(
+            "images", SAMPLES / "images", port=remembered_port(stack.home, "images")
+        )
+        sandbox = _start_sandbox(stack, latency, sandbox_options)
+        environment = {
+            "AIRFLOW_CONN_DAMO_TRYON": json.dumps(
+                {"conn_type": "damo_tryon", "host": sandbox["url"], "password": sandbox["appcode"]}
+            ),
+            "TRYON_EXPORT__PATH": str(exports / "catalogue-{ds}.csv"),
+            "TRYON_ROSTER__BASE_URL": images_url,
+            "TRYON_ARCHIVE__PATH": str(archive),
+            "TRYON_FETCH__ALLOW_PRIVATE": "true",
+            "TRYON_NIGHT__SCHEDULE": "",  # runs start when the scene says so
+            **(env or {}),
+        }
+        settings = load_settings()
+        engine = engine_for(stack.catalogue_url, settings.ledger.schema_name)
+        migrate(engine, settings.ledger.schema_name)
+        with engine.begin() as connection:
+            connection.execute(text(SHOP_TABLE))
+        api = stack.start_airflow(environment)
+        api.set_pool(settings.batches.pool, settings.batches.pool_slots, include_deferred=True)
+        stack.wait_for_dags(DAG_ID)
+        api.unpause(DAG_ID)
+        yield Scene(stack, engine, exports, archive, images_url, sandbox["url"])
+
+
+def _start_sandbox(stack: LocalStack, latency: float, options: Sequence[str]) -> dict[str, str]:
+    argv = [
+        sys.executable,
+        "-m",
+        "tryon_sandbox",
+        "--json",
+        "--port",
+        str(remembered_port(stack.home, "sandbox")),
+    ]
+    argv += ["--latency", str(latency), "--state", str(stack.home / "sandbox.sqlite"), *options]
+    process = stack.spawn("sandbox", argv, ready=lambda one: one.first_json_line())
+    line = process.first_json_line()
+    if line is None:
+        raise RuntimeError(f"the sandbox did not say its address; see {process.log_path}")
+    return line

@@ -1,0 +1,44 @@
+"""The demo's contact sheet: model, garments and result of every look side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tryon_catalogue.contact_sheet import SheetRow, write_contact_sheet
+from tryon_catalogue.demo.scene import SAMPLES
+
+if TYPE_CHECKING:
+    from tryon_catalogue.demo.outcome import LookOutcome, Outcome
+    from tryon_catalogue.demo.scene import Scene
+
+
+def write_sheet(scene: Scene, outcome: Outcome) -> tuple[Path, Path]:
+    """Write the contact sheet of a run.
+
+    :returns: the picture and the page
+    """
+    picture, page = scene.stack.home / "contact-sheet.png", scene.stack.home / "contact-sheet.html"
+    write_contact_sheet(
+        [_row(look) for look in outcome.looks], picture, page, title="Garments on models: one night"
+    )
+    return picture, page
+
+
+def _row(look: LookOutcome) -> SheetRow:
+    model, *garments = (_image(url) for url in look.images)
+    return SheetRow(
+        sku=look.sku,
+        title=look.title,
+        model_name=look.model or "as the row names",
+        state=look.state,
+        reason=look.reason,
+        model_image=model,
+        garment_images=tuple(garments),
+        pictures=tuple(Path(path).read_bytes() for path in look.pictures),
+    )
+
+
+def _image(url: str) -> bytes:
+    # The samples' images lie on this disk; the URL only says which.
+    return (SAMPLES / "images" / url.rpartition("/")[2]).read_bytes()

@@ -1,0 +1,157 @@
+"""``tryon doctor``: each thing the project leans on, looked at once, with what to do where it is not right."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from tryon_catalogue.settings import SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from tryon_catalogue.settings import Settings
+
+
+class NotRightError(Exception):
+    """What is wrong and what to do, in one or two sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that is looked at.
+
+    :param name: what it is called
+    :param look: returns what was found; raises when it is not right
+    """
+
+    name: str
+    look: Callable[[], str]
+
+
+def examine() -> bool:
+    """Look at everything and print a line for each.
+
+    :returns: whether all of it is right
+    """
+    console = Console(soft_wrap=True)
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        _line(console, "settings", str(error), right=False)
+        return False
+    _line(
+        console,
+        "settings",
+        f"{len(settings.roster.models)} models, {len(settings.rules)} casting rules",
+        right=True,
+    )
+    found = [_run(console, check) for check in _checks(settings)]  # each is looked at, whatever came before
+    return all(found)
+
+
+def _checks(settings: Settings) -> list[Check]:
+    return [
+        Check("database", lambda: _database(settings)),
+        Check("ledger", lambda: _ledger(settings)),
+        Check("catalogue table", lambda: _catalogue(settings)),
+        Check("vendor", lambda: _vendor(settings)),
+        Check("export", lambda: _export(settings)),
+        Check("archive", lambda: _archive(settings)),
+    ]
+
+
+def _run(console: Console, check: Check) -> bool:
+    try:
+        found = check.look()
+    except Exception as error:  # noqa: BLE001  # a doctor names every illness and goes on to the next organ
+        _line(console, check.name, f"{error}".strip() or type(error).__name__, right=False)
+        return False
+    _line(console, check.name, found, right=True)
+    return True
+
+
+def _line(console: Console, name: str, words: str, *, right: bool) -> None:
+    sign = Text("ok  ", style="green") if right else Text("NOT ", style="bold red")
+    console.print(sign + Text(f"{name:<16}") + Text(words))
+
+
+def _engine(settings: Settings) -> Engine:
+    from tryon_catalogue.ledger.database import engine_from_connection  # noqa: PLC0415  # heavy
+
+    return engine_from_connection(settings)
+
+
+def _database(settings: Settings) -> str:
+    from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415  # heavy
+    from sqlalchemy import text  # noqa: PLC0415  # heavy
+    from sqlalchemy.exc import OperationalError  # noqa: PLC0415  # heavy
+
+    conn_id = settings.catalogue.conn_id
+    try:
+        with _engine(settings).connect() as connection:
+            version = connection.execute(text("SHOW server_version")).scalar_one()
+    except AirflowNotFoundException as error:
+        raise NotRightError(
+            f"there is no Airflow connection {conn_id}: add it in the UI (Admin, Connections) or as "
+            f"AIRFLOW_CONN_{conn_id.upper()}"
+        ) from error
+    except OperationalError as error:
+        raise NotRightError(
+            f"the connection {conn_id} leads to no database ({error.orig}): correct its host, port and login"
+        ) from error
+    return f"PostgreSQL {version} behind the connection {conn_id}"
+
+
+def _ledger(settings: Settings) -> str:
+    from tryon_catalogue.ledger.database import revisions  # noqa: PLC0415  # heavy
+
+    there, newest = revisions(_engine(settings), settings.ledger.schema_name)
+    if there != newest:
+        raise NotRightError(f"its tables are at revision {there}, {newest} is expected: run `tryon init`")
+    return f"at revision {there} in schema {settings.ledger.schema_name}"
+
+
+def _catalogue(settings: Settings) -> str:
+    from tryon_catalogue.catalogue import Catalogue  # noqa: PLC0415  # heavy
+
+    with _engine(settings).connect() as connection:
+        Catalogue(connection, settings.catalogue)
+    columns = ", ".join(settings.catalogue.columns.named.values())
+    return f"{settings.catalogue.table} has the columns {columns}"
+
+
+def _vendor(settings: Settings) -> str:
+    from damo_tryon.hooks import DamoTryOnHook  # noqa: PLC0415  # heavy
+
+    good, words = DamoTryOnHook(settings.vendor.conn_id).test_connection()
+    if not good:
+        raise NotRightError(words)
+    return words
+
+
+def _export(settings: Settings) -> str:
+    from tryon_catalogue.exports import read_export  # noqa: PLC0415  # heavy
+
+    path = settings.export.path_for(datetime.now(UTC).date())
+    first = next(iter(read_export(path, settings.export)), None)
+    if first is None:
+        raise NotRightError(f"{path} has no rows: nothing would be made")
+    return f"{path}: of the first {first.rows} rows {len(first.garments)} can be used"
+
+
+def _archive(settings: Settings) -> str:
+    if "://" in settings.archive.path:
+        return f"{settings.archive.path} (written to when the first picture comes)"
+    folder = Path(settings.archive.path)
+    nearest = next(one for one in (folder, *folder.parents) if one.exists())
+    if not os.access(nearest, os.W_OK):
+        raise NotRightError(f"{folder} cannot be written to: give this user the right, or set [archive] path")
+    return f"{folder} can be written to"

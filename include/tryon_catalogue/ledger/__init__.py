@@ -1,0 +1,1 @@
+"""The ledger: tables of what was wanted, what was paid for, and what came of it."""

@@ -1,0 +1,83 @@
+"""Reaching the ledger's database and bringing its tables up to date.
+
+The database is the one behind an Airflow connection (``catalogue_db`` unless the settings name another), which
+holds the shop's catalogue table as well; the ledger keeps to a schema of its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.pool import NullPool
+
+from tryon_catalogue.ledger.tables import SCHEMA
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Engine
+
+    from tryon_catalogue.settings import Settings
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+# Any fixed number will do: it keeps two processes from migrating the same database at once.
+_MIGRATION_LOCK = 7_296_044_131
+
+
+def engine_for(url: URL | str, schema: str) -> Engine:
+    """Make an engine whose statements find the ledger's tables in ``schema``.
+
+    :param url: SQLAlchemy address of the database
+    :param schema: the PostgreSQL schema that holds the ledger's tables
+    """
+    # Airflow's own choice of driver; it sends the rows of one statement without waiting for each.
+    url = make_url(url).set(drivername="postgresql+psycopg")
+    # A task opens few connections and ends: a pool would only hold them open across forks.
+    engine = create_engine(url, poolclass=NullPool)
+    return engine.execution_options(schema_translate_map={SCHEMA: schema})
+
+
+def engine_from_connection(settings: Settings) -> Engine:
+    """Make the ledger's engine from the Airflow connection that the settings name.
+
+    :raises airflow.exceptions.AirflowNotFoundException: when there is no such connection
+    """
+    from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: PLC0415  # heavy import
+
+    hook = PostgresHook(postgres_conn_id=settings.catalogue.conn_id)
+    return engine_for(hook.sqlalchemy_url, settings.ledger.schema_name)
+
+
+def migrate(engine: Engine, schema: str) -> None:
+    """Create the ledger's tables, or bring them to the newest revision; safe to run at any time.
+
+    :param engine: as made by ``engine_for``
+    :param schema: the schema to create and fill
+    """
+    config = _config()
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+        connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
+        config.attributes.update(connection=connection, schema=schema)
+        command.upgrade(config, "head")
+
+
+def revisions(engine: Engine, schema: str) -> tuple[str | None, str | None]:
+    """Say at which revision the ledger's tables are, and which is the newest.
+
+    :param engine: as made by ``engine_for``
+    :param schema: the ledger's schema
+    """
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table_schema": schema})
+        return context.get_current_revision(), ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config

@@ -1,0 +1,171 @@
+"""The ledger's tables: what was wanted, what was paid for, and what came of it.
+
+One place says how the tables look to the code; ``migrations`` says how they came to be. It knows nothing of
+Airflow and nothing of the vendor. The schema's name is a placeholder that the engine translates
+(``schema_translate_map``) to the one in the settings.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    CHAR,
+    BigInteger,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+SCHEMA = "tryon"
+metadata = MetaData(schema=SCHEMA)
+
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Text, primary_key=True, doc="dag_id/run_id"),
+    Column("export", Text, nullable=False),
+    Column("export_date", Date, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("rows_read", Integer, nullable=False, server_default="0"),
+    Column("looks_known", Integer, nullable=False, server_default="0", doc="already in the ledger"),
+    Column("looks_new", Integer, nullable=False, server_default="0"),
+    Column("summary", JSONB),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("run_id", Text, ForeignKey(runs.c.id), nullable=False),
+    Column("fit_type", Text, nullable=False),
+    Column("inference_num", SmallInteger, nullable=False),
+)
+
+looks = Table(
+    "looks",
+    metadata,
+    Column("key", CHAR(64), primary_key=True),
+    Column("fit_type", Text, nullable=False),
+    Column("inference_num", SmallInteger, nullable=False),
+    Column("model", Text, nullable=False, doc="roster name; empty when the export named the picture"),
+    Column("model_image", Text, nullable=False),
+    Column("tops_image", Text, nullable=False),
+    Column("pants_image", Text),
+    Column("mask_image", Text),
+    Column("state", Text, nullable=False, doc="moves are held to allowed_moves by a trigger"),
+    Column("attempts", Integer, nullable=False, server_default="0", doc="submissions that were accepted"),
+    Column("batch_id", BigInteger, ForeignKey(batches.c.id)),
+    Column("position", BigInteger, nullable=False, doc="place in the export that first asked for it"),
+    # The last move, copied into look_moves by the same trigger.
+    Column("reason", Text),
+    Column("vendor_code", Text),
+    Column("moved_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("moved_run", Text, nullable=False),
+    Column("moved_try", Integer, nullable=False),
+)
+
+allowed_moves = Table(
+    "allowed_moves",
+    metadata,
+    Column("from_state", Text, primary_key=True),
+    Column("to_state", Text, primary_key=True),
+)
+
+look_moves = Table(
+    "look_moves",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("look_key", CHAR(64), ForeignKey(looks.c.key), nullable=False),
+    Column("from_state", Text),
+    Column("to_state", Text, nullable=False),
+    Column("moved_at", DateTime(timezone=True), nullable=False),
+    Column("run", Text, nullable=False),
+    Column("try", Integer, nullable=False),
+    Column("reason", Text),
+    Column("vendor_code", Text),
+)
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("batch_id", BigInteger, ForeignKey(batches.c.id), nullable=False),
+    Column("run_id", Text, ForeignKey(runs.c.id), nullable=False),
+    Column("try_number", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("fit_type", Text, nullable=False),
+    Column("inference_num", SmallInteger, nullable=False),
+    Column("result_key", Text, unique=True),
+    Column("request_id", Text),
+    Column("vendor_code", Text),
+    Column("message", Text),
+    Column("uses", Integer, nullable=False, server_default="0", doc="expected charge once accepted"),
+    Column("intended_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("answered_at", DateTime(timezone=True)),
+    Column("collected_at", DateTime(timezone=True)),
+)
+
+submission_looks = Table(
+    "submission_looks",
+    metadata,
+    Column("submission_id", BigInteger, ForeignKey(submissions.c.id), primary_key=True),
+    Column("position", SmallInteger, primary_key=True, doc="place in the vendor's task_list, from 0"),
+    Column("look_key", CHAR(64), ForeignKey(looks.c.key), nullable=False),
+)
+
+run_looks = Table(
+    "run_looks",
+    metadata,
+    Column("run_id", Text, ForeignKey(runs.c.id), primary_key=True),
+    Column("look_key", CHAR(64), ForeignKey(looks.c.key), primary_key=True),
+)
+
+garment_looks = Table(
+    "garment_looks",
+    metadata,
+    Column("sku", Text, primary_key=True),
+    Column("position", SmallInteger, primary_key=True, doc="place among the looks of the garment, from 0"),
+    Column("look_key", CHAR(64), ForeignKey(looks.c.key), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("collection", Text, nullable=False),
+    Column("export_date", Date, nullable=False, doc="the newest export that said so"),
+    Column("run_id", Text, ForeignKey(runs.c.id), nullable=False),
+    Column("written_state", Text, doc="the look's state that the catalogue row was last written with"),
+)
+
+rejections = Table(
+    "rejections",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("run_id", Text, ForeignKey(runs.c.id), nullable=False),
+    Column("line", Integer, nullable=False),
+    Column("sku", Text),
+    Column("rule", Text, nullable=False),
+    Column("column", Text),
+    Column("value", Text),
+    Column("reason", Text, nullable=False),
+)
+
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("look_key", CHAR(64), ForeignKey(looks.c.key), primary_key=True),
+    Column("number", SmallInteger, primary_key=True, doc="place among the look's pictures, from 0"),
+    Column("path", Text, nullable=False),
+    Column("url", Text, nullable=False, doc="what the catalogue shows"),
+    Column("sha256", CHAR(64), nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("archived_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)

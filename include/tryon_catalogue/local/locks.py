@@ -1,0 +1,59 @@
+"""One live owner per folder, told by a lock that the operating system lets go of when the owner dies, however."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+
+class FolderInUseError(RuntimeError):
+    """A live process owns the folder; the message names it and says what to do."""
+
+
+class FolderLock:
+    """The right to run things in a folder.
+
+    Args:
+        folder: the folder; it has to exist when the lock is taken.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "lock"
+        self._held: IO[str] | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether we own the folder."""
+        return self._held is not None
+
+    def take(self) -> None:
+        """Become the owner; nothing to do when we are.
+
+        Raises:
+            FolderInUseError: somebody else is, and lives.
+        """
+        if self._held is not None:
+            return
+        lock = self._file.open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            owner = lock.read().strip()
+            lock.close()
+            raise FolderInUseError(
+                f"{self._file.parent} is in use by another live process, number {owner}: "
+                "end that one first, or name another folder"
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        self._held = lock
+
+    def release(self) -> None:
+        """Let go of the folder; nothing to do when it is not ours."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None

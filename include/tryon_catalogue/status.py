@@ -1,0 +1,93 @@
+"""Where the looks are, what they cost, and what waits for a person: the ledger in one screen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import func, select
+
+from tryon_catalogue.ledger.states import SubmissionState
+from tryon_catalogue.ledger.tables import looks, submissions
+from tryon_catalogue.looks import LookState
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from tryon_catalogue.settings import Price
+
+PAID = (SubmissionState.SUBMITTED.value, SubmissionState.COLLECTED.value)
+MEANINGS = {
+    LookState.PLANNED: "known and wanted, not sent",
+    LookState.SUBMITTING: "being sent right now",
+    LookState.SUBMITTED: "paid for, being made by the vendor",
+    LookState.SUCCEEDED: "made, not yet in the catalogue",
+    LookState.PUBLISHED: "in the catalogue",
+    LookState.REJECTED: "refused for what it is; nothing was paid",
+    LookState.FAILED: "the vendor could not make it",
+    LookState.IN_DOUBT: "sent, and the answer never came: a person decides",
+    LookState.REVIEW: "its picture waits for a person's eye",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The ledger in figures.
+
+    :param looks: number of looks in each state
+    :param uses: uses of everything accepted so far
+    :param cost: their price
+    :param currency: of the price
+    :param oldest_unpublished: age of the oldest accepted submission that is not collected; None without one
+    """
+
+    looks: Counter[LookState]
+    uses: int
+    cost: Decimal
+    currency: str
+    oldest_unpublished: timedelta | None
+
+
+def read_status(engine: Engine, price: Price) -> Status:
+    """Count.
+
+    :param engine: the ledger's
+    :param price: what a use costs
+    """
+    with engine.connect() as connection:
+        by_state = connection.execute(select(looks.c.state, func.count()).group_by(looks.c.state)).all()
+        uses = connection.execute(
+            select(func.coalesce(func.sum(submissions.c.uses), 0)).where(submissions.c.state.in_(PAID))
+        ).scalar_one()
+        oldest = connection.execute(
+            select(func.min(submissions.c.answered_at)).where(
+                submissions.c.state == SubmissionState.SUBMITTED.value
+            )
+        ).scalar_one()
+        now = connection.execute(select(func.now())).scalar_one()
+    counts = Counter({LookState(state): count for state, count in by_state})
+    return Status(counts, uses, price.per_use * uses, price.currency, now - oldest if oldest else None)
+
+
+def show_status(status: Status) -> None:
+    """Print it."""
+    table = Table(title="Looks", title_justify="left", header_style="bold")
+    table.add_column("state")
+    table.add_column("looks", justify="right")
+    table.add_column("meaning")
+    for state in LookState:
+        if status.looks[state]:
+            table.add_row(state.value, f"{status.looks[state]:,}", MEANINGS[state])
+    console = Console()
+    console.print(table)
+    console.print(f"{status.uses:,} uses so far, {status.cost:,} {status.currency}")
+    if status.oldest_unpublished is not None:
+        minutes = status.oldest_unpublished.total_seconds() / 60
+        console.print(
+            f"The oldest submission that is paid for and not collected is {minutes:.0f} minutes old."
+        )

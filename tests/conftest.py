@@ -1,0 +1,27 @@
+"""What tests of every part share: a real PostgreSQL server, and a fresh database for each test that asks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from tryon_catalogue.local.postgres import LocalPostgres
+
+_database_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
+    """One server for the whole session, started when first asked for. Do not stop it: others use it."""
+    with LocalPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        yield server
+
+
+@pytest.fixture
+def catalogue_database_url(postgres: LocalPostgres) -> Iterator[str]:
+    """The SQLAlchemy URL of an empty database that only this test uses; removed when the test ends."""
+    name = f"catalogue_{next(_database_numbers)}"
+    yield postgres.create_database(name)
+    postgres.drop_database(name)

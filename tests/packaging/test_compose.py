@@ -1,0 +1,338 @@
+"""docker-compose.yaml, held to the Compose specification and to the project it starts; no container is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE = ROOT / "docker-compose.yaml"
+ENV_EXAMPLE = ROOT / ".env.example"
+DOCKERFILE = ROOT / "Dockerfile"
+DOCKERIGNORE = ROOT / ".dockerignore"
+
+VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>[A-Z0-9_]+)(?:(?P<operator>:[-?])(?P<rest>[^}]*))?\}")
+"""`${NAME}`, `${NAME:-default}` and `${NAME:?message}`, but not `$${NAME}`, which is the container's."""
+
+
+def load() -> dict[str, Any]:
+    """The file as Compose reads it, before variables are filled in."""
+    loaded: dict[str, Any] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
+    return loaded
+
+
+def env_example() -> dict[str, str]:
+    """The lines of .env.example that set something."""
+    lines = ENV_EXAMPLE.read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def filled_in(text: str, values: dict[str, str]) -> str:
+    """A string of the file as Compose hands it on: variables replaced, `$$` made a plain dollar."""
+
+    def value(match: re.Match[str]) -> str:
+        given = values.get(match["name"], "")
+        if given:
+            return given
+        if match["operator"] == ":-":
+            return match["rest"]
+        raise KeyError(match["name"])
+
+    return VARIABLE.sub(value, text).replace("$$", "$")
+
+
+def environment(service: dict[str, Any]) -> dict[str, str]:
+    """A service's environment as the file has it."""
+    return {name: str(value) for name, value in service.get("environment", {}).items()}
+
+
+def commands(service: dict[str, Any], program: str) -> list[list[str]]:
+    """The command lines by which a service starts one of our programs, as words."""
+    command = service.get("command", [])
+    if command and command[0] == program:
+        return [list(command)]
+    lines = command[-1].splitlines() if command and command[0] == "sh" else []
+    return [line.split() for line in lines if line.startswith(f"{program} ")]
+
+
+SERVICES: dict[str, dict[str, Any]] = load()["services"]
+ONE_SHOT = {name for name, service in SERVICES.items() if service.get("restart") == "no"}
+OURS = {name for name, service in SERVICES.items() if "build" in service}
+AIRFLOW = {name for name in OURS if commands(SERVICES[name], "airflow")}
+SECRET = re.compile(r"PASSWORD|SECRET|FERNET_KEY")
+FILLED = {
+    name: f"made-up-{name.lower()}" if SECRET.search(name) else value for name, value in env_example().items()
+}
+"""A .env as somebody would fill it in: the secrets, and nothing else."""
+
+_ASK_AIRFLOW = """
+import json, sys
+from airflow.cli.cli_parser import get_parser
+from airflow.configuration import conf
+
+problems = []
+for line in json.loads(sys.argv[1]):
+    try:
+        get_parser().parse_args(line[1:])
+    except SystemExit:
+        problems.append(" ".join(line))
+options = {
+    f"AIRFLOW__{section}__{option}".upper()
+    for section, described in conf.configuration_description.items()
+    for option in described["options"]
+}
+print(json.dumps({"problems": problems, "options": sorted(options)}))
+"""
+
+
+@pytest.fixture(scope="module")
+def airflow_says(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What the installed Airflow makes of the command lines, and every option that it knows."""
+    lines = [line for service in SERVICES.values() for line in commands(service, "airflow")]
+    done = subprocess.run(
+        [sys.executable, "-c", _ASK_AIRFLOW, json.dumps(lines)],
+        env={**os.environ, "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow"))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answer: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def published(service: dict[str, Any]) -> list[list[str]]:
+    """The service's ports as [address, port of this machine, port of the container]."""
+    return [filled_in(port, FILLED).split(":") for port in service.get("ports", [])]
+
+
+def test_the_file_follows_the_compose_specification() -> None:
+    schema = json.loads((Path(__file__).parent / "compose-spec.json").read_text(encoding="utf-8"))
+    validator = jsonschema.Draft201909Validator(schema)
+    assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(load())] == []
+
+
+def test_every_process_of_the_project_has_a_service() -> None:
+    assert set(SERVICES) == {
+        *("postgres", "databases", "redis", "airflow-init"),
+        *("api-server", "scheduler", "dag-processor", "triggerer", "worker", "sandbox"),
+    }
+
+
+def test_only_the_sandbox_waits_to_be_asked_for() -> None:
+    assert {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service} == {
+        "sandbox": ["sandbox"]
+    }
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_what_a_service_waits_for_exists_and_can_come_true(name: str) -> None:
+    for needed, how in SERVICES[name].get("depends_on", {}).items():
+        if how["condition"] == "service_completed_successfully":
+            assert needed in ONE_SHOT
+        else:
+            assert how["condition"] == "service_healthy"
+            assert "healthcheck" in SERVICES[needed]
+        assert "profiles" not in SERVICES[needed], "what is always started may not wait for what is not"
+
+
+def test_every_airflow_service_waits_for_the_tables_and_the_ledger() -> None:
+    for name in AIRFLOW - {"airflow-init"}:
+        assert SERVICES[name]["depends_on"]["airflow-init"]["condition"] == "service_completed_successfully"
+    assert [line[1:] for line in commands(SERVICES["airflow-init"], "airflow")] == [["db", "migrate"]]
+    assert commands(SERVICES["airflow-init"], "tryon") == [["tryon", "init"]]
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - ONE_SHOT))
+def test_every_lasting_service_is_watched_and_started_again(name: str) -> None:
+    check = SERVICES[name]["healthcheck"]
+    assert {"test", "interval", "timeout", "retries"} <= set(check)
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+def test_every_airflow_command_is_one_that_airflow_has(airflow_says: dict[str, list[str]]) -> None:
+    assert airflow_says["problems"] == []
+
+
+def test_every_airflow_variable_names_an_option_that_airflow_has(airflow_says: dict[str, list[str]]) -> None:
+    named = {variable for service in SERVICES.values() for variable in environment(service)}
+    assert {v for v in named if v.startswith("AIRFLOW__")} - set(airflow_says["options"]) == set()
+
+
+@pytest.mark.parametrize(
+    "line", [line for service in SERVICES.values() for line in commands(service, "tryon")], ids=" ".join
+)
+def test_every_tryon_command_is_one_that_the_project_has(line: list[str]) -> None:
+    from tryon_catalogue.cli import app  # noqa: PLC0415 - the other tests need no command line
+
+    # Asked for help, a command is not run, but what stands before --help is held to its options.
+    asked = CliRunner().invoke(app, [*line[1:], "--help"])
+    assert asked.exit_code == 0, asked.output
+
+
+def test_every_variable_of_the_settings_names_a_setting() -> None:
+    from tryon_catalogue.settings import ENV_PREFIX, Settings  # noqa: PLC0415 - as above
+
+    for variable in environment(SERVICES["worker"]):
+        if variable.startswith(ENV_PREFIX):
+            section, key = variable.removeprefix(ENV_PREFIX).lower().split("__")
+            model = Settings.model_fields[section].annotation
+            assert key in model.model_fields, variable
+
+
+def test_the_example_of_the_variables_holds_exactly_those_that_are_used() -> None:
+    used = {match["name"] for match in VARIABLE.finditer(COMPOSE.read_text(encoding="utf-8"))}
+    assert used == set(env_example())
+
+
+def test_the_example_and_the_file_agree_on_what_is_taken_when_nothing_is_said() -> None:
+    example = env_example()
+    for match in VARIABLE.finditer(COMPOSE.read_text(encoding="utf-8")):
+        if match["operator"] == ":-":
+            assert match["rest"] == example[match["name"]], match["name"]
+
+
+def test_no_secret_has_a_value_that_would_work() -> None:
+    text = COMPOSE.read_text(encoding="utf-8")
+    secrets = {name for name in env_example() if SECRET.search(name)}
+    assert len(secrets) >= 9
+    assert {env_example()[name] for name in secrets} == {""}
+    for match in VARIABLE.finditer(text):
+        if match["name"] in secrets:
+            assert match["operator"] == ":?", f"{match['name']} must be asked for"
+            assert match["rest"], f"{match['name']} must say what is missing"
+    assert not re.search(r"://[^$@\s/]*:[^$@\s/]+@", text), "a password stands in a URL"
+
+
+def test_every_secret_in_a_containers_environment_comes_from_a_variable() -> None:
+    for service in SERVICES.values():
+        for name, value in environment(service).items():
+            if SECRET.search(name) and not name.endswith("_FILE"):
+                assert VARIABLE.search(value), name
+
+
+def test_services_that_need_no_secret_are_given_none() -> None:
+    assert environment(SERVICES["sandbox"]) == {}
+    holders = {name for name, service in SERVICES.items() if "POSTGRES_PASSWORD" in str(service)}
+    assert holders == {"postgres", "databases"}
+    assert {name for name, service in SERVICES.items() if "ADMIN_PASSWORD" in str(service)} == {
+        "airflow-init"
+    }
+
+
+def test_published_ports_are_reachable_from_this_machine_alone_unless_told_otherwise() -> None:
+    ports = {name: published(service) for name, service in SERVICES.items() if "ports" in service}
+    assert ports == {
+        "api-server": [["127.0.0.1", "8080", "8080"]],
+        "sandbox": [["127.0.0.1", "8123", "8123"]],
+    }
+    for service in SERVICES.values():
+        assert all(port.startswith("${TRYON_BIND:-127.0.0.1}:") for port in service.get("ports", []))
+
+
+def test_published_ports_are_those_that_the_processes_listen_on() -> None:
+    for name in ("api-server", "sandbox"):
+        inside = {port for _, _, port in published(SERVICES[name])}
+        (line,) = [*commands(SERVICES[name], "airflow"), *commands(SERVICES[name], "tryon")]
+        assert [f"--port={port}" for port in inside] == [word for word in line if word.startswith("--port")]
+
+
+def test_health_checks_ask_at_ports_that_the_image_names() -> None:
+    exposed = re.search(r"^EXPOSE (.+)$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert exposed is not None
+    for name in OURS - ONE_SHOT:
+        check = " ".join(SERVICES[name]["healthcheck"]["test"])
+        asked = set(re.findall(r'(?:(?:127\.0\.0\.1|api-server):|127\.0\.0\.1", )(\d+)', check))
+        assert asked <= set(exposed[1].split())
+        assert asked or name == "worker", name
+
+
+def test_health_checks_written_in_python_can_be_read_by_python() -> None:
+    scripts = [
+        service["healthcheck"]["test"][-1]
+        for service in SERVICES.values()
+        if service.get("healthcheck", {}).get("test", [""])[1:2] == ["python"]
+    ]
+    assert len(scripts) == 5
+    for script in scripts:
+        compile(script, "healthcheck", "exec")
+
+
+def test_addresses_inside_the_network_are_services_at_their_ports() -> None:
+    ports = {"postgres": "5432", "redis": "6379", "api-server": "8080"}
+    text = COMPOSE.read_text(encoding="utf-8")
+    found = set(re.findall(r"[/@](postgres|redis|api-server):(\d+)", text))
+    assert found == set(ports.items())
+
+
+def test_the_vendors_connection_is_json_that_airflow_can_read() -> None:
+    connection = json.loads(filled_in(environment(SERVICES["worker"])["AIRFLOW_CONN_DAMO_TRYON"], FILLED))
+    assert connection == {
+        "conn_type": "damo_tryon",
+        "schema": "https",
+        "host": "damotryon.market.alicloudapi.com",
+        "port": 443,
+        "login": "",
+        "password": "made-up-damo_tryon_secret",
+        "extra": {"auth": "appcode"},
+    }
+
+
+def test_every_volume_is_declared_and_every_declared_volume_is_used() -> None:
+    used = {
+        mount.split(":")[0]
+        for service in SERVICES.values()
+        for mount in service.get("volumes", [])
+        if isinstance(mount, str)
+    }
+    assert used == set(load()["volumes"])
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_every_folder_mounted_from_this_machine_exists_or_is_made(name: str) -> None:
+    for mount in SERVICES[name].get("volumes", []):
+        if not isinstance(mount, str):
+            source = ROOT / filled_in(mount["source"], FILLED)
+            assert source.exists() or mount["bind"]["create_host_path"], source
+            assert mount["read_only"] is True
+
+
+def test_volumes_are_mounted_on_folders_that_the_image_gives_to_its_user() -> None:
+    made = re.search(r"install --directory ((?:.+\\\n)*.+)", DOCKERFILE.read_text(encoding="utf-8"))
+    assert made is not None
+    folders = set(made[1].split())
+    for name in OURS:
+        for mount in SERVICES[name].get("volumes", []):
+            if isinstance(mount, str):
+                assert mount.split(":")[1] in folders, mount
+
+
+def test_exports_and_archive_are_where_the_settings_are_told_they_are() -> None:
+    targets = [m.split(":")[1] if isinstance(m, str) else m["target"] for m in SERVICES["worker"]["volumes"]]
+    told = environment(SERVICES["worker"])
+    assert str(Path(told["TRYON_EXPORT__PATH"]).parent) in targets
+    assert told["TRYON_ARCHIVE__PATH"] in targets
+
+
+def test_all_airflow_services_share_one_image_and_one_environment() -> None:
+    common = environment(SERVICES["worker"])
+    for name in AIRFLOW:
+        assert SERVICES[name]["image"] == SERVICES["worker"]["image"]
+        assert common.items() <= environment(SERVICES[name]).items(), name
+
+
+def test_our_containers_cannot_gain_rights() -> None:
+    for name in OURS:
+        assert SERVICES[name]["cap_drop"] == ["ALL"]
+        assert SERVICES[name]["security_opt"] == ["no-new-privileges:true"]
+        assert SERVICES[name]["init"] is True
+        assert "user" not in SERVICES[name], "the image says who"

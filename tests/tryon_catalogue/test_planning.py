@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, select, text, update
+from tryon_catalogue.ledger.tables import batches, garment_looks, looks, rejections, run_looks, runs
+from tryon_catalogue.planning import Plan, Run, plan_run
+from tryon_catalogue.settings import Settings
+
+HEADER = "sku,title,collection,category,image_url,pants_url,mask_url,model_url\n"
+PlanExport = Callable[..., Plan]
+
+
+def row(sku: str, category: str = "shirt", image: str | None = None) -> str:
+    image = f"https://pictures.example/{sku}.png" if image is None else image
+    return f"{sku},Title of {sku},autumn,{category},{image},,,\n"
+
+
+@pytest.fixture
+def plan_export(engine: Engine, settings: Settings, tmp_path: Path) -> PlanExport:
+    """Write an export and plan it: ``plan_export(rows, run_id=..., day=...) -> Plan``."""
+
+    def plan(rows: list[str], run_id: str = "dag/1", day: str = "2026-11-20") -> Plan:
+        file = tmp_path / f"{run_id.replace('/', '-')}.csv"
+        file.write_text(HEADER + "".join(rows))
+        return plan_run(engine, settings, Run(run_id, str(file), date.fromisoformat(day)))
+
+    return plan
+
+
+def test_every_row_becomes_a_planned_look_or_a_rejection_with_its_reason(
+    engine: Engine, plan_export: PlanExport
+) -> None:
+    plan = plan_export([row("a"), row("b", image=""), row("a"), row("c", category="hat"), row("d")])
+    assert (plan.rows, plan.rejected, plan.looks, plan.new) == (5, 3, 2, 2)
+    with engine.connect() as connection:
+        refused = connection.execute(select(rejections).order_by(rejections.c.line)).all()
+        assert [(one.line, one.sku, one.rule) for one in refused] == [
+            (3, "b", "missing_image"),
+            (4, "a", "duplicate_sku"),
+            (5, "c", "unknown_category"),
+        ]
+        assert all(one.reason for one in refused)
+
+
+def test_planning_a_run_again_changes_nothing(engine: Engine, plan_export: PlanExport) -> None:
+    rows = [row(f"sku-{number}") for number in range(25)] + [row("bad", image="")]
+    first = plan_export(rows)
+    assert plan_export(rows) == first
+    with engine.connect() as connection:
+        counts = [
+            connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in (looks, run_looks, garment_looks, rejections, batches, runs)
+        ]
+    assert counts == [25, 25, 25, 1, 3, 1]
+
+
+def test_a_look_that_has_ended_is_not_planned_again(engine: Engine, plan_export: PlanExport) -> None:
+    plan_export([row("a"), row("b")])
+    with engine.begin() as connection:
+        for state in ("SUBMITTING", "SUBMITTED", "SUCCEEDED", "PUBLISHED"):
+            connection.execute(update(looks).values(state=state))
+    plan = plan_export([row("a"), row("b"), row("c")], run_id="dag/2", day="2026-11-21")
+    assert (plan.looks, plan.new, len(plan.batch_ids)) == (3, 1, 1)
+    assert plan_export([row("a")], run_id="dag/3", day="2026-11-22").batch_ids == ()
+
+
+def test_what_a_dead_run_planned_is_taken_over_by_the_next(engine: Engine, plan_export: PlanExport) -> None:
+    plan_export([row("a"), row("b")])
+    taken = plan_export([row("b"), row("c")], run_id="dag/2")
+    with engine.connect() as connection:
+        of_run = select(func.count()).select_from(looks.join(batches, batches.c.id == looks.c.batch_id))
+        assert connection.execute(of_run.where(batches.c.run_id == "dag/1")).scalar_one() == 1
+        assert connection.execute(of_run.where(batches.c.run_id == "dag/2")).scalar_one() == 2
+    assert (taken.new, len(taken.batch_ids)) == (2, 1)
+
+
+def test_a_batch_holds_looks_of_one_fit_type_in_the_order_of_the_export(
+    engine: Engine, plan_export: PlanExport
+) -> None:
+    plan_export([row(f"sku-{number}", "dress" if number % 3 == 0 else "shirt") for number in range(40)])
+    with engine.connect() as connection:
+        found = connection.execute(
+            select(looks.c.batch_id, looks.c.fit_type, looks.c.tops_image).order_by(
+                looks.c.batch_id, looks.c.position
+            )
+        ).all()
+    kinds: dict[int, set[str]] = {}
+    for one in found:
+        kinds.setdefault(one.batch_id, set()).add(one.fit_type)
+    assert sorted(len(kind) for kind in kinds.values()) == [1] * 5
+    numbers = [int(one.tops_image.rpartition("-")[2].removesuffix(".png")) for one in found]
+    of_dresses = [number for number in numbers if number % 3 == 0]
+    assert of_dresses == sorted(of_dresses)
+
+
+def test_large_runs_make_larger_batches_instead_of_more(
+    engine: Engine, plan_export: PlanExport, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    assert settings.batches.size_for(10_000) == 50
+    plan = plan_export([row(f"sku-{number}") for number in range(95)])
+    assert len(plan.batch_ids) == 10
+
+
+def test_an_older_export_does_not_take_a_garment_back_to_its_old_look(
+    engine: Engine, plan_export: PlanExport
+) -> None:
+    plan_export([row("a", image="https://pictures.example/new.png")], "dag/new", "2026-11-20")
+    plan_export([row("a", image="https://pictures.example/old.png")], "dag/old", "2026-11-01")
+    with engine.connect() as connection:
+        shown = (
+            connection.execute(
+                select(looks.c.tops_image).join(garment_looks, garment_looks.c.look_key == looks.c.key)
+            )
+            .scalars()
+            .all()
+        )
+    assert shown == ["https://pictures.example/new.png"]
+
+
+def test_a_garment_with_fewer_looks_than_before_keeps_none_of_the_old_ones(
+    engine: Engine, plan_export: PlanExport
+) -> None:
+    plan_export([row("a")])
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO tryon.garment_looks (sku, position, look_key, title, collection, export_date, run_id) "
+                "SELECT sku, 1, look_key, title, collection, export_date, run_id FROM tryon.garment_looks"
+            )
+        )
+    plan_export([row("a")], "dag/2", "2026-11-21")
+    with engine.connect() as connection:
+        assert connection.execute(select(garment_looks.c.position)).scalars().all() == [0]
+
+
+def test_runs_that_plan_the_same_export_at_once_share_its_looks(
+    engine: Engine, plan_export: PlanExport
+) -> None:
+    rows = [row(f"sku-{number}") for number in range(200)]
+    with ThreadPoolExecutor(4) as pool:
+        plans = list(pool.map(lambda number: plan_export(rows, f"dag/{number}"), range(4)))
+    assert all(plan.looks == 200 for plan in plans)
+    with engine.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(looks)).scalar_one() == 200
+        unassigned = select(func.count()).select_from(looks).where(looks.c.batch_id.is_(None))
+        assert connection.execute(unassigned).scalar_one() == 0
+
+
+MEASURE = """
+import resource, sys
+from datetime import date
+from pathlib import Path
+from tryon_catalogue.ledger.database import engine_for
+from tryon_catalogue.planning import Run, plan_run
+from tryon_catalogue.settings import load_settings
+engine = engine_for(sys.argv[1], "tryon")
+settings = load_settings(Path(sys.argv[2]))
+settings = settings.model_copy(update={"export": settings.export.model_copy(update={"chunk_rows": 5000})})
+plan = plan_run(engine, settings, Run("dag/large", sys.argv[3], date(2026, 11, 20)))
+print(plan.rows, plan.new, len(plan.batch_ids), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_a_hundred_thousand_rows_are_planned_in_bounded_memory(
+    engine: Engine, settings_file: Path, tmp_path: Path
+) -> None:
+    """Ten times the rows may cost only a little more memory: the skus, not the rows."""
+    peaks = {}
+    for count in (10_000, 100_000):
+        with engine.begin() as connection:
+            connection.execute(text("TRUNCATE tryon.runs, tryon.looks CASCADE"))
+        export = tmp_path / f"{count}.csv"
+        with export.open("w") as file:
+            file.write(HEADER)
+            file.writelines(row(f"sku-{number}") for number in range(count))
+        url = engine.url.render_as_string(hide_password=False)
+        answer = subprocess.run(
+            [sys.executable, "-c", MEASURE, url, str(settings_file), str(export)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        rows, new, batch_count, peaks[count] = map(int, answer.stdout.split())
+        assert (rows, new) == (count, count)
+        assert batch_count <= 200
+    assert peaks[100_000] < peaks[10_000] + 100

@@ -1,0 +1,84 @@
+"""The command, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+import typer
+from typer.testing import CliRunner
+
+from tryon_sandbox.cli import app, sandbox
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_line_is_json_the_url_answers_at_once_and_a_signal_ends_it_cleanly(
+    how: signal.Signals, tmp_path: Path
+) -> None:
+    faults = tmp_path / "faults.json"
+    faults.write_text('[{"kind": "refuse", "code": 23500005}]')
+    state = tmp_path / "state.db"
+    command = [sys.executable, "-m", "tryon_sandbox", "--json", "--latency", "1", "--appcode", "abc"]
+    command += ["--credits", "7", "--faults", str(faults), "--state", str(state)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            told = json.loads(process.stdout.readline() if process.stdout else "")
+            report = requests.get(told["url"] + "/_sandbox/charges", timeout=20).json()
+            planned = requests.get(told["url"] + "/_sandbox/faults", timeout=20).json()
+        finally:
+            process.send_signal(how)
+        rest, errors = process.communicate(timeout=20)
+
+    assert set(told) >= {"url", "appcode", "appkey", "appsecret"}
+    assert told["appcode"] == "abc"
+    assert told["url"].startswith("http://127.0.0.1:")
+    assert report["credits_left"] == 7
+    assert [each["kind"] for each in planned] == ["refuse"]
+    assert (process.returncode, rest, errors) == (0, "", "")
+    assert state.exists()
+
+
+def test_another_application_can_mount_the_command() -> None:
+    main = typer.Typer()
+    main.command("other")(lambda: None)
+    main.command("sandbox")(sandbox)
+
+    shown = CliRunner().invoke(main, ["sandbox", "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+
+    assert shown.exit_code == 0
+    for option in (
+        "--host",
+        "--port",
+        "--latency",
+        "--appcode",
+        "--credits",
+        "--json",
+        "--faults",
+        "--state",
+    ):
+        assert option in shown.output
+
+
+def in_one_line(shown: str) -> str:
+    """What is shown in a frame, without the frame."""
+    return " ".join(shown.replace("│", " ").split())
+
+
+def test_what_cannot_be_used_is_said_in_a_sentence(tmp_path: Path) -> None:
+    wrong = tmp_path / "faults.json"
+    wrong.write_text('[{"kind": "explode"}]')
+    runner = CliRunner()
+
+    faults = runner.invoke(app, ["--faults", str(wrong)])
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = runner.invoke(app, ["--port", str(taken.getsockname()[1])])
+
+    assert (faults.exit_code, port.exit_code) == (2, 2)
+    assert "is no list of faults" in in_one_line(faults.output)
+    assert "cannot listen on 127.0.0.1:" in in_one_line(port.output)

@@ -1,0 +1,296 @@
+"""Each kind of fault, over a real socket."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+from PIL import Image
+from pydantic import ValidationError
+
+from tryon_sandbox.codes import GATEWAY_MEANINGS, VENDOR_MEANINGS, VendorCode
+from tryon_sandbox.fault_plan import FaultPlan
+from tryon_sandbox.faults import FAULT_LIST, Endpoint, Stage
+
+BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
+
+
+@pytest.fixture
+def faulty(shared: Any) -> Any:
+    """The shared sandbox; its faults are taken back afterwards."""
+    yield shared
+    shared.running.set_faults()
+
+
+def submissions(caller: Any) -> int:
+    return int(caller.running.charges().submissions)
+
+
+@pytest.mark.parametrize(
+    ("fault", "accepted"),
+    [
+        ({"kind": "lose_answer", "path": "submit"}, 1),
+        ({"kind": "reset_mid_body", "path": "submit"}, 1),
+        ({"kind": "close", "path": "submit"}, 0),
+    ],
+)
+def test_a_broken_connection_tells_nothing_and_the_charges_tell_what_happened(
+    faulty: Any, fault: dict[str, Any], accepted: int
+) -> None:
+    before = submissions(faulty)
+    faulty.running.set_faults(fault)
+
+    with pytest.raises(BROKEN):
+        faulty.submit()
+
+    assert submissions(faulty) - before == accepted
+    assert faulty.submit().status_code == 200
+
+
+def test_breaking_one_connection_leaves_the_others_alone(faulty: Any) -> None:
+    other = type(faulty)(faulty.running, faulty.wardrobe)
+    other.query("0" * 32)
+    port = other.session.get_adapter("http://").poolmanager.connection_from_url(faulty.running.url)
+    connections = port.num_connections
+    faulty.running.set_faults({"kind": "close", "path": "submit"})
+
+    with pytest.raises(BROKEN):
+        faulty.submit()
+
+    assert other.query("0" * 32).status_code == 400
+    assert port.num_connections == connections
+
+
+@pytest.mark.parametrize("code", list(VendorCode))
+def test_any_of_the_vendor_s_codes_can_be_wished_for_and_charges_nothing(
+    faulty: Any, refused: Callable[..., None], code: VendorCode
+) -> None:
+    before = submissions(faulty)
+    faulty.running.set_faults({"kind": "refuse", "path": "submit", "code": int(code)})
+
+    refused(faulty.submit(), VENDOR_MEANINGS[code].status, int(code), VENDOR_MEANINGS[code].message)
+    assert submissions(faulty) == before
+
+
+@pytest.mark.parametrize("code", sorted(GATEWAY_MEANINGS))
+def test_any_of_the_gateway_s_codes_can_be_wished_for(
+    faulty: Any, gateway_error: Callable[..., str], code: str
+) -> None:
+    faulty.running.set_faults({"kind": "gateway_error", "path": "query", "code": code})
+
+    message = gateway_error(faulty.query("0" * 32), GATEWAY_MEANINGS[code].status, code)
+    assert message == GATEWAY_MEANINGS[code].message
+
+
+def test_throttling_comes_in_both_styles_with_a_time_to_wait(
+    faulty: Any, refused: Callable[..., None], gateway_error: Callable[..., str]
+) -> None:
+    faulty.running.set_faults(
+        {"kind": "throttle", "retry_after": 3}, {"kind": "throttle", "style": "gateway", "retry_after": 4}
+    )
+    vendor, gateway = faulty.submit(), faulty.submit()
+
+    refused(vendor, 403, 23500004)
+    gateway_error(gateway, 429, "T429IN")
+    assert [each.headers["Retry-After"] for each in (vendor, gateway)] == ["3", "4"]
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_a_server_error_may_come_before_or_after_accepting(
+    faulty: Any, refused: Callable[..., None], gateway_error: Callable[..., str], accepted: bool
+) -> None:
+    before = submissions(faulty)
+    faulty.running.set_faults(
+        {"kind": "http_500_envelope", "accepted": accepted},
+        {"kind": "http_5xx_empty", "status": 504, "accepted": accepted},
+    )
+
+    refused(faulty.submit(), 500, 23500000)
+    gateway_error(faulty.submit(), 504, "D504TO")
+    assert submissions(faulty) - before == (2 if accepted else 0)
+
+
+def test_a_delayed_submission_is_accepted_though_its_caller_left(
+    faulty: Any, wait_for: Callable[..., Any]
+) -> None:
+    before = submissions(faulty)
+    faulty.running.set_faults({"kind": "delay", "path": "submit", "seconds": 0.6, "accepted": True})
+    with pytest.raises(requests.ReadTimeout):
+        faulty.session.post(
+            f"{faulty.running.url}/api/v1/tryon/submit",
+            json={"data": {"fit_type": "HALF_BODY", "task_list": [faulty.task()]}},
+            headers=faulty.headers(),
+            timeout=0.2,
+        )
+
+    wait_for(lambda: submissions(faulty), lambda found: found == before + 1)
+
+
+def test_a_delay_goes_on_to_the_next_fault(faulty: Any, refused: Callable[..., None]) -> None:
+    faulty.running.set_faults({"kind": "delay", "seconds": 0.3}, {"kind": "refuse", "code": 23500005})
+    begun = time.monotonic()
+
+    refused(faulty.submit(), 403, 23500005)
+    assert time.monotonic() - begun >= 0.3
+
+
+def test_a_cut_off_answer_is_no_json_though_accepted(faulty: Any) -> None:
+    before = submissions(faulty)
+    faulty.running.set_faults({"kind": "truncate", "path": "submit", "keep": 0.7})
+    response = faulty.submit()
+
+    assert response.status_code == 200
+    with pytest.raises(requests.JSONDecodeError):
+        response.json()
+    assert submissions(faulty) == before + 1
+
+
+def test_chosen_sub_tasks_fail_and_a_submission_without_them_leaves_the_fault_unused(faulty: Any) -> None:
+    trousers = faulty.wardrobe.trousers
+    faulty.running.set_faults(
+        {"kind": "fail_sub_task", "url_contains": "trousers"}, {"kind": "fail_sub_task", "index": 2}
+    )
+    untouched = faulty.submitted(faulty.task(), faulty.task())
+    key = faulty.submitted(faulty.task(), faulty.task(pants_image=trousers), faulty.task())
+    after = faulty.submitted(faulty.task(pants_image=trousers))
+
+    assert [each["status"] for each in faulty.ended(untouched)] == ["SUCCESS", "SUCCESS"]
+    failed = faulty.ended(key)
+    assert [each["status"] for each in failed] == ["SUCCESS", "FAILED", "FAILED"]
+    assert failed[1]["results"] == []
+    assert [each["status"] for each in faulty.ended(after)] == ["SUCCESS"]
+
+
+def test_answers_can_be_swapped_or_echo_what_nobody_sent(faulty: Any) -> None:
+    key = faulty.submitted(faulty.task(), faulty.task(tops_image=faulty.wardrobe.trousers))
+    honest = [each["tops_image"] for each in faulty.ended(key)]
+    faulty.running.set_faults({"kind": "swap_results"}, {"kind": "wrong_echo", "index": 1})
+    spoilt = faulty.states(key)
+
+    assert [each["tops_image"] for each in spoilt] == honest[::-1]
+    assert spoilt[0]["model_image"] == faulty.wardrobe.model
+    assert spoilt[1]["model_image"] not in {faulty.wardrobe.model, faulty.wardrobe.shirt}
+    assert [each["tops_image"] for each in faulty.states(key)] == honest
+
+
+def test_links_can_be_dead_on_arrival_and_the_next_answer_s_are_good(faulty: Any) -> None:
+    key = faulty.submitted()
+    faulty.ended(key)
+    faulty.running.set_faults({"kind": "expire_early"})
+    dead, good = (faulty.states(key)[0]["results"][0] for _ in range(2))
+
+    assert requests.get(dead, timeout=10).status_code == 403
+    assert requests.get(good, timeout=10).status_code == 200
+
+
+def test_revoked_credentials_stay_revoked(faulty: Any, gateway_error: Callable[..., str]) -> None:
+    faulty.running.set_faults({"kind": "revoke_appcode"})
+
+    for _ in range(3):
+        gateway_error(faulty.submit(), 401, "A401AC")
+
+
+def test_a_fresh_nonce_can_be_taken_for_a_used_one(faulty: Any, gateway_error: Callable[..., str]) -> None:
+    faulty.running.set_faults({"kind": "nonce_used"})
+
+    assert gateway_error(faulty.submit(), 403, None) == "Nonce Used"
+
+
+def test_pictures_can_be_spoilt_cut_off_lost_or_late(faulty: Any) -> None:
+    (link,) = faulty.ended(faulty.submitted())[0]["results"]
+    whole = requests.get(link, timeout=10).content
+    faulty.running.set_faults(
+        {"kind": "spoil_picture", "how": "blank"},
+        {"kind": "spoil_picture", "how": "tiny"},
+        {"kind": "spoil_picture", "how": "not_a_picture"},
+        {"kind": "truncate", "path": "result", "keep": 0.4},
+        {"kind": "http_5xx_empty", "path": "result", "status": 503, "times": 1},
+        {"kind": "delay", "path": "result", "seconds": 0.01},
+    )
+    served = [requests.get(link, timeout=10) for _ in range(5)]
+
+    assert served[0].status_code == 503
+    blank, tiny = (Image.open(io.BytesIO(each.content)) for each in served[1:3])
+    assert (blank.size, len(blank.getcolors())) == (Image.open(io.BytesIO(whole)).size, 1)
+    assert tiny.size == (32, 32)
+    assert served[3].content == b"<html>sorry</html>"
+    assert whole.startswith(served[4].content)
+    assert len(served[4].content) == int(len(whole) * 0.4)
+    assert requests.get(link, timeout=10).content == whole
+
+
+@pytest.mark.parametrize("kind", ["close", "reset_mid_body"])
+def test_the_connection_of_a_picture_can_break(faulty: Any, kind: str) -> None:
+    (link,) = faulty.ended(faulty.submitted())[0]["results"]
+    faulty.running.set_faults({"kind": kind, "path": "result"})
+
+    with pytest.raises(BROKEN):
+        requests.get(link, timeout=10)
+    assert requests.get(link, timeout=10).status_code == 200
+
+
+def test_the_control_endpoint_replaces_shows_and_counts_down(faulty: Any) -> None:
+    control = f"{faulty.running.url}/_sandbox/faults"
+    wanted = [{"kind": "refuse", "code": 23500005, "times": 2}, {"kind": "lose_answer", "times": None}]
+
+    stored = requests.put(control, json=wanted, timeout=10)
+    faulty.submit()
+    left = requests.get(control, timeout=10).json()
+    requests.put(control, json=[], timeout=10)
+
+    assert stored.status_code == 200
+    assert [(each["kind"], each["times"], each["path"]) for each in left] == [
+        ("refuse", 1, "any"),
+        ("lose_answer", None, "any"),
+    ]
+    assert requests.get(control, timeout=10).json() == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "explode"},
+        {"kind": "lose_answer", "colour": "red"},
+        {"kind": "refuse"},
+        {"kind": "refuse", "code": 23500010},
+        {"kind": "gateway_error", "code": "Z999ZZ"},
+        {"kind": "expire_early", "path": "submit"},
+        {"kind": "fail_sub_task"},
+        {"kind": "fail_sub_task", "index": 0, "url_contains": "a"},
+        {"kind": "delay", "seconds": -1},
+        {"kind": "close", "times": 0},
+        {"kind": "close", "probability": 2},
+    ],
+)
+def test_a_fault_that_is_none_is_refused_in_plain_words(shared: Any, wrong: dict[str, Any]) -> None:
+    response = requests.put(f"{shared.running.url}/_sandbox/faults", json=[wrong], timeout=10)
+
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["msg"]
+    with pytest.raises(ValidationError):
+        FAULT_LIST.validate_python([wrong])
+
+
+def test_chances_are_the_same_for_the_same_seed_and_about_as_wished() -> None:
+    faults = FAULT_LIST.validate_python(
+        [{"kind": "close", "probability": 0.3, "times": None}, {"kind": "lose_answer", "path": "submit"}]
+    )
+
+    def drawn(seed: int) -> list[int]:
+        plan = FaultPlan(faults, seed=seed)
+        return [len(plan.draw(Stage.ARRIVAL, Endpoint.QUERY)) for _ in range(400)]
+
+    assert drawn(1) == drawn(1) != drawn(2)
+    assert 80 < sum(drawn(1)) < 160
+
+
+def test_a_fault_for_one_path_leaves_the_other_alone() -> None:
+    plan = FaultPlan(FAULT_LIST.validate_python([{"kind": "lose_answer", "path": "submit"}]))
+
+    assert plan.draw(Stage.ANSWERING, Endpoint.QUERY) == []
+    assert len(plan.draw(Stage.ANSWERING, Endpoint.SUBMIT)) == 1
+    assert plan.draw(Stage.ANSWERING, Endpoint.SUBMIT) == plan.left() == []

@@ -1,0 +1,72 @@
+"""The life of accepted submissions, by a clock of our own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+
+def statuses(caller: Any, key: str) -> list[str]:
+    return [each["status"] for each in caller.states(key)]
+
+
+def test_a_sub_task_runs_for_the_latency_and_ends_once_its_pictures_are_there(
+    open_sandbox: Callable[..., Any], clock: Any
+) -> None:
+    caller = open_sandbox(latency=15, clock=clock)
+    key = caller.submitted()
+
+    assert statuses(caller, key) == ["RUNNING"]
+    clock.now += 14.9
+    (state,) = caller.states(key)
+    assert (state["status"], state["results"]) == ("RUNNING", [])
+    clock.now += 0.2
+    assert [each["status"] for each in caller.ended(key)] == ["SUCCESS"]
+
+
+def test_no_more_sub_tasks_run_than_there_are_places_and_the_others_wait(
+    open_sandbox: Callable[..., Any], clock: Any
+) -> None:
+    caller = open_sandbox(latency=10, concurrency=5, clock=clock)
+    first = caller.submitted(*[caller.task() for _ in range(4)])
+    second = caller.submitted(*[caller.task() for _ in range(4)])
+
+    assert Counter(statuses(caller, first) + statuses(caller, second)) == {"RUNNING": 5, "WAITING": 3}
+    clock.now += 10
+    caller.ended(first)
+    assert Counter(statuses(caller, second)) == {"SUCCESS": 1, "RUNNING": 3}
+    clock.now += 10
+    assert {each["status"] for each in caller.ended(second)} == {"SUCCESS"}
+
+
+def test_places_that_became_free_long_ago_are_not_saved_up(
+    open_sandbox: Callable[..., Any], clock: Any
+) -> None:
+    caller = open_sandbox(latency=10, concurrency=1, clock=clock)
+    caller.submitted()
+    clock.now += 1000
+    key = caller.submitted(caller.task(), caller.task())
+
+    assert statuses(caller, key) == ["RUNNING", "WAITING"]
+
+
+def test_a_result_key_nobody_was_given_is_unknown(shared: Any, refused: Callable[..., None]) -> None:
+    message = "No records found related to the specified resultKey parameter."
+    for key in ("0" * 32, "111111", "衣"):
+        refused(shared.query(key), 400, 23500008, message)
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_there_are_as_many_results_as_were_asked_for(shared: Any, number: int) -> None:
+    (state,) = shared.ended(shared.submitted(number=number))
+
+    assert len(state["results"]) == number == len(set(state["results"]))
+
+
+def test_an_answer_without_pants_does_not_echo_any(shared: Any) -> None:
+    (state,) = shared.states(shared.submitted())
+
+    assert set(state) == {"status", "results", "model_image", "tops_image"}

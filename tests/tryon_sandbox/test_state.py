@@ -1,0 +1,71 @@
+"""A sandbox with a state file goes on where the last one stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tryon_sandbox.server import running
+from tryon_sandbox.settings import Pictures, SandboxSettings
+
+
+def test_jobs_charges_credits_nonces_links_and_secrets_survive_a_restart(
+    shared: Any, clock: Any, tmp_path: Path, gateway_error: Callable[..., str]
+) -> None:
+    settings = SandboxSettings(
+        latency=60, credits=4, concurrency=1, pictures=Pictures.PLAIN, state=tmp_path / "sandbox.db"
+    )
+    make = type(shared)
+    with running(settings, clock=clock) as first:
+        caller = make(first, shared.wardrobe)
+        headers = caller.headers()
+        body = {
+            "data": {"fit_type": "FULL_BODY", "inference_num": 1, "task_list": [caller.task(), caller.task()]}
+        }
+        key = caller.post("/api/v1/tryon/submit", body, headers).json()["data"]["result_key"]
+        before = first.charges()
+
+    with running(settings, clock=clock) as second:
+        caller = make(second, shared.wardrobe)
+        assert second.credentials == first.credentials
+        assert second.charges() == before
+        assert gateway_error(caller.post("/api/v1/tryon/submit", body, headers), 403, None) == "Nonce Used"
+        assert [each["status"] for each in caller.states(key)] == ["RUNNING", "WAITING"]
+        clock.now += 120
+        link = caller.ended(key)[0]["results"][0]
+        place = link.removeprefix(second.url)
+        assert caller.submit(number=3).json()["code"] == "23500003"
+        third_key = caller.submitted(number=2)
+
+    with running(settings, clock=clock) as third:
+        assert requests.get(third.url + place, timeout=10).status_code == 200
+        report = third.charges()
+        assert (report.uses, report.credits_left, report.nonces_reused) == (4, 0, 1)
+        assert third_key in {found for look in report.looks for found in look.result_keys}
+        caller = make(third, shared.wardrobe)
+        assert [each["status"] for each in caller.states(third_key)] == ["RUNNING"]
+
+
+def test_a_picture_not_yet_drawn_is_drawn_after_the_restart(shared: Any, tmp_path: Path) -> None:
+    settings = SandboxSettings(latency=0, submit_rate=0, query_rate=0, state=tmp_path / "sandbox.db")
+    make = type(shared)
+    with running(settings) as first:
+        key = make(first, shared.wardrobe).submitted(*[shared.task() for _ in range(2)], number=2)
+
+    with running(settings) as second:
+        states = make(second, shared.wardrobe).ended(key)
+        assert [(each["status"], len(each["results"])) for each in states] == [("SUCCESS", 2), ("SUCCESS", 2)]
+
+
+def test_without_a_state_file_nothing_is_left_behind(open_sandbox: Callable[..., Any]) -> None:
+    caller = open_sandbox()
+    folder = Path(caller.running.sandbox._scratch.name)
+    caller.ended(caller.submitted())
+    assert any(folder.iterdir())
+
+    caller.running.sandbox.close()
+
+    assert not folder.exists()
