@@ -31,7 +31,13 @@ _FONTS = (  # fonts that know Chinese, most handsome first; none is needed
 )
 _UNREADABLE = (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
-_PAPER, _CARD, _INK, _SOFT, _LINE = (246, 244, 240), (255, 255, 255), (32, 31, 36), (122, 118, 124), (228, 224, 217)
+_PAPER, _CARD, _INK, _SOFT, _LINE = (
+    (246, 244, 240),
+    (255, 255, 255),
+    (32, 31, 36),
+    (122, 118, 124),
+    (228, 224, 217),
+)
 _EMPTY = (240, 237, 232)
 _PANEL = (216, 288)
 _GAP, _PADDING, _CAPTION, _MARGIN, _HEAD = 8, 18, 92, 56, 150
@@ -135,8 +141,8 @@ def _poster(rows: list[SheetRow], title: str) -> Image.Image:
     poster = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(poster)
     wide = size[0] - 2 * _MARGIN
-    _text(draw, (_MARGIN, 50), title, 44, _INK, wide)
-    _text(draw, (_MARGIN, 104), _tally(rows), 20, _SOFT, wide)
+    _text(draw, (_MARGIN, 50), title, size=44, colour=_INK, wide=wide)
+    _text(draw, (_MARGIN, 104), _tally(rows), size=20, colour=_SOFT, wide=wide)
     for index, row in enumerate(rows):
         left = _MARGIN + (index % columns) * (card[0] + space)
         top = _HEAD + (index // columns) * (card[1] + space)
@@ -153,7 +159,14 @@ def _card(
     inner = size[0] - 2 * _PADDING
     if row.model_image is None and not row.garment_images and not row.pictures:
         draw.rounded_rectangle((x, y, x + inner, y + _PANEL[1]), 10, fill=_EMPTY)
-        _text(draw, (x + 24, y + _PANEL[1] // 2 - 11), row.reason or "no images", 19, _SOFT, inner - 48)
+        _text(
+            draw,
+            (x + 24, y + _PANEL[1] // 2 - 11),
+            row.reason or "no images",
+            size=19,
+            colour=_SOFT,
+            wide=inner - 48,
+        )
     else:
         _panel(poster, (x, y), [row.model_image])
         _panel(poster, (x + _PANEL[0] + _GAP, y), list(row.garment_images) or [None])
@@ -161,11 +174,18 @@ def _card(
         _panel(poster, spot, [row.pictures[0] if row.pictures else None])
         if not row.pictures:
             missing = row.reason or "no picture"
-            _text(draw, (spot[0] + 16, y + _PANEL[1] // 2 - 10), missing, 17, _SOFT, _PANEL[0] - 32)
+            _text(
+                draw,
+                (spot[0] + 16, y + _PANEL[1] // 2 - 10),
+                missing,
+                size=17,
+                colour=_SOFT,
+                wide=_PANEL[0] - 32,
+            )
     baseline = y + _PANEL[1] + 14
     chip = _chip(draw, (left + size[0] - _PADDING, baseline), row.state)
-    _text(draw, (x, baseline), row.sku, 23, _INK, inner - chip - 16)
-    _text(draw, (x, baseline + 34), row.title or row.reason, 18, _INK, inner - 170)
+    _text(draw, (x, baseline), row.sku, size=23, colour=_INK, wide=inner - chip - 16)
+    _text(draw, (x, baseline + 34), row.title or row.reason, size=18, colour=_INK, wide=inner - 170)
     right = _fitting(row.model_name, _font(17), 150)
     draw.text((left + size[0] - _PADDING, baseline + 34), right, font=_font(17), fill=_SOFT, anchor="ra")
 
@@ -199,7 +219,7 @@ def _chip(draw: ImageDraw.ImageDraw, at: tuple[int, int], state: str) -> int:
 
 
 def _text(
-    draw: ImageDraw.ImageDraw, at: tuple[int, int], words: str, size: int, colour: Colour, wide: int
+    draw: ImageDraw.ImageDraw, at: tuple[int, int], words: str, *, size: int, colour: Colour, wide: int
 ) -> None:
     font = _font(size)
     draw.text(at, _fitting(_drawable(words, font), font, wide), font=font, fill=colour)
@@ -244,7 +264,8 @@ _STYLE = """
   --other: #a9b6cc; } }
 * { box-sizing: border-box; }
 body { margin: 0; padding: clamp(1.25rem, 4vw, 4rem); background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", "PingFang SC", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif; }
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", "PingFang SC",
+    "Noto Sans CJK SC", "Microsoft YaHei", sans-serif; }
 header { max-width: 110rem; margin: 0 auto clamp(1.5rem, 3vw, 2.75rem); }
 h1 { margin: 0 0 .4rem; font-size: clamp(1.6rem, 3.4vw, 2.6rem); line-height: 1.15; letter-spacing: -.02em;
   font-weight: 650; text-wrap: balance; }
@@ -305,7 +326,9 @@ def _article(row: SheetRow, thumbnails: Thumbnails) -> str:
         _figure(images, f"{what}: {row.sku}", what, thumbnails)
         for what, images in (("model", model), ("garment", list(row.garment_images)), ("picture", result))
     )
-    more = "".join(_figure([extra], f"picture: {row.sku}", "picture", thumbnails) for extra in row.pictures[1:])
+    more = "".join(
+        _figure([extra], f"picture: {row.sku}", "picture", thumbnails) for extra in row.pictures[1:]
+    )
     reason = f'<p class="reason">{markup.escape(row.reason)}</p>' if row.reason else ""
     kind = _KINDS.get(row.state, "other")
     return (
@@ -335,5 +358,8 @@ def _thumbnail(image: bytes, thumbnails: Thumbnails) -> tuple[str, str]:
             encoded = io.BytesIO()
             opened.save(encoded, "JPEG", quality=82, optimize=True)
             text = base64.b64encode(encoded.getvalue()).decode("ascii")
-            thumbnails[image] = (f"data:image/jpeg;base64,{text}", "#{:02x}{:02x}{:02x}".format(*_ground(opened)))
+            thumbnails[image] = (
+                f"data:image/jpeg;base64,{text}",
+                "#{:02x}{:02x}{:02x}".format(*_ground(opened)),
+            )
     return thumbnails[image]

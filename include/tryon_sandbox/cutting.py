@@ -77,7 +77,7 @@ def cut(picture: Image.Image) -> Cutout | None:
         The cut-out, as large as the picture; None when the background is not plain or holds nothing.
     """
     pixels = np.asarray(picture, dtype=np.float32)
-    rgb, given = pixels[..., :3], pixels[..., 3] / 255
+    rgb, given = pixels[..., :3], np.asarray(pixels[..., 3] / np.float32(255), dtype=np.float32)
     if float(np.mean(given < 0.1)) > 0.03:
         return Cutout(rgb, given) if float(given.max()) > 0.5 else None
     height, width = given.shape
@@ -87,8 +87,10 @@ def cut(picture: Image.Image) -> Cutout | None:
     ground = _background(small)
     difference = _furthest(small - ground)
     edge = max(2, round(small_size[0] * _BORDER_SHARE))
-    border = np.concatenate([difference[:, :edge].ravel(), difference[:, -edge:].ravel(), difference[:2].ravel()])
-    if float(border.mean()) > _PLAIN_DEVIATION:
+    border = np.concatenate(
+        [difference[:, :edge].ravel(), difference[:, -edge:].ravel(), difference[:2].ravel()]
+    )
+    if float(border.mean()) > _PLAIN_DEVIATION or _uneven(ground) > _PLAIN_DEVIATION:
         return None
     threshold = float(np.clip(2.5 * np.percentile(border, 90), 6.0, 30.0))
     ground_like = difference < threshold
@@ -135,6 +137,14 @@ def _background(small: Floats) -> Floats:
     left, right = np.median(small[:, :edge], axis=1), np.median(small[:, -edge:], axis=1)
     across = np.linspace(0, 1, width, dtype=np.float32)[None, :, None]
     return np.asarray(left[:, None, :] * (1 - across) + right[:, None, :] * across, dtype=np.float32)
+
+
+def _uneven(ground: Floats) -> float:
+    """How far the sides' colours stray, in levels, from a wall whose light changes evenly from top to bottom."""
+    rows = np.linspace(-1, 1, len(ground))
+    sides = np.concatenate([ground[:, 0], ground[:, -1]], axis=1)
+    even = np.polynomial.polynomial.polyval(rows, np.polynomial.polynomial.polyfit(rows, sides, 3)).T
+    return float(np.abs(sides - even).mean())
 
 
 def _border_of(picture: Floats) -> Bools:
@@ -225,7 +235,7 @@ def _grown(solid: Bools) -> Bools:
 
 def _enlarged(solid: Bools, size: tuple[int, int]) -> Floats:
     picture = Image.fromarray(solid.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
-    return np.asarray(picture, dtype=np.float32) / 255
+    return np.asarray(np.asarray(picture, dtype=np.float32) / np.float32(255), dtype=np.float32)
 
 
 def _rows_of(solid: Bools, axis: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -284,7 +294,7 @@ def _settle(edges: NDArray[np.float64]) -> bool:
     hanging = True
     for outer, inner, body in ((0, 1, 2), (5, 4, 3)):
         hung = _longest_run(np.isfinite(edges[:, outer]))
-        if hung.sum() < max(3, count * 0.02):
+        if hung.sum() < max(3, count * 0.02) or np.argmax(hung) > count * 0.75:  # a frayed hem is no sleeve
             edges[:, outer] = edges[:, body]
             edges[:, inner] = edges[:, body]
             hanging = False

@@ -26,7 +26,9 @@ def curve(*points: tuple[float, float], steps: int = 14) -> Points:
     line: Points = []
     for a, b, c, d in zip(known, known[1:], known[2:], known[3:], strict=False):
         for t in np.linspace(0, 1, steps, endpoint=False):
-            spot = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+            spot = 0.5 * (
+                2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
+            )
             line.append((float(spot[0]), float(spot[1])))
     return [*line, points[-1]]
 
@@ -55,7 +57,11 @@ def ellipse(x: float, y: float, wide: float, high: float, turn: float = 0.0) -> 
 
 
 def tube(
-    middle: Sequence[tuple[float, float]], halves: Sequence[float], *, start: float = 0.0, end: float = 1.0,
+    middle: Sequence[tuple[float, float]],
+    halves: Sequence[float],
+    *,
+    start: float = 0.0,
+    end: float = 1.0,
     rounded: bool = False,
 ) -> Points:
     """The outline of a limb or sleeve: a middle line with half widths at its points, cut to start..end (0..1)."""
@@ -146,7 +152,9 @@ class Sheet:
     def shape(self, *outlines: Points, blur: float = 0.0) -> Mask:
         """The mask of one or more closed outlines together, its border softened by `blur` units."""
         spread = blur * self.zoom
-        scaled = [[(x * self.zoom + self.origin[0], y * self.zoom + self.origin[1]) for x, y in o] for o in outlines]
+        scaled = [
+            [(x * self.zoom + self.origin[0], y * self.zoom + self.origin[1]) for x, y in o] for o in outlines
+        ]
         every = np.array([p for o in scaled for p in o])
         pad = int(spread * 2.5) + 3
         low = np.maximum(np.floor(every.min(axis=0)).astype(int) - pad, 0)
@@ -181,7 +189,9 @@ class Sheet:
         part = self.pixels[mask.box]
         part += (np.array(colour, dtype=np.float32) - part) * cover
 
-    def weave(self, mask: Mask, cloth: Weave, *, turn: float = 0.0, pivot: tuple[float, float] = (0, 0)) -> None:
+    def weave(
+        self, mask: Mask, cloth: Weave, *, turn: float = 0.0, pivot: tuple[float, float] = (0, 0)
+    ) -> None:
         """Lay a pattern over the mask, turned by `turn` degrees around `pivot` (in units)."""
         rows, columns = mask.box
         y = (np.arange(rows.start, rows.stop, dtype=np.float32) - self.origin[1]) / self.zoom - pivot[1]
@@ -209,13 +219,19 @@ class Sheet:
         edge = self.softened(mask, 1.3)
         self.darken(Mask(mask.left, mask.top, mask.cover * np.clip(1.0 - edge.on(mask), 0, 1)), 0.42)
 
-    def stroke(self, line: Sequence[tuple[float, float]], width: float, *, blur: float = 0.0, even: bool = False) -> Mask:
+    def stroke(
+        self, line: Sequence[tuple[float, float]], width: float, *, blur: float = 0.0, even: bool = False
+    ) -> Mask:
         """The mask of a brush stroke along `line`: `width` units at its middle, tapered unless `even`."""
         spots = np.array(line)
         dx, dy = np.gradient(spots[:, 0]), np.gradient(spots[:, 1])
         norm = np.maximum(np.hypot(dx, dy), 1e-6)
         along = np.linspace(0, 1, len(spots))
-        half = np.full(len(spots), width / 2) if even else np.sin(np.pi * along) ** 0.7 * width / 2 + width * 0.04
+        half = (
+            np.full(len(spots), width / 2)
+            if even
+            else np.sin(np.pi * along) ** 0.7 * width / 2 + width * 0.04
+        )
         nx, ny = -dy / norm * half, dx / norm * half
         left = list(zip(spots[:, 0] + nx, spots[:, 1] + ny, strict=True))
         right = list(zip(spots[:, 0] - nx, spots[:, 1] - ny, strict=True))
@@ -238,7 +254,9 @@ class Sheet:
         length = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(fine, axis=0).T))])
         for begin in np.arange(0, float(length[-1]) - 2.4, 4.2):
             ends = np.array([begin, begin + 1.2, begin + 2.4])
-            dash = list(zip(np.interp(ends, length, fine[:, 0]), np.interp(ends, length, fine[:, 1]), strict=True))
+            dash = list(
+                zip(np.interp(ends, length, fine[:, 0]), np.interp(ends, length, fine[:, 1]), strict=True)
+            )
             spots = [(float(x), float(y)) for x, y in dash]
             self.paint(self.stroke(spots, 0.9, even=True).within(inside), colour, amount)
 

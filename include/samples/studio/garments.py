@@ -81,7 +81,9 @@ def dot_blouse() -> Sheet:
     sheet = sheet_for(SQUARE, (208, 130, 530))
     wine: Colour = (142, 34, 58)
     cloth = dots(wine, (250, 232, 222), every=19, radius=3.7)
-    cut = Bodice(ease=13, neck_wide=25, neck_deep=196, v_neck=True, hem=498, hem_wide=10, waist=1.1, hem_sag=16)
+    cut = Bodice(
+        ease=13, neck_wide=25, neck_deep=196, v_neck=True, hem=498, hem_wide=10, waist=1.1, hem_sag=16
+    )
     sleeves = draw_sleeves(sheet, WOMAN, Sleeve(ease=(9, 13, 12), band=0.085), cloth, plain((128, 28, 50)))
     body = draw_bodice(sheet, WOMAN, cut, cloth, sleeves=sleeves)
     placket = sheet.shape([(-9, 196), (9, 196), (9, 516), (-9, 516)]).within(body)
@@ -97,7 +99,9 @@ def check_shirt() -> Sheet:
     """A man's shirt in blue gingham."""
     sheet = sheet_for(SQUARE, (228, 130, 545))
     cloth = gingham((250, 251, 252), (58, 116, 178), every=17)
-    cut = Bodice(ease=12, neck_wide=32, neck_deep=196, v_neck=True, hem=510, hem_wide=11, boxy=0.6, hem_sag=20)
+    cut = Bodice(
+        ease=12, neck_wide=32, neck_deep=196, v_neck=True, hem=510, hem_wide=11, boxy=0.6, hem_sag=20
+    )
     sleeves = draw_sleeves(sheet, MAN, Sleeve(ease=(7, 9, 7), band=0.075), cloth)
     body = draw_bodice(sheet, MAN, cut, cloth, sleeves=sleeves)
     for x in (-10, 10):
@@ -129,11 +133,17 @@ def cable_sweater() -> Sheet:
 
 def _roll_neck(sheet: Sheet, neck: float, rib: Weave) -> None:
     half = [
-        *curve((0, 146), (neck * 0.7, 143), (neck + 5, 137)), *curve((neck + 5, 137), (neck + 9, 152), (neck + 15, 170)),
+        *curve((0, 146), (neck * 0.7, 143), (neck + 5, 137)),
+        *curve((neck + 5, 137), (neck + 9, 152), (neck + 15, 170)),
         *curve((neck + 15, 170), (neck * 0.8, 190), (0, 196)),
     ]
     mask = sheet.shape(symmetric(half))
-    sheet.darken(sheet.softened(mask, 4, (0, 3)).without(mask).within(sheet.shape(symmetric([(0, 160), (90, 160), (90, 240), (0, 240)]))), 0.36)
+    sheet.darken(
+        sheet.softened(mask, 4, (0, 3))
+        .without(mask)
+        .within(sheet.shape(symmetric([(0, 160), (90, 160), (90, 240), (0, 240)]))),
+        0.36,
+    )
     sheet.weave(mask, rib)
     sheet.round_off(mask, 10, 0.42, 0.1)
     sheet.fold(mask, (-neck - 6, 158), (0, 168), (neck + 6, 158), width=6, dark=0.4)
@@ -170,21 +180,29 @@ def band_sweater() -> Sheet:
     sheet = sheet_for(SQUARE, (234, 148, 552))
     green, cream, rust = (38, 84, 66), (240, 228, 204), (196, 92, 52)
     cut = Bodice(ease=15, neck_wide=40, neck_deep=198, hem=496, hem_wide=11, boxy=0.7, hem_sag=4)
-    base = blocks((0, green), (266, cream), (270, green), (276, rust), (306, green), (312, cream), (316, green))
+    base = blocks(
+        (0, green), (266, cream), (270, green), (276, rust), (306, green), (312, cream), (316, green)
+    )
 
     def cloth(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         colours = base(u, v)
         across = np.abs((u + 8) % 16 - 8)
         diamond = (np.abs(v - 291) + across * 1.5 < 11) & (v > 276)
-        zigzag = (np.abs(v - 332 - np.abs((u + 8) % 16 - 8)) < 2.4) | (np.abs(v - 250 + np.abs((u + 8) % 16 - 8)) < 2.4)
+        zigzag = (np.abs(v - 332 - np.abs((u + 8) % 16 - 8)) < 2.4) | (
+            np.abs(v - 250 + np.abs((u + 8) % 16 - 8)) < 2.4
+        )
         colours = np.where((diamond | zigzag)[..., None], np.array(cream, dtype=np.float32), colours)
         return np.asarray(colours, dtype=np.float32)
 
-    arm_base = blocks((-90, green), (46, cream), (50, green), (56, rust), (86, green), (92, cream), (96, green))
+    arm_base = blocks(
+        (-90, green), (46, cream), (50, green), (56, rust), (86, green), (92, cream), (96, green)
+    )
 
     def arm(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         diamond = (np.abs(v - 71) + np.abs((u + 8) % 16 - 8) * 1.5 < 11)[..., None]
-        return np.asarray(np.where(diamond, np.array(cream, dtype=np.float32), arm_base(u, v)), dtype=np.float32)
+        return np.asarray(
+            np.where(diamond, np.array(cream, dtype=np.float32), arm_base(u, v)), dtype=np.float32
+        )
 
     rib = ribbed((32, 74, 58))
     sleeves = draw_sleeves(sheet, MAN, Sleeve(ease=(9, 12, 9), band=0.09), knitted(arm, stitch=4), rib)
@@ -211,10 +229,13 @@ def hoodie() -> Sheet:
     draw_hem_band(sheet, MAN, cut, ribbed(dim))
     n = MAN.neck
     for side in (-1, 1):
-        roll = (
-            curve((side * (n + 1), 126), (side * (n + 30), 142), (side * (n + 40), 172), (side * 40, 206), (side * -3, 240))
-            + curve((side * -3, 218), (side * (n - 6), 192), (side * (n - 1), 160), (side * (n + 1), 126))
-        )
+        roll = curve(
+            (side * (n + 1), 126),
+            (side * (n + 30), 142),
+            (side * (n + 40), 172),
+            (side * 40, 206),
+            (side * -3, 240),
+        ) + curve((side * -3, 218), (side * (n - 6), 192), (side * (n - 1), 160), (side * (n + 1), 126))
         mask = sheet.shape(roll)
         sheet.darken(sheet.softened(mask, 4, (0, 5)).without(mask).within(body), 0.4)
         sheet.weave(mask, cloth)
@@ -235,13 +256,25 @@ def denim_jacket() -> Sheet:
     thread: Colour = (224, 172, 98)
     cloth = denim(blue)
     inner = Bodice(ease=5, neck_wide=36, neck_deep=200, hem=478, hem_wide=2)
-    cut = Bodice(ease=15, neck_wide=33, neck_deep=204, v_neck=True, hem=474, hem_wide=10, boxy=0.72, hem_sag=3)
+    cut = Bodice(
+        ease=15, neck_wide=33, neck_deep=204, v_neck=True, hem=474, hem_wide=10, boxy=0.72, hem_sag=3
+    )
     sleeves = draw_sleeves(sheet, MAN, Sleeve(ease=(9, 12, 9), band=0.07), cloth)
     tee = sheet.shape(symmetric(bodice_half(MAN, inner)))
     body = draw_bodice(sheet, MAN, cut, cloth, sleeves=sleeves)
-    opening = sheet.shape(symmetric([(0, 170), *curve((34, 160), (24, 220), (16, 330), (19, 492)), (0, 494)])).within(tee)
+    opening = sheet.shape(
+        symmetric([(0, 170), *curve((34, 160), (24, 220), (16, 330), (19, 492)), (0, 494)])
+    ).within(tee)
     sheet.paint(opening, (248, 247, 244))
-    sheet.darken(sheet.softened(sheet.shape(symmetric([*curve((25, 170), (20, 260), (15, 330), (17, 490)), (60, 490), (60, 170)])), 5).within(opening), 0.3)
+    sheet.darken(
+        sheet.softened(
+            sheet.shape(
+                symmetric([*curve((25, 170), (20, 260), (15, 330), (17, 490)), (60, 490), (60, 170)])
+            ),
+            5,
+        ).within(opening),
+        0.3,
+    )
     draw_neckband(sheet, MAN, inner, plain((242, 240, 236)), wide=8)
     for side in (1, -1):
         edge = curve((side * 26, 216), (side * 17, 330), (side * 20, 480))
@@ -249,7 +282,9 @@ def denim_jacket() -> Sheet:
         sheet.stitches(body, [(x + side * 12, y) for x, y in edge], thread)
         sheet.seam(body, [(side * 30, 268), (side * 116, 262)], dark=0.45)
         sheet.stitches(body, [(side * 30, 271), (side * 116, 265)], thread)
-        flap = sheet.shape([(side * 44, 276), (side * 92, 276), (side * 92, 296), (side * 68, 308), (side * 44, 296)])
+        flap = sheet.shape(
+            [(side * 44, 276), (side * 92, 276), (side * 92, 296), (side * 68, 308), (side * 44, 296)]
+        )
         sheet.darken(sheet.softened(flap, 2, (1, 2.5)).without(flap).within(body), 0.45)
         sheet.weave(flap, denim((76, 110, 152)))
         sheet.round_off(flap, 4, 0.3, 0.1)
@@ -260,9 +295,13 @@ def denim_jacket() -> Sheet:
         draw_buttons(sheet, [(side * 68, 299)], (206, 150, 92), radius=3.6)
     band = sheet.shape(symmetric([(18, 458), (108, 456), (107, 480), (19, 482)])).within(body)
     for half in (1, -1):
-        part = sheet.shape([(half * 19, 458), (half * 112, 456), (half * 112, 484), (half * 19, 484)]).within(body)
+        part = sheet.shape([(half * 19, 458), (half * 112, 456), (half * 112, 484), (half * 19, 484)]).within(
+            body
+        )
         sheet.weave(part, denim((74, 108, 150)))
-        sheet.darken(sheet.stroke([(half * 19, 458), (half * 112, 456)], 2, even=True, blur=0.5).within(band), 0.5)
+        sheet.darken(
+            sheet.stroke([(half * 19, 458), (half * 112, 456)], 2, even=True, blur=0.5).within(band), 0.5
+        )
     draw_buttons(sheet, [(-26, y) for y in (240, 290, 340, 390, 440, 469)], (206, 150, 92), radius=4.2)
     draw_collar(sheet, MAN, denim((90, 126, 168)), front=206, point=52)
     return sheet
@@ -271,7 +310,12 @@ def denim_jacket() -> Sheet:
 def wrap_dress() -> Sheet:
     """A floral wrap dress with short sleeves."""
     sheet = sheet_for(TALL, (190, 150, 850))
-    cloth = floral((26, 42, 74), ((240, 128, 122), (250, 206, 180), (246, 238, 226), (232, 172, 70)), (250, 214, 110), (92, 138, 106))
+    cloth = floral(
+        (26, 42, 74),
+        ((240, 128, 122), (250, 206, 180), (246, 238, 226), (232, 172, 70)),
+        (250, 214, 110),
+        (92, 138, 106),
+    )
     cut = Bodice(ease=8, neck_wide=37, neck_deep=256, v_neck=True, hem=400, hem_wide=0, waist=0.6)
     sleeves = draw_sleeves(sheet, WOMAN, Sleeve(end=0.42, ease=(8, 16, 12)), cloth)
     skirt = draw_skirt(sheet, skirt_half(73, 392, 116, 816, 168, sag=14), cloth, pleats=9)
@@ -281,7 +325,9 @@ def wrap_dress() -> Sheet:
     sheet.paint(sheet.stroke(over, 1.6, even=True).within(body), (250, 226, 206), 0.8)
     edge = curve((-58, 404), (-66, 520), (-40, 660), (10, 826))
     sheet.darken(sheet.stroke([(x + 3, y) for x, y in edge], 9, blur=3, even=True).within(skirt), 0.5)
-    belt = sheet.shape(symmetric([*curve((0, 386), (40, 384), (74, 380)), *curve((75, 402), (40, 407), (0, 409))]))
+    belt = sheet.shape(
+        symmetric([*curve((0, 386), (40, 384), (74, 380)), *curve((75, 402), (40, 407), (0, 409))])
+    )
     sheet.paint(belt, (30, 40, 66))
     sheet.round_off(belt, 7, 0.3, 0.14)
     for tail in (((-60, 396), (-76, 440), (-70, 512)), ((-56, 396), (-60, 446), (-48, 494))):
@@ -305,7 +351,9 @@ def sheath_dress() -> Sheet:
     neck = curve((0, 208), (26, 204), (42, 190), (47, 173))
     hole = curve((82, 184), (76, 220), (78, 254), (b.chest + 6, 278))
     side = curve((b.chest + 6, 278), (b.chest + 5, 306), (75, 356), (72, 394))
-    body = sheet.shape(symmetric([*neck, *curve((47, 173), (82, 184)), *hole, *side, *curve((72, 394), (36, 398), (0, 400))]))
+    body = sheet.shape(
+        symmetric([*neck, *curve((47, 173), (82, 184)), *hole, *side, *curve((72, 394), (36, 398), (0, 400))])
+    )
     sheet.weave(body, cloth)
     sheet.round_off(body, 22, 0.42, 0.12)
     for s in (1, -1):
@@ -314,7 +362,9 @@ def sheath_dress() -> Sheet:
         sheet.darken(sheet.shape(ellipse(s * 38, 318, 28, 9), blur=8).within(body), 0.24)
         sheet.lighten(sheet.shape(ellipse(s * 36 - 6, 280, 18, 16), blur=10).within(body), 0.16)
         sheet.fold(body, (s * 84, 296), (s * 66, 312), (s * 46, 308), width=8, dark=0.25)
-    belt = sheet.shape(symmetric([*curve((0, 388), (40, 386), (74, 383)), *curve((74, 402), (40, 406), (0, 408))]))
+    belt = sheet.shape(
+        symmetric([*curve((0, 388), (40, 386), (74, 383)), *curve((74, 402), (40, 406), (0, 408))])
+    )
     sheet.paint(belt, (196, 142, 82))
     sheet.round_off(belt, 6, 0.36, 0.2)
     buckle = [(-12, 385), (12, 385), (12, 411), (-12, 411), (-12, 385)]
@@ -331,7 +381,13 @@ def knit_dress() -> Sheet:
     cut = Bodice(ease=9, neck_wide=30, neck_deep=184, hem=420, hem_wide=0, waist=0.75)
     sleeves = draw_sleeves(sheet, WOMAN, Sleeve(ease=(7, 9, 8), band=0.09), cloth, ribbed((172, 74, 42)))
     pleated = ribbed(rust, every=13)
-    skirt = draw_skirt(sheet, skirt_half(72, 398, 112, 886, 150, sag=12), knitted(pleated, stitch=3.6, relief=0.1), pleats=7, dark=0.32)
+    skirt = draw_skirt(
+        sheet,
+        skirt_half(72, 398, 112, 886, 150, sag=12),
+        knitted(pleated, stitch=3.6, relief=0.1),
+        pleats=7,
+        dark=0.32,
+    )
     draw_bodice(sheet, WOMAN, cut, cloth, sleeves=sleeves)
     sheet.darken(sheet.stroke(curve((-72, 420), (0, 428), (72, 420)), 5, blur=1.6).within(skirt), 0.5)
     _roll_neck(sheet, WOMAN.neck, ribbed((176, 78, 46), every=4.5))

@@ -37,14 +37,22 @@ class Build:
 
     def leg_line(self) -> Points:
         """Hip, knee and ankle of the leg on the right of the picture."""
-        return [(self.thigh + 3, 500), (self.stance + 4, 610), (self.stance, 735), (self.stance - 1, 820), (self.stance - 2, 958)]
+        return [
+            (self.thigh + 3, 500),
+            (self.stance + 4, 610),
+            (self.stance, 735),
+            (self.stance - 1, 820),
+            (self.stance - 2, 958),
+        ]
 
     def leg_halves(self) -> list[float]:
         """Half widths of the leg at the points of its line."""
         return [self.thigh, self.thigh * 0.87, self.knee, self.calf, self.ankle]
 
 
-WOMAN = Build(20, 106, 80, 66, 97, ((94, 212), (134, 362), (170, 492)), (20.5, 15.5, 10.5), 47, 28, 29.5, 15, 48)
+WOMAN = Build(
+    20, 106, 80, 66, 97, ((94, 212), (134, 362), (170, 492)), (20.5, 15.5, 10.5), 47, 28, 29.5, 15, 48
+)
 MAN = Build(28, 132, 101, 86, 95, ((112, 220), (156, 376), (190, 508)), (28, 22, 14.5), 47, 31, 34, 18, 51)
 
 
@@ -83,10 +91,25 @@ def draw_person(person: Person) -> Sheet:
 def torso(build: Build) -> Points:
     """The right half of the trunk, from the throat to the crotch."""
     b = build
-    slope = curve((b.neck, 120), (b.neck + 1, 146), (b.neck + 12, 166), (b.shoulder * 0.62, 180), (b.shoulder * 0.9, 194))
+    slope = curve(
+        (b.neck, 120),
+        (b.neck + 1, 146),
+        (b.neck + 12, 166),
+        (b.shoulder * 0.62, 180),
+        (b.shoulder * 0.9, 194),
+    )
     side = curve(
-        (b.shoulder * 0.9, 194), (b.shoulder - 12, 226), (b.chest + 1, 262), (b.chest, 300), (b.waist + 3, 356),
-        (b.waist, 398), (b.hip - 12, 448), (b.hip, 502), (b.hip - 2, 540), (b.thigh * 0.9, 560), (0, 548),
+        (b.shoulder * 0.9, 194),
+        (b.shoulder - 12, 226),
+        (b.chest + 1, 262),
+        (b.chest, 300),
+        (b.waist + 3, 356),
+        (b.waist, 398),
+        (b.hip - 12, 448),
+        (b.hip, 502),
+        (b.hip - 2, 540),
+        (b.thigh * 0.9, 560),
+        (0, 548),
     )
     return [(0, 118), *slope, *side]
 
@@ -105,14 +128,21 @@ def _body(sheet: Sheet, person: Person) -> Mask:
         sheet.darken(Mask(part.left, part.top, part.cover * (1 - soft.on(part))), 0.5, shade)
     _fingers(sheet, build, skin, shade)
     for side in (1, -1):
-        knee = curve((side * (build.stance - 15), 728), (side * build.stance, 746), (side * (build.stance + 14), 730))
+        knee = curve(
+            (side * (build.stance - 15), 728), (side * build.stance, 746), (side * (build.stance + 14), 730)
+        )
         sheet.darken(sheet.stroke(knee, 7, blur=3).within(skin), 0.35, shade)
         bone = curve((side * 14, 184), (side * 44, 182), (side * 78, 190))
         sheet.darken(sheet.stroke(bone, 4.5, blur=1.6).within(skin), 0.38, shade)
         sheet.lighten(sheet.stroke([(x - 1, y - 5) for x, y in bone], 5, blur=2).within(skin), 0.16)
-        shin = curve((side * build.stance - 9, 780), (side * build.stance - 7, 850), (side * build.stance - 5, 930))
+        shin = curve(
+            (side * build.stance - 9, 780), (side * build.stance - 7, 850), (side * build.stance - 5, 930)
+        )
         sheet.lighten(sheet.stroke(shin, 8, blur=4).within(skin), 0.14)
-        elbow = curve((side * build.arm[1][0] - 8, build.arm[1][1] - 2), (side * build.arm[1][0] + 6, build.arm[1][1] + 4))
+        elbow = curve(
+            (side * build.arm[1][0] - 8, build.arm[1][1] - 2),
+            (side * build.arm[1][0] + 6, build.arm[1][1] + 4),
+        )
         sheet.darken(sheet.stroke(elbow, 4, blur=2).within(skin), 0.25, shade)
     chin = sheet.shape(ellipse(5, 136, build.neck + 13, 26), blur=4)
     neck = sheet.shape(symmetric([(0, 112), (build.neck, 120), (build.neck + 1, 150), (0, 176)]), blur=1.5)
@@ -147,8 +177,23 @@ def _fingers(sheet: Sheet, build: Build, skin: Mask, shade: Colour) -> None:
 
 def _hand(build: Build) -> Points:
     marks: list[tuple[float, float]] = [
-        (-8, 9.6), (8, 10), (24, 13), (40, 13), (58, 10.5), (70, 6.5), (76, 1), (74, -4), (62, -7), (50, -8.5),
-        (46, -10), (51, -13), (50, -17), (40, -17.5), (26, -14), (10, -11), (-8, -9.6),
+        (-8, 9.6),
+        (8, 10),
+        (24, 13),
+        (40, 13),
+        (58, 10.5),
+        (70, 6.5),
+        (76, 1),
+        (74, -4),
+        (62, -7),
+        (50, -8.5),
+        (46, -10),
+        (51, -13),
+        (50, -17),
+        (40, -17.5),
+        (26, -14),
+        (10, -11),
+        (-8, -9.6),
     ]
     return curve(*_hand_spots(build, marks), steps=8)
 
@@ -160,8 +205,14 @@ def _shoes(sheet: Sheet, person: Person) -> None:
         x = side * (at + 3)
         low = 1012.0
         upper = curve(
-            (x - wide * 0.72, 958), (x - wide * 0.86, 976), (x - wide + side * 3, 996), (x - wide * 0.8 + side * 5, low),
-            (x + side * 6, low + 3), (x + wide * 0.8 + side * 5, low), (x + wide + side * 3, 996), (x + wide * 0.86, 976),
+            (x - wide * 0.72, 958),
+            (x - wide * 0.86, 976),
+            (x - wide + side * 3, 996),
+            (x - wide * 0.8 + side * 5, low),
+            (x + side * 6, low + 3),
+            (x + wide * 0.8 + side * 5, low),
+            (x + wide + side * 3, 996),
+            (x + wide * 0.86, 976),
             (x + wide * 0.72, 958),
         )
         shoe = sheet.shape([*upper, *curve((x + wide * 0.72, 958), (x, 964), (x - wide * 0.72, 958))])
@@ -169,13 +220,26 @@ def _shoes(sheet: Sheet, person: Person) -> None:
         sheet.round_off(shoe, 9, 0.5, 0.3)
         sole = sheet.shape(
             curve(
-                (x - wide + side * 4, 1000), (x + side * 5, 1009), (x + wide + side * 4, 1000), (x + wide + side * 4, 1008),
-                (x + wide * 0.6 + side * 5, 1016), (x + side * 6, 1018), (x - wide * 0.6 + side * 5, 1016),
-                (x - wide + side * 4, 1008), (x - wide + side * 4, 1000),
+                (x - wide + side * 4, 1000),
+                (x + side * 5, 1009),
+                (x + wide + side * 4, 1000),
+                (x + wide + side * 4, 1008),
+                (x + wide * 0.6 + side * 5, 1016),
+                (x + side * 6, 1018),
+                (x - wide * 0.6 + side * 5, 1016),
+                (x - wide + side * 4, 1008),
+                (x - wide + side * 4, 1000),
             )
         )
         sheet.paint(sole, (246, 243, 238))
-        sheet.darken(sheet.stroke(curve((x - wide + side * 4, 1004), (x + side * 5, 1010), (x + wide + side * 4, 1004)), 1.2, even=True), 0.5)
+        sheet.darken(
+            sheet.stroke(
+                curve((x - wide + side * 4, 1004), (x + side * 5, 1010), (x + wide + side * 4, 1004)),
+                1.2,
+                even=True,
+            ),
+            0.5,
+        )
         for row in (972, 980, 988):
             lace = curve((x - 8 + side * 2, row), (x + side * 2, row + 2), (x + 8 + side * 2, row))
             sheet.paint(sheet.stroke(lace, 2.4, even=True), (250, 248, 244), 0.9)
@@ -184,34 +248,74 @@ def _shoes(sheet: Sheet, person: Person) -> None:
 def _base_clothes(sheet: Sheet, person: Person, skin: Mask) -> None:
     b = person.build
     leg = tube(b.leg_line(), [h + 5 for h in b.leg_halves()], end=0.33 if person.man else 0.22)
-    sides = curve((b.waist - 6, 410), (b.hip - 15, 448), (b.hip + 4, 502), (b.hip + 3, 540))
+    sides = curve(
+        (b.waist - 6, 410), (b.hip - 9, 446), (b.hip + 2, 476), (2 * b.thigh + 8, 508), (2 * b.thigh + 6, 540)
+    )
     shorts = sheet.shape(symmetric([(0, 410), *sides, (b.thigh, 566), (2, 562)]), leg, flipped(leg))
     sheet.paint(shorts, person.shorts)
     sheet.round_off(shorts, 16, 0.42, 0.1)
     sheet.seam(shorts, curve((0, 408), (0, 480), (0, 556)), dark=0.35)
     for side in (1, -1):
         sheet.fold(shorts, (side * 4, 540), (side * 24, 530), (side * 52, 520), width=7)
-        sheet.seam(shorts, curve((side * (b.hip - 26), 430), (side * (b.hip - 10), 452), (side * (b.hip - 2), 476)), dark=0.4)
-    inner, outer = (b.shoulder * 0.44, b.shoulder * 0.63) if person.man else (b.shoulder * 0.5, b.shoulder * 0.6)
+        sheet.seam(
+            shorts,
+            curve((side * (b.hip - 26), 430), (side * (b.hip - 10), 452), (side * (b.hip - 2), 476)),
+            dark=0.4,
+        )
+    inner, outer = (
+        (b.shoulder * 0.44, b.shoulder * 0.63) if person.man else (b.shoulder * 0.5, b.shoulder * 0.6)
+    )
     scoop = 246.0 if person.man else 262.0
     rise = 174.0 if person.man else 178.0
     neckline = curve((0, scoop), (inner * 0.66, scoop - 12), (inner * 0.95, scoop - 44), (inner, rise))
     armhole = curve((outer, rise + 5), (outer + 1, 220), (b.chest * 0.9, 254), (b.chest + 2, 272))
-    side_line = curve((b.chest + 2, 272), (b.chest + 2, 302), (b.waist + 5, 356), (b.waist + 3, 396), (b.hip - 10, 440), (b.hip - 6, 452))
-    tank = sheet.shape(symmetric([*neckline, *armhole, *side_line, *curve((b.hip - 6, 452), (b.hip * 0.5, 457), (0, 459))]))
+    side_line = curve(
+        (b.chest + 2, 272),
+        (b.chest + 2, 302),
+        (b.waist + 5, 356),
+        (b.waist + 3, 396),
+        (b.hip - 10, 440),
+        (b.hip - 6, 452),
+    )
+    tank = sheet.shape(
+        symmetric([*neckline, *armhole, *side_line, *curve((b.hip - 6, 452), (b.hip * 0.5, 457), (0, 459))])
+    )
     sheet.darken(sheet.softened(tank, 4, (2, 5)).without(tank).within(skin), 0.3)
     sheet.paint(tank, person.top)
     sheet.round_off(tank, 20, 0.36, 0.1)
     for side in (1, -1):
-        sheet.fold(tank, (side * b.chest, 300), (side * b.chest * 0.72, 316), (side * b.chest * 0.4, 318), width=8, dark=0.2)
-        sheet.fold(tank, (side * b.waist, 392), (side * b.waist * 0.6, 404), (side * b.waist * 0.2, 402), width=7, dark=0.2)
+        sheet.fold(
+            tank,
+            (side * b.chest, 300),
+            (side * b.chest * 0.72, 316),
+            (side * b.chest * 0.4, 318),
+            width=8,
+            dark=0.2,
+        )
+        sheet.fold(
+            tank,
+            (side * b.waist, 392),
+            (side * b.waist * 0.6, 404),
+            (side * b.waist * 0.2, 402),
+            width=7,
+            dark=0.2,
+        )
     sheet.seam(tank, [(x, y + 5) for x, y in [*flipped(neckline)[::-1], *neckline]], dark=0.3)
 
 
 def _head(sheet: Sheet, person: Person) -> None:
     wide = 45.5 if person.man else 42.5
     jaw = 30 if person.man else 24
-    half = curve((0, 4), (wide * 0.66, 12), (wide * 0.97, 40), (wide, 64), (wide * 0.93, 88), (jaw, 115), (11, 128), (0, 130))
+    half = curve(
+        (0, 4),
+        (wide * 0.66, 12),
+        (wide * 0.97, 40),
+        (wide, 64),
+        (wide * 0.93, 88),
+        (jaw, 115),
+        (11, 128),
+        (0, 130),
+    )
     shade = _shade(person)
     for side in (1, -1):
         ear = sheet.shape(ellipse(side * (wide + 1), 70, 5.5, 12, side * 8))
@@ -235,12 +339,27 @@ def _features(sheet: Sheet, person: Person, face: Mask) -> None:
         brow = (126, 84, 52)
     for side in (1, -1):
         x = side * 18.5
-        white = sheet.shape(curve((x - 8.6, 67.5), (x - 3, 63.6), (x + 3, 63.6), (x + 8.6, 67.2), (x + 3, 70.8), (x - 3, 70.9), (x - 8.6, 67.5)))
+        white = sheet.shape(
+            curve(
+                (x - 8.6, 67.5),
+                (x - 3, 63.6),
+                (x + 3, 63.6),
+                (x + 8.6, 67.2),
+                (x + 3, 70.8),
+                (x - 3, 70.9),
+                (x - 8.6, 67.5),
+            )
+        )
         sheet.paint(white, (250, 246, 242))
         sheet.paint(sheet.shape(ellipse(x, 67, 3.9, 4.1)).within(white), (70, 46, 34))
         sheet.paint(sheet.shape(ellipse(x, 67, 2, 2.1)).within(white), (20, 14, 14))
         sheet.paint(sheet.shape(ellipse(x - 1.3, 65.6, 1, 1)), (255, 255, 255))
-        lash = curve((x - side * 9, 67.6), (x - side * 3, 63.4), (x + side * 3, 63.2), (x + side * 10.4, 65.6 if person.man else 64.2))
+        lash = curve(
+            (x - side * 9, 67.6),
+            (x - side * 3, 63.4),
+            (x + side * 3, 63.2),
+            (x + side * 10.4, 65.6 if person.man else 64.2),
+        )
         sheet.paint(sheet.stroke(lash, 2.6 if person.man else 3.6), ink, 0.95)
         lid = curve((x - side * 7, 62), (x, 59.4), (x + side * 9, 61.6))
         sheet.darken(sheet.stroke(lid, 1.6, blur=0.4), 0.6, shade)

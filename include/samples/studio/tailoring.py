@@ -48,13 +48,22 @@ def sheet_for(size: tuple[int, int], box: tuple[float, float, float], ground: Co
     half, top, bottom = box
     zoom = min(size[0] * 0.90 / (2 * half), size[1] * 0.90 / (bottom - top))
     return Sheet(
-        size, (ground, ground), zoom=zoom, axis=size[0] / 2, top=(size[1] - (bottom - top) * zoom) / 2 - top * zoom
+        size,
+        (ground, ground),
+        zoom=zoom,
+        axis=size[0] / 2,
+        top=(size[1] - (bottom - top) * zoom) / 2 - top * zoom,
     )
 
 
 def neck_y(build: Build, x: float) -> float:
     """Height of the shoulder slope at `x` units from the axis, on the cloth."""
-    places = ((build.neck, 143), (build.neck + 12, 163), (build.shoulder * 0.62, 178), (build.shoulder * 0.93, 190))
+    places = (
+        (build.neck, 143),
+        (build.neck + 12, 163),
+        (build.shoulder * 0.62, 178),
+        (build.shoulder * 0.93, 190),
+    )
     return float(np.interp(x, [p[0] for p in places], [p[1] for p in places]))
 
 
@@ -72,8 +81,10 @@ def bodice_half(build: Build, cut: Bodice) -> Points:
         curve((0, cut.neck_deep), (cut.neck_wide * 0.55, (cut.neck_deep + top) / 2), (cut.neck_wide, top))
         if cut.v_neck
         else curve(
-            (0, cut.neck_deep), (cut.neck_wide * 0.6, cut.neck_deep - (cut.neck_deep - top) * 0.14),
-            (cut.neck_wide * 0.94, top + (cut.neck_deep - top) * 0.4), (cut.neck_wide, top),
+            (0, cut.neck_deep),
+            (cut.neck_wide * 0.6, cut.neck_deep - (cut.neck_deep - top) * 0.14),
+            (cut.neck_wide * 0.94, top + (cut.neck_deep - top) * 0.4),
+            (cut.neck_wide, top),
         )
     )
     tip = shoulder_tip(b)
@@ -106,11 +117,15 @@ def sleeve_outline(build: Build, sleeve: Sleeve) -> Points:
     return tube(sleeve_line(build, sleeve), halves, end=sleeve.end, rounded=True)
 
 
-def draw_sleeves(sheet: Sheet, build: Build, sleeve: Sleeve, cloth: Weave, band: Weave | None = None) -> list[Mask]:
+def draw_sleeves(
+    sheet: Sheet, build: Build, sleeve: Sleeve, cloth: Weave, band: Weave | None = None
+) -> list[Mask]:
     """Draw both sleeves; returns the right one's mask, then the left one's."""
     masks = []
     halves = [h + e for h, e in zip(build.arm_halves, sleeve.ease, strict=True)]
-    angle = float(np.degrees(np.arctan2(build.arm[2][0] - build.arm[0][0], build.arm[2][1] - build.arm[0][1])))
+    angle = float(
+        np.degrees(np.arctan2(build.arm[2][0] - build.arm[0][0], build.arm[2][1] - build.arm[0][1]))
+    )
     shape = sleeve_outline(build, sleeve)
     for side in (1, -1):
         mask = sheet.shape(shape if side > 0 else flipped(shape))
@@ -119,10 +134,14 @@ def draw_sleeves(sheet: Sheet, build: Build, sleeve: Sleeve, cloth: Weave, band:
         _arm_folds(sheet, build, mask, side, sleeve.end)
         if sleeve.band:
             tight = [halves[0], halves[1], halves[2] - 2.5]
-            cuff_line = tube(sleeve_line(build, sleeve), tight, start=sleeve.end - sleeve.band, end=sleeve.end)
+            cuff_line = tube(
+                sleeve_line(build, sleeve), tight, start=sleeve.end - sleeve.band, end=sleeve.end
+            )
             cuff = sheet.shape(cuff_line if side > 0 else flipped(cuff_line))
             sheet.darken(sheet.softened(cuff, 2.2, (0, -3)).within(mask), 0.35)
-            sheet.weave(cuff, band or cloth, turn=-side * angle, pivot=(side * build.arm[0][0], build.arm[0][1]))
+            sheet.weave(
+                cuff, band or cloth, turn=-side * angle, pivot=(side * build.arm[0][0], build.arm[0][1])
+            )
             sheet.round_off(cuff, 9, 0.5, 0.1)
         else:
             near = tube(sleeve_line(build, sleeve), halves, start=sleeve.end - 0.028, end=sleeve.end - 0.022)
@@ -134,21 +153,45 @@ def draw_sleeves(sheet: Sheet, build: Build, sleeve: Sleeve, cloth: Weave, band:
 def _arm_folds(sheet: Sheet, build: Build, mask: Mask, side: int, end: float) -> None:
     (sx, sy), (ex, ey), (wx, wy) = build.arm
     w = build.arm_halves[1]
-    sheet.fold(mask, (side * (sx - 18), sy + 52), (side * (sx + 2), sy + 70), (side * (sx + 20), sy + 72), width=8, dark=0.3)
+    sheet.fold(
+        mask,
+        (side * (sx - 18), sy + 52),
+        (side * (sx + 2), sy + 70),
+        (side * (sx + 20), sy + 72),
+        width=8,
+        dark=0.3,
+    )
     if end < 0.6:
         return
     for k, dark in ((-20, 0.26), (0, 0.4), (18, 0.3)):
         sheet.fold(
-            mask, (side * (ex - w - 8), ey + k - 6), (side * (ex - 2), ey + k + 4), (side * (ex + w * 0.7), ey + k - 3),
-            width=7, dark=dark,
+            mask,
+            (side * (ex - w - 8), ey + k - 6),
+            (side * (ex - 2), ey + k + 4),
+            (side * (ex + w * 0.7), ey + k - 3),
+            width=7,
+            dark=dark,
         )
     for k, dark in ((0.42, 0.24), (0.66, 0.3)):
         x, y = ex + (wx - ex) * k, ey + (wy - ey) * k
-        sheet.fold(mask, (side * (x + w), y - 4), (side * x, y + 8), (side * (x - w * 0.6), y + 8), width=6, dark=dark)
+        sheet.fold(
+            mask,
+            (side * (x + w), y - 4),
+            (side * x, y + 8),
+            (side * (x - w * 0.6), y + 8),
+            width=6,
+            dark=dark,
+        )
 
 
 def draw_bodice(
-    sheet: Sheet, build: Build, cut: Bodice, cloth: Weave, *, sleeves: list[Mask] | None = None, folds: float = 1.0
+    sheet: Sheet,
+    build: Build,
+    cut: Bodice,
+    cloth: Weave,
+    *,
+    sleeves: list[Mask] | None = None,
+    folds: float = 1.0,
 ) -> Mask:
     """Draw the trunk of an upper part over its sleeves; returns its mask."""
     body = sheet.shape(symmetric(bodice_half(build, cut)))
@@ -164,32 +207,59 @@ def _trunk_folds(sheet: Sheet, build: Build, cut: Bodice, body: Mask, amount: fl
     b, e = build, cut.ease
     for side in (1, -1):
         sheet.fold(
-            body, (side * (b.chest + e), 282), (side * b.chest * 0.8, 294), (side * b.chest * 0.58, 292), width=10,
+            body,
+            (side * (b.chest + e), 282),
+            (side * b.chest * 0.8, 294),
+            (side * b.chest * 0.58, 292),
+            width=10,
             dark=0.2 * amount,
         )
         sheet.fold(
-            body, (side * (b.shoulder * 0.86), 214), (side * b.chest * 0.82, 246), (side * b.chest * 0.78, 276), width=8,
+            body,
+            (side * (b.shoulder * 0.86), 214),
+            (side * b.chest * 0.82, 246),
+            (side * b.chest * 0.78, 276),
+            width=8,
             dark=0.14 * amount,
         )
         if cut.hem > 430:
             sheet.fold(
-                body, (side * (b.waist + e), 384), (side * b.waist * 0.7, 402), (side * b.waist * 0.28, 398), width=9,
+                body,
+                (side * (b.waist + e), 384),
+                (side * b.waist * 0.7, 402),
+                (side * b.waist * 0.28, 398),
+                width=9,
                 dark=0.26 * amount,
             )
             sheet.fold(
-                body, (side * (b.waist + e), 420), (side * b.waist * 0.76, 430), (side * b.waist * 0.5, 424), width=8,
+                body,
+                (side * (b.waist + e), 420),
+                (side * b.waist * 0.76, 430),
+                (side * b.waist * 0.5, 424),
+                width=8,
                 dark=0.2 * amount,
             )
             sheet.fold(
-                body, (side * b.hip * 0.62, 440), (side * b.hip * 0.66, 470), (side * b.hip * 0.6, cut.hem - 4), width=8,
+                body,
+                (side * b.hip * 0.62, 440),
+                (side * b.hip * 0.66, 470),
+                (side * b.hip * 0.6, cut.hem - 4),
+                width=8,
                 dark=0.16 * amount,
             )
     if b.shoulder < 125:  # a woman's body: light and shade of the bust
         for side in (1, -1):
             sheet.darken(sheet.shape(ellipse(side * 37, 318, 30, 9), blur=8).within(body), 0.2 * amount)
-            sheet.lighten(sheet.shape(ellipse(side * 37 - 6, 282, 20, 16), blur=11).within(body), 0.13 * amount)
+            sheet.lighten(
+                sheet.shape(ellipse(side * 37 - 6, 282, 20, 16), blur=11).within(body), 0.13 * amount
+            )
     else:
-        sheet.darken(sheet.shape(curve((-62, 300), (-30, 312), (0, 304), (30, 312), (62, 300), (30, 318), (-30, 318)), blur=7).within(body), 0.16 * amount)
+        sheet.darken(
+            sheet.shape(
+                curve((-62, 300), (-30, 312), (0, 304), (30, 312), (62, 300), (30, 318), (-30, 318)), blur=7
+            ).within(body),
+            0.16 * amount,
+        )
 
 
 def neckline(build: Build, cut: Bodice) -> Points:
@@ -211,30 +281,63 @@ def draw_hem_band(sheet: Sheet, build: Build, cut: Bodice, cloth: Weave, *, high
     end = bodice_half(build, cut)[-29]
     x, y = end
     outline = symmetric(
-        [*curve((0, y - 2 + cut.hem_sag), (x * 0.55, y - 2 + cut.hem_sag * 0.8), (x + 0.5, y - 2)),
-         *curve((x + 0.5, y - 2), (x - 3, y + high)), *curve((x - 3, y + high), (x * 0.55, y + high + cut.hem_sag * 0.8), (0, y + high + cut.hem_sag))]
+        [
+            *curve((0, y - 2 + cut.hem_sag), (x * 0.55, y - 2 + cut.hem_sag * 0.8), (x + 0.5, y - 2)),
+            *curve((x + 0.5, y - 2), (x - 3, y + high)),
+            *curve((x - 3, y + high), (x * 0.55, y + high + cut.hem_sag * 0.8), (0, y + high + cut.hem_sag)),
+        ]
     )
     band = sheet.shape(outline)
     sheet.weave(band, cloth)
     sheet.round_off(band, 10, 0.4, 0.1)
-    sheet.darken(sheet.stroke(curve((-x, y - 1), (-x * 0.5, y - 1 + cut.hem_sag * 0.8), (0, y - 1 + cut.hem_sag), (x * 0.5, y - 1 + cut.hem_sag * 0.8), (x, y - 1)), 2.4, blur=0.7), 0.42)
+    sheet.darken(
+        sheet.stroke(
+            curve(
+                (-x, y - 1),
+                (-x * 0.5, y - 1 + cut.hem_sag * 0.8),
+                (0, y - 1 + cut.hem_sag),
+                (x * 0.5, y - 1 + cut.hem_sag * 0.8),
+                (x, y - 1),
+            ),
+            2.4,
+            blur=0.7,
+        ),
+        0.42,
+    )
 
 
-def draw_collar(sheet: Sheet, build: Build, cloth: Weave, *, front: float = 192.0, point: float = 34.0) -> None:
+def draw_collar(
+    sheet: Sheet, build: Build, cloth: Weave, *, front: float = 192.0, point: float = 34.0
+) -> None:
     """A shirt's collar: two wings around the neck that meet at (0, front)."""
     n = build.neck
     for side in (1, -1):
         wing = (
             curve((side * (n + 1.5), 134), (side * (n * 0.74), 164), (side * 1.5, front))
             + curve((side * 2, front + 2), (side * point * 0.62, front + 24), (side * point, front + 25))
-            + curve((side * point, front + 25), (side * (n + 17), 178), (side * (n + 12), 158), (side * (n + 6), 140), (side * (n + 1.5), 134))
+            + curve(
+                (side * point, front + 25),
+                (side * (n + 17), 178),
+                (side * (n + 12), 158),
+                (side * (n + 6), 140),
+                (side * (n + 1.5), 134),
+            )
         )
         mask = sheet.shape(wing)
         under = sheet.softened(mask, 3, (1.5, 4)).without(mask)
         sheet.darken(under, 0.0)
         sheet.weave(mask, cloth, turn=-side * 24)
         sheet.round_off(mask, 6, 0.36, 0.12)
-        sheet.seam(mask, [(x * 0.94, y - 2.5) for x, y in curve((side * 6, front + 3), (side * point * 0.66, front + 22), (side * point, front + 24))], dark=0.28)
+        sheet.seam(
+            mask,
+            [
+                (x * 0.94, y - 2.5)
+                for x, y in curve(
+                    (side * 6, front + 3), (side * point * 0.66, front + 22), (side * point, front + 24)
+                )
+            ],
+            dark=0.28,
+        )
 
 
 def draw_buttons(sheet: Sheet, spots: Points, colour: Colour, *, radius: float = 4.0) -> None:
@@ -245,14 +348,22 @@ def draw_buttons(sheet: Sheet, spots: Points, colour: Colour, *, radius: float =
         sheet.paint(button, colour)
         sheet.round_off(button, radius * 0.5, 0.35, 0.3)
         for dx, dy in ((-1, -1), (1, 1)):
-            hole = sheet.shape(ellipse(x + dx * radius * 0.28, y + dy * radius * 0.28, radius * 0.16, radius * 0.16))
+            hole = sheet.shape(
+                ellipse(x + dx * radius * 0.28, y + dy * radius * 0.28, radius * 0.16, radius * 0.16)
+            )
             sheet.darken(hole, 0.7)
 
 
 def skirt_half(waist: float, top: float, hip: float, hem: float, wide: float, *, sag: float = 10.0) -> Points:
     """Right half of a skirt from its waist's middle to its hem's."""
     middle = (top + hem) / 2
-    side = curve((waist, top), ((waist + hip) / 2 + 4, top + 44), (hip, top + 100), ((hip + wide) / 2, middle + 50), (wide, hem))
+    side = curve(
+        (waist, top),
+        ((waist + hip) / 2 + 4, top + 44),
+        (hip, top + 100),
+        ((hip + wide) / 2, middle + 50),
+        (wide, hem),
+    )
     return [(0, top + 4), *side, *curve((wide, hem), (wide * 0.55, hem + sag * 0.85), (0, hem + sag))]
 
 

@@ -43,7 +43,7 @@ def stripes(ground: Colour, stripe: Colour, *, every: float, wide: float, sag: f
 
     def cloth(u: Floats, v: Floats) -> Floats:
         at = (v + sag * (np.minimum(np.abs(u), 140) / 100) ** 2) % every
-        return _mix(ground, stripe, ((at < wide)).astype(np.float32))
+        return _mix(ground, stripe, (at < wide).astype(np.float32))
 
     return cloth
 
@@ -127,7 +127,9 @@ def cabled(colour: Colour, *, every: float = 52.0) -> Weave:
         near = np.where(over, first, second)
         cable = np.clip(1 - np.minimum(first, second) / (every * 0.13), 0, 1)
         groove = np.clip(1 - np.abs(near - every * 0.145) / 2.4, 0, 1)
-        rib = (np.abs(np.abs(x) - every * 0.40) < 2.0) * 0.22 + (np.abs(np.abs(x) - every * 0.31) < 1.0) * 0.26
+        rib = (np.abs(np.abs(x) - every * 0.40) < 2.0) * 0.22 + (
+            np.abs(np.abs(x) - every * 0.31) < 1.0
+        ) * 0.26
         purl = (np.sin(v * 1.25) * np.sin(u * 1.25) > 0.2) * 0.06
         shade = 0.9 + cable * 0.14 - groove * 0.2 - rib - purl
         return np.asarray((_tone(colour) * shade[..., None]).clip(0, 255), dtype=np.float32)
@@ -139,7 +141,9 @@ def ribbed(colour: Colour, *, every: float = 5.0) -> Weave:
     """A ribbed band."""
 
     def cloth(u: Floats, v: Floats) -> Floats:
-        return np.asarray(_tone(colour) * (0.93 + 0.1 * np.sin(u * 2 * np.pi / every) + 0 * v)[..., None], dtype=np.float32)
+        return np.asarray(
+            _tone(colour) * (0.93 + 0.1 * np.sin(u * 2 * np.pi / every) + 0 * v)[..., None], dtype=np.float32
+        )
 
     return cloth
 
@@ -165,12 +169,16 @@ def tweed(ground: Colour, *flecks: Colour) -> Weave:
             yarn = (_noise(u, v, 11 + index, 0.7) > 0.1) & lines
             yarn |= _noise(u, v, 21 + index, 0.55) > 1.75
             colours = np.where(yarn[..., None], _tone(fleck), colours)
-        return np.asarray((colours * (1 + _noise(u, v, 31, 0.9) * 0.05)[..., None]).clip(0, 255), dtype=np.float32)
+        return np.asarray(
+            (colours * (1 + _noise(u, v, 31, 0.9) * 0.05)[..., None]).clip(0, 255), dtype=np.float32
+        )
 
     return cloth
 
 
-def floral(ground: Colour, petals: tuple[Colour, ...], heart: Colour, leaf: Colour, *, seed: int = 6) -> Weave:
+def floral(
+    ground: Colour, petals: tuple[Colour, ...], heart: Colour, leaf: Colour, *, seed: int = 6
+) -> Weave:
     """Scattered flowers and leaves, repeating every 150 units."""
     repeat, fine = 150, 8
     side = repeat * fine
@@ -182,10 +190,16 @@ def floral(ground: Colour, petals: tuple[Colour, ...], heart: Colour, leaf: Colo
     def blob(x: float, y: float, radius: float, colour: Colour) -> None:
         for dx in (-side, 0, side):
             for dy in (-side, 0, side):
-                draw.ellipse((x + dx - radius, y + dy - radius, x + dx + radius, y + dy + radius), fill=colour)
+                draw.ellipse(
+                    (x + dx - radius, y + dy - radius, x + dx + radius, y + dy + radius), fill=colour
+                )
 
     for _ in range(900):
-        x, y, size = rng.uniform(0, side), rng.uniform(0, side), rng.choice([15.0, 11.0, 7.0, 4.0]) * fine * 0.9
+        x, y, size = (
+            rng.uniform(0, side),
+            rng.uniform(0, side),
+            rng.choice([15.0, 11.0, 7.0, 4.0]) * fine * 0.9,
+        )
         gaps = [
             np.hypot((x - px + side / 2) % side - side / 2, (y - py + side / 2) % side - side / 2) - p
             for px, py, p in placed
@@ -199,7 +213,12 @@ def floral(ground: Colour, petals: tuple[Colour, ...], heart: Colour, leaf: Colo
             continue
         for t in (turn, turn + 2.3):
             for k in np.linspace(0.7, 1.15, 6):
-                blob(x + np.cos(t) * size * k, y + np.sin(t) * size * k, size * 0.2 * (1.25 - abs(k - 0.9) * 2), leaf)
+                blob(
+                    x + np.cos(t) * size * k,
+                    y + np.sin(t) * size * k,
+                    size * 0.2 * (1.25 - abs(k - 0.9) * 2),
+                    leaf,
+                )
         petal = petals[int(rng.integers(len(petals)))]
         dim: Colour = (int(petal[0] * 0.86), int(petal[1] * 0.82), int(petal[2] * 0.84))
         for k in range(5):
