@@ -60,7 +60,7 @@ clean: ## remove .venv, caches and builds; .demo, the demo's database and pictur
 # The lock holds hatchling too, so the project itself is installed without fetching anything unhashed.
 $(STAMP): pyproject.toml requirements.lock $(UV)
 	@echo "installing what requirements.lock names into $(VENV)"
-	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes --no-build requirements.lock
+	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes --no-build requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -1,4 +1,10 @@
-"""The night: the export of the date becomes pictures in the catalogue table."""
+"""The night: the export of the date becomes pictures in the catalogue table.
+
+Each garment is cast on models; each look that is new is submitted to the vendor, once; its pictures are archived and
+their URLs written to the catalogue. A look that an earlier run has paid for is not paid for again, so clearing tasks
+and starting a run anew are safe. The account at the end says what became of every row, and is red when too little
+succeeded; looks in doubt wait for a person (`tryon doubts`).
+"""
 
 from __future__ import annotations
 
@@ -14,18 +20,17 @@ from airflow.sdk import (
     task,
     task_group,
 )
+
 from tryon_catalogue import tasks
-from tryon_catalogue.operators import SubmitBatchOperator, WaitForBatchSensor
+from tryon_catalogue.groups import PUBLISH_FIRST, SUBMIT_FIRST, collect
+from tryon_catalogue.operators import SubmitBatchOperator
+from tryon_catalogue.run_errors import RunFailedError
 from tryon_catalogue.settings import load_settings
 
 settings = load_settings()
 
-# The vendor's links die: what collects pictures goes before what asks for more.
-SUBMIT_FIRST, WAIT_FIRST, PUBLISH_FIRST = 1, 5, 10
 # A red account stays red: counting again changes nothing.
-ACCOUNT_RETRIES = ExceptionRetryPolicy(
-    [RetryRule("tryon_catalogue.account.RunFailedError", RetryAction.FAIL)]
-)
+ACCOUNT_RETRIES = ExceptionRetryPolicy([RetryRule(RunFailedError, RetryAction.FAIL)])
 
 
 @dag(
@@ -38,7 +43,7 @@ ACCOUNT_RETRIES = ExceptionRetryPolicy(
     default_args={
         "owner": "catalogue",
         "retries": 3,
-        "retry_delay": timedelta(seconds=30),
+        "retry_delay": timedelta(seconds=settings.vendor.retry_seconds),
         "retry_exponential_backoff": True,
         "max_retry_delay": timedelta(minutes=10),
         "weight_rule": "absolute",
@@ -68,24 +73,9 @@ def tryon_nightly() -> None:
             pool=settings.batches.pool,
             priority_weight=SUBMIT_FIRST,
         )
-        # Whatever became of the submitting, what is in the ledger is paid for and is waited for.
-        wait = WaitForBatchSensor(
-            task_id="wait",
-            batch_id=batch_id,
-            conn_id=settings.vendor.conn_id,
-            timeout=settings.vendor.wait_minutes * 60,
-            poke_interval=settings.vendor.first_poll_seconds,
-            max_wait=settings.vendor.max_poll_seconds,
-            pool=settings.batches.pool,
-            priority_weight=WAIT_FIRST,
-            trigger_rule="all_done",
+        submit >> collect(
+            batch_id, settings, patience_seconds=settings.vendor.wait_minutes * 60, late_is_red=True
         )
-
-        @task(priority_weight=PUBLISH_FIRST, trigger_rule="all_done")
-        def publish(batch_id: int) -> dict[str, int]:
-            return tasks.publish(batch_id)
-
-        submit >> wait >> publish(batch_id)
 
     @task(trigger_rule="all_done", retry_policy=ACCOUNT_RETRIES, priority_weight=PUBLISH_FIRST)
     def account() -> dict[str, object]:

@@ -15,15 +15,12 @@ from tryon_catalogue.catalogue import Catalogue
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import batches, looks, rejections, run_looks, runs, submissions
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.run_errors import RunFailedError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from tryon_catalogue.settings import AccountSettings, Settings
-
-
-class RunFailedError(Exception):
-    """Too little of a run succeeded; says how much, and where the looks are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +38,7 @@ class Account:
     :param cost: price of the uses
     :param currency: of the cost
     :param rows_written: rows of the catalogue that this account changed
+    :param unlisted: garments of the export for which the catalogue's table has no row: nothing shows their pictures
     """
 
     run_id: str
@@ -54,6 +52,7 @@ class Account:
     cost: Decimal
     currency: str
     rows_written: int
+    unlisted: int
 
     @property
     def tried(self) -> int:
@@ -76,6 +75,7 @@ class Account:
             f"{self.tried} to make: {states}"
             f"{f', {self.elsewhere} carried by another run' if self.elsewhere else ''}; "
             f"{self.submissions} submissions, {self.uses} uses, {self.cost} {self.currency}."
+            f"{f' {self.unlisted} garments have no row in the catalogue.' if self.unlisted else ''}"
         )
 
 
@@ -85,17 +85,19 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
     :param engine: the ledger's
     :param settings: the catalogue, the price
     :param run_id: the run
+    :returns: the counts, which are kept in the run's row as well
     :raises LookupError: when the ledger has no such run
+    :raises tryon_catalogue.catalogue.CatalogueError: the shop's table is not as the settings say
     """
     with engine.connect() as connection:
-        catalogue = Catalogue(connection, settings.catalogue)
-    rows_written = catalogue.write_run(engine, run_id)
-    with engine.begin() as connection:
         run = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
         if run is None:
             raise LookupError(
                 f"the ledger has no run {run_id}: its export was never read; see the log of the plan task"
             )
+        catalogue = Catalogue(connection, settings.catalogue)
+    rows_written = catalogue.write_run(engine, run_id)
+    with engine.begin() as connection:
         ours = batches.c.run_id.is_not_distinct_from(run_id)
         counted = connection.execute(
             select(ours, looks.c.state, func.count())
@@ -125,6 +127,7 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
             cost=settings.price.per_use * uses,
             currency=settings.price.currency,
             rows_written=rows_written,
+            unlisted=catalogue.count_unlisted(connection, run_id),
         )
         connection.execute(
             update(runs).where(runs.c.id == run_id).values(ended_at=func.now(), summary=account.as_json())
@@ -151,5 +154,5 @@ def judge(account: Account, settings: AccountSettings) -> None:
         raise RunFailedError(
             f"{account.published} of {account.tried} looks were published, less than [account] min_success = "
             f"{settings.min_success:g} asks for. {account} What is submitted is paid for and is collected by a "
-            "later try of its publish task."
+            "later try of its publish task, or by tryon_recover."
         )

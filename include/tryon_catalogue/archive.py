@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from airflow.sdk import ObjectStoragePath
-
     from tryon_catalogue.fetch import Fetched
     from tryon_catalogue.settings import ArchiveSettings
 
 ENDINGS = {"JPEG": "jpg", "PNG": "png"}
-LONGEST_NAME = 60
+LONGEST_PART_BYTES = 120  # of one part of a name; file systems take 255 for the whole of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,43 +74,43 @@ class Archive:
 
         :param name: what it shows
         :param picture: its bytes
+        :raises OSError: the folder or the object storage did not take it
         """
         relative = name.relative(ENDINGS[picture.format])
-        path = (
-            self._put_file(self._folder / relative, picture.content)
-            if self._folder
-            else self._put_object(relative, picture.content)
-        )
+        if self._folder is None:
+            path = self._put_object(relative, picture.content)
+        else:
+            path = _put_file(self._folder / relative, picture.content)
         base = self._settings.public_url
         return Archived(path, f"{base.rstrip('/')}/{quote(relative)}" if base else path)
-
-    @staticmethod
-    def _put_file(target: Path, content: bytes) -> str:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # Whoever looks at the name sees a whole picture or none.
-        part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
-        try:
-            with part.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-        return str(target)
 
     def _put_object(self, relative: str, content: bytes) -> str:
         from airflow.sdk import ObjectStoragePath  # noqa: PLC0415  # heavy
 
         # An object appears whole when its upload ends: no temporary name is needed.
-        target: ObjectStoragePath = (
-            ObjectStoragePath(self._settings.path, conn_id=self._settings.conn_id) / relative
-        )
-        target.write_bytes(content)
-        return str(target)
+        root = ObjectStoragePath(self._settings.path, conn_id=self._settings.conn_id)
+        (root / relative).write_bytes(content)
+        # Not its str(), which names the connection: this may end up in the catalogue.
+        return f"{self._settings.path.rstrip('/')}/{relative}"
+
+
+def _put_file(target: Path, content: bytes) -> str:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Whoever looks at the name sees a whole picture or none.
+    part = target.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return str(target)
 
 
 def _safe(text: str) -> str:
     """Make a file name's part of any text: letters and digits of every script stay, the rest is a dash."""
     dashed = re.sub(r"[^\w.]+", "-", unicodedata.normalize("NFC", text)).strip("-._")
-    return dashed[:LONGEST_NAME]
+    # A cut may go through the middle of a character.
+    return dashed.encode("utf-8", "ignore")[:LONGEST_PART_BYTES].decode("utf-8", "ignore").rstrip("-._")

@@ -6,23 +6,24 @@ It must not know the vendor or Airflow.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from more_itertools import batched
-from sqlalchemy import ARRAY, JSON, MetaData, Table, func, or_, select, update
+from sqlalchemy import JSON, MetaData, Table, Text, cast, func, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import NoSuchTableError
 
 from tryon_catalogue.exports import Rule
-from tryon_catalogue.ledger.tables import garment_looks, looks, pictures, rejections, run_looks
+from tryon_catalogue.ledger.rows import as_table
+from tryon_catalogue.ledger.tables import garment_looks, looks, pictures, rejections, run_looks, runs
 from tryon_catalogue.looks import LookState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import ColumnElement, Connection, Engine, Select
 
     from tryon_catalogue.settings import CatalogueSettings
 
@@ -50,11 +51,11 @@ class CatalogueError(Exception):
 class GarmentLook:
     """One look of a garment as the write-back sees it."""
 
-    sku: str
+    key: str
     state: LookState
     model: str
     reason: str | None
-    urls: tuple[str, ...]
+    urls: Sequence[str]
 
 
 class Catalogue:
@@ -69,7 +70,11 @@ class Catalogue:
         self._columns = settings.columns.named
         try:
             self._table = Table(
-                settings.table_name, MetaData(), schema=settings.schema_name, autoload_with=connection
+                settings.table_name,
+                MetaData(),
+                schema=settings.schema_name,
+                autoload_with=connection,
+                resolve_fks=False,  # what the shop's table refers to is none of our business
             )
         except NoSuchTableError as error:
             raise CatalogueError(
@@ -88,117 +93,174 @@ class Catalogue:
     def write_garments(self, connection: Connection, skus: Iterable[str]) -> int:
         """Write what the ledger knows of some garments.
 
-        :param connection: in a transaction; the rows read are locked until it ends
+        :param connection: in a transaction; the garments are locked until it ends
         :param skus: the garments
         :returns: number of rows that changed
         """
+        wanted = garment_looks.c.sku.in_(sorted(set(skus)))
+        in_order = (garment_looks.c.sku, garment_looks.c.position)
+        # A statement of its own: while it waits for another writer of the same garment, that one changes looks,
+        # and only a statement that begins afterwards sees them.
+        connection.execute(select(garment_looks.c.sku).where(wanted).order_by(*in_order).with_for_update())
         found = connection.execute(
-            select(garment_looks, looks.c.state, looks.c.model, looks.c.reason)
+            select(garment_looks.c.sku, looks.c.key, looks.c.state, looks.c.model, looks.c.reason)
             .join(looks, looks.c.key == garment_looks.c.look_key)
-            .where(garment_looks.c.sku.in_(sorted(set(skus))))
-            .order_by(garment_looks.c.sku, garment_looks.c.position)
-            .with_for_update(of=garment_looks)
+            .where(wanted)
+            .order_by(*in_order)
         ).all()
-        urls = _picture_urls(connection, {row.look_key for row in found})
+        if not found:
+            return 0
+        urls = _picture_urls(connection, {row.key for row in found})
         by_sku: dict[str, list[GarmentLook]] = defaultdict(list)
         for row in found:
             by_sku[row.sku].append(
-                GarmentLook(
-                    row.sku, LookState(row.state), row.model, row.reason, tuple(urls.get(row.look_key, ()))
-                )
+                GarmentLook(row.key, LookState(row.state), row.model, row.reason, urls.get(row.key, ()))
             )
-        changed = sum(
-            self._write(connection, sku, _row_values(of_garment)) for sku, of_garment in by_sku.items()
+        changed = self._write(
+            connection, [{"sku": sku, **_row_values(of_garment)} for sku, of_garment in by_sku.items()]
         )
-        for row in found:
-            if row.written_state != row.state:
-                connection.execute(
-                    update(garment_looks)
-                    .where(garment_looks.c.sku == row.sku, garment_looks.c.position == row.position)
-                    .values(written_state=row.state)
-                )
-        return changed
-
-    def write_rejected(self, connection: Connection, run_id: str) -> int:
-        """Write the status and the reason of the rows that a run rejected; pictures from before stay.
-
-        :param connection: in a transaction
-        :param run_id: the run
-        :returns: number of rows that changed
-        """
-        found = connection.execute(
-            select(rejections.c.sku, func.string_agg(rejections.c.reason, " "))
-            .where(
-                rejections.c.run_id == run_id,
-                rejections.c.sku.is_not(None),
-                rejections.c.rule != Rule.DUPLICATE_SKU.value,  # its first row goes on
-            )
-            .group_by(rejections.c.sku)
-            .order_by(rejections.c.sku)
-        ).all()
-        changed = 0
-        for sku, reason in found:
-            changed += self._write(connection, sku, {"status": LookState.REJECTED.value, "detail": reason})
-            # Once the row is put right, the looks it has had all along are to be written again.
-            connection.execute(
-                update(garment_looks).where(garment_looks.c.sku == sku).values(written_state=None)
-            )
+        self._remember(connection, by_sku)
         return changed
 
     def write_run(self, engine: Engine, run_id: str) -> int:
-        """Write every garment of a run whose row does not yet say what the ledger says.
+        """Write every garment of a run whose row does not yet say what the ledger says, and its rejected rows.
 
         :param engine: the ledger's
         :param run_id: the run
         :returns: number of rows that changed
         """
-        of_run = or_(
-            garment_looks.c.run_id == run_id,
-            looks.c.key.in_(select(run_looks.c.look_key).where(run_looks.c.run_id == run_id)),
+        stale = (
+            select(garment_looks.c.sku)
+            .join(looks, looks.c.key == garment_looks.c.look_key)
+            .where(
+                _of_run(run_id),
+                garment_looks.c.written_state.is_distinct_from(looks.c.state),
+                garment_looks.c.sku.not_in(_rejected(run_id).with_only_columns(rejections.c.sku)),
+            )
         )
         with engine.connect() as connection:
-            skus = (
-                connection.execute(
-                    select(garment_looks.c.sku)
-                    .join(looks, looks.c.key == garment_looks.c.look_key)
-                    .where(of_run, garment_looks.c.written_state.is_distinct_from(looks.c.state))
-                    .distinct()
-                    .order_by(garment_looks.c.sku)
-                )
-                .scalars()
-                .all()
-            )
+            skus = connection.execute(stale.distinct().order_by(garment_looks.c.sku)).scalars().all()
+            refused = connection.execute(_rejected(run_id).order_by(rejections.c.id)).all()
         changed = 0
         for part in batched(skus, ROWS_AT_ONCE):
             with engine.begin() as connection:
                 changed += self.write_garments(connection, part)
-        with engine.begin() as connection:
-            return changed + self.write_rejected(connection, run_id)
+        for part in batched(refused, ROWS_AT_ONCE):
+            with engine.begin() as connection:
+                changed += self._write_rejected(connection, {row.sku: row.reason for row in part})
+        return changed
 
-    def _write(self, connection: Connection, sku: str, values: dict[str, Any]) -> int:
-        """Write our words to the shop's columns of one row where they differ; returns rows changed."""
-        columns = {
-            self._table.c[theirs]: self._as_column(theirs, values[ours])
-            for ours, theirs in self._columns.items()
-            if ours in values
-        }
-        if not columns:
+    def count_unlisted(self, connection: Connection, run_id: str) -> int:
+        """Count the garments of a run for which the shop's table has no row.
+
+        :param connection: to the ledger's database
+        :param run_id: the run
+        """
+        skus = connection.execute(select(garment_looks.c.sku).where(_of_run(run_id)).distinct()).scalars()
+        return sum(
+            len(part) - len(self._rows_there(connection, part)) for part in batched(skus.all(), ROWS_AT_ONCE)
+        )
+
+    def _write_rejected(self, connection: Connection, reasons: dict[str, str]) -> int:
+        """Write the status and the reason of rejected rows; pictures from before stay.
+
+        :param reasons: sku -> why
+        """
+        # Once the row is put right, the looks it has had all along are to be written again.
+        connection.execute(
+            update(garment_looks).where(garment_looks.c.sku.in_(reasons)).values(written_state=None)
+        )
+        status = LookState.REJECTED.value
+        return self._write(
+            connection,
+            [{"sku": sku, "status": status, "detail": reason} for sku, reason in reasons.items()],
+        )
+
+    def _write(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
+        """Write our words to the shop's columns where they differ; returns the number of rows changed.
+
+        :param rows: ``sku`` and our words -> plain values; all with the same words
+        """
+        theirs = {ours: self._table.c[name] for ours, name in self._columns.items() if ours in rows[0]}
+        if not theirs:
             return 0
-        differs = or_(*(column.is_distinct_from(value) for column, value in columns.items()))
-        stamp = self._columns.get("updated_at")
-        changes: dict[Any, Any] = {**columns, **({self._table.c[stamp]: func.now()} if stamp else {})}
-        statement = update(self._table).where(self._key == sku, differs).values(changes)
+        # PostgreSQL reads each value as the shop's column has it: a list of addresses as text, JSON or an array.
+        given = as_table(
+            [{"sku": row["sku"], **{ours: row[ours] for ours in theirs}} for row in rows],
+            sku=self._key.type,
+            **{ours: column.type for ours, column in theirs.items()},
+        )
+        differs = or_(
+            *(
+                _comparable(column).is_distinct_from(_comparable(given.c[ours]))
+                for ours, column in theirs.items()
+            )
+        )
+        values: dict[Any, Any] = {column: given.c[ours] for ours, column in theirs.items()}
+        if stamp := self._columns.get("updated_at"):
+            values[self._table.c[stamp]] = func.now()
+        statement = update(self._table).where(self._key == given.c.sku, differs).values(values)
         return connection.execute(statement).rowcount
 
-    def _as_column(self, name: str, value: Any) -> Any:
-        """Fit a list of addresses to the kind of column the shop has for it; other values stay."""
-        if not isinstance(value, tuple):
-            return value
-        kind = self._table.c[name].type
-        return list(value) if isinstance(kind, ARRAY | JSON) else json.dumps(value, ensure_ascii=False)
+    def _remember(self, connection: Connection, by_sku: dict[str, list[GarmentLook]]) -> None:
+        """Note which states a garment's row was written with; a garment without a row was not written."""
+        there = self._rows_there(connection, tuple(by_sku))
+        written = [
+            {"sku": sku, "look_key": look.key, "state": look.state.value}
+            for sku in there
+            for look in by_sku[sku]
+        ]
+        given = as_table(
+            written, sku=garment_looks.c.sku.type, look_key=looks.c.key.type, state=looks.c.state.type
+        )
+        connection.execute(
+            update(garment_looks)
+            .where(
+                garment_looks.c.sku == given.c.sku,
+                garment_looks.c.look_key == given.c.look_key,
+                garment_looks.c.written_state.is_distinct_from(given.c.state),
+            )
+            .values(written_state=given.c.state)
+        )
+
+    def _rows_there(self, connection: Connection, skus: Sequence[str]) -> Sequence[str]:
+        given = as_table([{"sku": sku, "key": sku} for sku in skus], sku=Text(), key=self._key.type)
+        return (
+            connection.execute(select(given.c.sku).join(self._table, self._key == given.c.key))
+            .scalars()
+            .all()
+        )
+
+
+def _of_run(run_id: str) -> ColumnElement[bool]:
+    """The garments that a run read, and those that show a look which it asked for."""
+    return or_(
+        garment_looks.c.run_id == run_id,
+        garment_looks.c.look_key.in_(select(run_looks.c.look_key).where(run_looks.c.run_id == run_id)),
+    )
+
+
+def _rejected(run_id: str) -> Select[tuple[str, str]]:
+    """The skus that a run rejected and why; not those of which a newer export has a usable row."""
+    export_date = select(runs.c.export_date).where(runs.c.id == run_id).scalar_subquery()
+    newer = select(garment_looks.c.sku).where(
+        garment_looks.c.sku == rejections.c.sku, garment_looks.c.export_date > export_date
+    )
+    return select(rejections.c.sku, rejections.c.reason).where(
+        rejections.c.run_id == run_id,
+        rejections.c.sku.is_not(None),
+        rejections.c.rule != Rule.DUPLICATE_SKU.value,  # its first row goes on
+        ~newer.exists(),
+    )
+
+
+def _comparable(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Give a value as PostgreSQL can compare it: it knows no equality of the type json."""
+    return cast(value, JSONB) if isinstance(value.type, JSON) else value
 
 
 def _picture_urls(connection: Connection, look_keys: set[str]) -> dict[str, list[str]]:
+    """Give look key -> the URLs of its pictures in their order."""
     found = connection.execute(
         select(pictures.c.look_key, pictures.c.url)
         .where(pictures.c.look_key.in_(look_keys))
@@ -212,7 +274,7 @@ def _picture_urls(connection: Connection, look_keys: set[str]) -> dict[str, list
 
 def _row_values(of_garment: Sequence[GarmentLook]) -> dict[str, Any]:
     states = {look.state for look in of_garment}
-    urls = tuple(url for look in of_garment if look.state is LookState.PUBLISHED for url in look.urls)
+    urls = [url for look in of_garment if look.state is LookState.PUBLISHED for url in look.urls]
     status = next(state for state in STATUS_ORDER if state in states)
     return {
         "status": status.value,

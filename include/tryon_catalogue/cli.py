@@ -5,7 +5,10 @@ Each command imports what it needs when it runs, so that ``tryon --help`` answer
 
 from __future__ import annotations
 
+import getpass
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +20,7 @@ from tryon_sandbox.cli import sandbox
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from tryon_catalogue.ledger.moves import Mover
     from tryon_catalogue.settings import Settings
 
 app = typer.Typer(
@@ -26,6 +30,16 @@ app = typer.Typer(
     help="Pictures of garments on models, paid once. Settings: include/tryon.toml, or the file TRYON_SETTINGS names.",
 )
 app.command("sandbox", help="Run the stand-in vendor alone.")(sandbox)
+doubts_app = typer.Typer()
+app.add_typer(doubts_app, name="doubts")
+
+By = Annotated[
+    str | None, typer.Option(help="Who says so; stands in the looks' history. Your user name without it.")
+]
+
+
+class CommandError(Exception):
+    """A command cannot do its work; says what a person can put right."""
 
 
 @app.command()
@@ -46,12 +60,15 @@ def demo(
 def init() -> None:
     """Make or update the ledger's tables, and the Airflow pool. Safe to run at any time."""
     from tryon_catalogue.ledger.database import migrate  # noqa: PLC0415  # heavy
-    from tryon_catalogue.pool import make_pool  # noqa: PLC0415  # heavy
+    from tryon_catalogue.pool import PoolError, make_pool  # noqa: PLC0415  # heavy
 
-    settings, engine = _ledger()
-    migrate(engine, settings.ledger.schema_name)
+    with _ledger(made=False) as (settings, engine):
+        migrate(engine, settings.ledger.schema_name)
     typer.echo(f"The ledger is up to date in schema {settings.ledger.schema_name}.")
-    make_pool(settings.batches)
+    try:
+        make_pool(settings.batches)
+    except PoolError as error:
+        raise CommandError(str(error)) from error
     typer.echo(
         f"The pool {settings.batches.pool} has {settings.batches.pool_slots} slots, deferred tasks included."
     )
@@ -62,8 +79,110 @@ def status() -> None:
     """Show where the looks are, what they cost, and what waits for a person."""
     from tryon_catalogue.status import read_status, show_status  # noqa: PLC0415  # heavy
 
-    settings, engine = _ledger()
-    show_status(read_status(engine, settings.price))
+    with _ledger() as (settings, engine):
+        show_status(read_status(engine, settings.price))
+
+
+@doubts_app.callback(invoke_without_command=True)
+def doubts(context: typer.Context) -> None:
+    """List submissions whose answer never came, so that nobody knows whether they are paid for."""
+    if context.invoked_subcommand is not None:
+        return
+    from tryon_catalogue.doubts import open_doubts  # noqa: PLC0415  # heavy
+
+    with _ledger() as (settings, engine), engine.connect() as connection:
+        found = open_doubts(connection)
+    for one in found:
+        cost = f"{one.cost(settings.price)} {settings.price.currency}"
+        skus = ", ".join(one.skus) or "of no garment now"
+        typer.echo(
+            f"{one.id}: {one.looks} looks, {cost} if the vendor has it; sent {one.sent_at:%Y-%m-%d %H:%M %Z} "
+            f"by {one.run_id}\n"
+            f"    skus: {skus}{' ...' if one.more_skus else ''}\n"
+            f"    what is known: {one.words or 'nothing'}"
+            f"{f' (code {one.vendor_code})' if one.vendor_code else ''}"
+            f"{f', request id {one.request_id}' if one.request_id else ''}"
+        )
+    typer.echo(DOUBTS_HELP if found else "Nothing is in doubt.")
+
+
+DOUBTS_HELP = """
+Compare the vendor's bill with the time and the number of looks, or ask its support with the request id; then
+  tryon doubts resolve ID --found RESULT_KEY   the vendor has it: its pictures are collected
+  tryon doubts resolve ID --lost               the vendor does not have it: it is sent again by the next run
+  tryon doubts resolve ID --give-up            its looks are left as FAILED"""
+
+
+@doubts_app.command()
+def resolve(
+    submission: Annotated[int, typer.Argument(metavar="ID", help="As `tryon doubts` shows it.")],
+    found: Annotated[
+        str | None, typer.Option(metavar="RESULT_KEY", help="The vendor has it under this key.")
+    ] = None,
+    lost: Annotated[bool, typer.Option("--lost", help="The vendor does not have it.")] = False,
+    give_up: Annotated[bool, typer.Option("--give-up", help="Leave its looks as FAILED.")] = False,
+    by: By = None,
+) -> None:
+    """Settle a doubt by your word, in exactly one of three ways."""
+    from damo_tryon.errors import TryOnError  # noqa: PLC0415  # heavy
+    from damo_tryon.hooks import DamoTryOnHook  # noqa: PLC0415  # heavy
+    from tryon_catalogue import doubts as of  # noqa: PLC0415  # heavy
+
+    if [found is not None, lost, give_up].count(True) != 1:
+        raise CommandError("Say one of --found RESULT_KEY, --lost and --give-up.")
+    with _ledger() as (settings, engine):
+        try:
+            if found is not None:
+                hook = DamoTryOnHook(settings.vendor.conn_id)
+                count = of.record_found(
+                    engine, hook.query, submission, found.strip(), by=_person(by), price=settings.price
+                )
+                said = "are paid for; the recover DAG collects their pictures"
+            elif lost:
+                count = of.declare_lost(engine, submission, _person(by))
+                said = "are planned again; the next run that wants them sends them"
+            else:
+                count = of.give_up(engine, submission, _person(by))
+                said = "are FAILED; `tryon retry` would plan them again"
+        except (of.DoubtError, TryOnError) as error:
+            raise CommandError(str(error)) from error
+    typer.echo(f"Submission {submission}: {count} looks {said}.")
+
+
+@app.command()
+def retry(
+    looks: Annotated[
+        list[str], typer.Argument(metavar="LOOK...", help="Skus, or beginnings of looks' keys.")
+    ],
+    by: By = None,
+) -> None:
+    """Plan looks again that were rejected or failed, now that you have put right what was wrong with them."""
+    from tryon_catalogue.again import TryAgainError, try_again  # noqa: PLC0415  # heavy
+
+    with _ledger() as (_, engine):
+        try:
+            keys = try_again(engine, looks, _person(by))
+        except TryAgainError as error:
+            raise CommandError(str(error)) from error
+    for key in keys:
+        typer.echo(f"{key} is planned again; the next run that wants it sends it.")
+
+
+@app.command()
+def resume(
+    conn_id: Annotated[str | None, typer.Option(help="Of this connection only.")] = None, by: By = None
+) -> None:
+    """Lift stops: submit again, now that the credentials or the package are put right."""
+    from tryon_catalogue.ledger.stops import lift_stops  # noqa: PLC0415  # heavy
+
+    with _ledger() as (_, engine), engine.begin() as connection:
+        lifted = lift_stops(connection, _person(by).run, conn_id=conn_id)
+    for one in lifted:
+        typer.echo(
+            f"Submissions over {one} go on. Clear the submit tasks that failed, or wait for the next run."
+        )
+    if not lifted:
+        typer.echo("Nothing is stopped.")
 
 
 @app.command()
@@ -75,23 +194,68 @@ def doctor() -> None:
     raise typer.Exit(0 if examine() else 1)
 
 
-def _ledger() -> tuple[Settings, Engine]:
+@contextmanager
+def _ledger(*, made: bool = True) -> Iterator[tuple[Settings, Engine]]:
+    """Reach the ledger, and say in words what a person can put right about it.
+
+    :param made: whether its tables are expected to be there
+    """
     _connections_from_airflow()
-    from tryon_catalogue.ledger.database import engine_from_connection  # noqa: PLC0415  # heavy
+    from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415  # heavy
+    from sqlalchemy.exc import OperationalError, ProgrammingError  # noqa: PLC0415  # heavy
+
+    from tryon_catalogue.ledger.database import engine_from_connection, revisions  # noqa: PLC0415  # heavy
 
     settings = load_settings()
-    return settings, engine_from_connection(settings)
+    conn_id, schema = settings.catalogue.conn_id, settings.ledger.schema_name
+    try:
+        engine = engine_from_connection(settings)
+        if made:
+            there, newest = revisions(engine, schema)
+            if there != newest:
+                raise CommandError(
+                    f"The ledger in schema {schema} is {f'at revision {there}' if there else 'not there yet'}, "
+                    f"and {newest} is expected. Run `tryon init`."
+                )
+        yield settings, engine
+    except AirflowNotFoundException as error:
+        raise CommandError(
+            f"There is no Airflow connection {conn_id}, which [catalogue] conn_id names. Make it: airflow "
+            f"connections add {conn_id} --conn-type postgres --conn-host ... --conn-schema DATABASE."
+        ) from error
+    except OperationalError as error:
+        raise CommandError(
+            f"The database behind the connection {conn_id} cannot be reached: {_first_line(error.orig)}. Check "
+            "its host, port and password, and that it is running."
+        ) from error
+    except ProgrammingError as error:
+        raise CommandError(
+            f"The database behind the connection {conn_id} refuses: {_first_line(error.orig)}. Check the rights of "
+            f"its user on the schema {schema}, and run `tryon init`."
+        ) from error
+
+
+def _first_line(error: object) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")
+
+
+def _person(name: str | None) -> Mover:
+    from tryon_catalogue.ledger.moves import Mover  # noqa: PLC0415  # heavy
+
+    return Mover(name or getpass.getuser())
 
 
 def _connections_from_airflow() -> None:
     # As Airflow's own `airflow connections` does: without it, only connections in the environment are found.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    # What a command has to say it says itself, not between Airflow's and Alembic's notes to operators.
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
 
 
 def main() -> None:
     """Run the command, with plain words instead of a stack trace for what a person can put right."""
     try:
         app()
-    except SettingsError as error:
+    except (SettingsError, CommandError) as error:
         typer.echo(str(error), err=True)
         raise SystemExit(2) from None

@@ -30,10 +30,12 @@ class Check:
 
     :param name: what it is called
     :param look: returns what was found; raises when it is not right
+    :param after: the check without which this one cannot be made
     """
 
     name: str
     look: Callable[[], str]
+    after: str = ""
 
 
 def examine() -> bool:
@@ -53,15 +55,21 @@ def examine() -> bool:
         f"{len(settings.roster.models)} models, {len(settings.rules)} casting rules",
         right=True,
     )
-    found = [_run(console, check) for check in _checks(settings)]  # each is looked at, whatever came before
-    return all(found)
+    wrong: set[str] = set()
+    for check in _checks(settings):  # each is looked at, whatever came before
+        if check.after in wrong:
+            _line(console, check.name, f"cannot be looked at before the {check.after} is right", right=False)
+            wrong.add(check.name)
+        elif not _run(console, check):
+            wrong.add(check.name)
+    return not wrong
 
 
 def _checks(settings: Settings) -> list[Check]:
     return [
         Check("database", lambda: _database(settings)),
-        Check("ledger", lambda: _ledger(settings)),
-        Check("catalogue table", lambda: _catalogue(settings)),
+        Check("ledger", lambda: _ledger(settings), after="database"),
+        Check("catalogue table", lambda: _catalogue(settings), after="database"),
         Check("vendor", lambda: _vendor(settings)),
         Check("export", lambda: _export(settings)),
         Check("archive", lambda: _archive(settings)),
@@ -69,13 +77,26 @@ def _checks(settings: Settings) -> list[Check]:
 
 
 def _run(console: Console, check: Check) -> bool:
+    from airflow.sdk.exceptions import AirflowException  # noqa: PLC0415  # heavy
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415  # heavy
+
+    from tryon_catalogue.catalogue import CatalogueError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
+
     try:
         found = check.look()
-    except Exception as error:  # noqa: BLE001  # a doctor names every illness and goes on to the next organ
-        _line(console, check.name, f"{error}".strip() or type(error).__name__, right=False)
-        return False
-    _line(console, check.name, found, right=True)
-    return True
+    except DBAPIError as error:
+        _line(console, check.name, f"the database refuses: {_first_line(error.orig)}", right=False)
+    except (NotRightError, AirflowException, CatalogueError, ExportError, OSError, ValueError) as error:
+        _line(console, check.name, str(error).strip() or type(error).__name__, right=False)
+    else:
+        _line(console, check.name, found, right=True)
+        return True
+    return False
+
+
+def _first_line(error: BaseException | None) -> str:
+    return str(error).strip().split("\n", 1)[0]
 
 
 def _line(console: Console, name: str, words: str, *, right: bool) -> None:
@@ -105,7 +126,8 @@ def _database(settings: Settings) -> str:
         ) from error
     except OperationalError as error:
         raise NotRightError(
-            f"the connection {conn_id} leads to no database ({error.orig}): correct its host, port and login"
+            f"the connection {conn_id} leads to no database ({_first_line(error.orig)}): "
+            "correct its host, port and login"
         ) from error
     return f"PostgreSQL {version} behind the connection {conn_id}"
 
@@ -144,6 +166,11 @@ def _export(settings: Settings) -> str:
     first = next(iter(read_export(path, settings.export)), None)
     if first is None:
         raise NotRightError(f"{path} has no rows: nothing would be made")
+    if not first.garments:
+        worst = first.rejections[0]
+        raise NotRightError(
+            f"{path}: none of the first {first.rows} rows can be used. Line {worst.line}: {worst.reason}"
+        )
     return f"{path}: of the first {first.rows} rows {len(first.garments)} can be used"
 
 
@@ -152,6 +179,8 @@ def _archive(settings: Settings) -> str:
         return f"{settings.archive.path} (written to when the first picture comes)"
     folder = Path(settings.archive.path)
     nearest = next(one for one in (folder, *folder.parents) if one.exists())
+    if not nearest.is_dir():
+        raise NotRightError(f"{nearest} is a file, where a folder is to be: set [archive] path")
     if not os.access(nearest, os.W_OK):
         raise NotRightError(f"{folder} cannot be written to: give this user the right, or set [archive] path")
     return f"{folder} can be written to"

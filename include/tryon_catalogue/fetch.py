@@ -1,8 +1,8 @@
 """Fetching pictures from addresses that come from outside, within limits.
 
 Size, time, redirects, pixels and the addresses that may be connected to are all bounded, because a URL in an
-export or in an answer is somebody else's word. The address is checked where the connection is made, so a name
-that resolves to a private address is refused, a redirect to one as well. It knows no ledger and no vendor.
+answer is somebody else's word. The address is checked where the connection is made, so a name that resolves to
+a private address is refused, and a redirect to one as well. It knows no ledger and no vendor.
 """
 
 from __future__ import annotations
@@ -15,37 +15,51 @@ import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from yarl import URL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tryon_catalogue.settings import FetchSettings
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 FORMATS = ("JPEG", "PNG")
+CONNECTIONS = 16
+ATTEMPTS = 3
+LONGEST_PAUSE_SECONDS = 2.0
+
+_OK = 200
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_EXPIRED = frozenset({403, 404, 410})  # what object stores say of a signed link whose time is over
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class FetchError(Exception):
-    """A picture could not be fetched within the limits; says which address, what was wrong, what to do.
+    """A picture could not be fetched within the limits; says which address and what was wrong.
 
-    :param url: the address as it was asked for
+    :param url: the address as it was asked for; kept without its query
     :param problem: what was wrong, in plain words
-    :param expired: True when the server says that the address is no longer valid (403, 404, 410)
+    :param expired: True when the server says that the address is not, or no longer, good (403, 404, 410)
     """
 
     def __init__(self, url: str, problem: str, *, expired: bool = False) -> None:
-        super().__init__(url, problem)
-        self.url = url
+        super().__init__(shown(url), problem)
+        self.url = shown(url)
         self.problem = problem
         self.expired = expired
 
     def __str__(self) -> str:
-        return f"{shown(self.url)}: {self.problem}"
+        """Return the address, without its query, and the problem."""
+        return f"{self.url}: {self.problem}"
+
+
+class BrokenTransferError(FetchError):
+    """The transfer broke, or the server could not serve just now: it may well go through the next time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,81 +81,81 @@ class Fetched:
 
 
 def shown(url: str) -> str:
-    """Give an address without its query, which is where a signed link keeps its signature."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
-
-
-def _is_private(address: str) -> bool:
-    return not ipaddress.ip_address(address).is_global
-
-
-class _PublicResolver(AbstractResolver):
-    """Resolves names and leaves out every address that is not public."""
-
-    def __init__(self) -> None:
-        self._resolver = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
-        public = [one for one in found if not _is_private(one["host"])]
-        if not public:
-            raise OSError(f"{host} resolves to a private address, which [fetch] allow_private does not allow")
-        return public
-
-    async def close(self) -> None:
-        await self._resolver.close()
+    """Give an address without login and query, which is where a signed link keeps its signature."""
+    bare = url.partition("?")[0].partition("#")[0]
+    try:
+        parts = urlsplit(bare)
+    except ValueError:
+        return "(an address that cannot be read)"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 class Fetcher:
-    """Fetches pictures through one pool of connections. Make one with ``open_fetcher``."""
+    """Fetches pictures, a few at a time. Make one with ``open_fetcher``."""
 
     def __init__(self, session: aiohttp.ClientSession, limits: FetchSettings) -> None:
         self._session = session
         self._limits = limits
 
     async def fetch(self, url: str) -> Fetched:
-        """Fetch one picture and read its header.
+        """Fetch one picture whole; a broken transfer is tried again within the time there is.
 
         :param url: an http or https address
         :raises FetchError: not reachable, not allowed, too large, too slow, or not a JPEG or PNG picture
         """
+        attempts = AsyncRetrying(
+            retry=retry_if_exception_type(BrokenTransferError),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.2, max=LONGEST_PAUSE_SECONDS),
+            reraise=True,
+        )
         try:
             async with asyncio.timeout(self._limits.timeout_seconds):
-                content = await self._content(url)
+                return await attempts(self._attempt, url)
         except TimeoutError as error:
             raise FetchError(url, f"took longer than {self._limits.timeout_seconds:g} s") from error
+
+    async def _attempt(self, url: str) -> Fetched:
+        try:
+            content = await self._content(url)
+        except _PrivateAddressError as error:
+            raise FetchError(url, str(error)) from error
+        except aiohttp.InvalidURL:  # its own words repeat the whole address
+            raise FetchError(url, "is, or leads to, something that is not an address") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise FetchError(url, f"could not be fetched ({error})") from error
+            raise BrokenTransferError(
+                url, f"could not be fetched ({error or type(error).__name__})"
+            ) from error
         return await asyncio.to_thread(self._measured, url, content)
 
     async def _content(self, url: str) -> bytes:
-        address = url
+        address = self._address(url, url)
         for _ in range(self._limits.max_redirects + 1):
-            self._check_address(url, address)
             async with self._session.get(address, allow_redirects=False) as answer:
-                if answer.status in REDIRECTS and (target := answer.headers.get("Location")):
-                    address = urljoin(address, target)
+                if answer.status in _REDIRECTS and (target := answer.headers.get("Location")):
+                    address = self._address(url, target, base=address)
                     continue
-                if answer.status != 200:
-                    expired = answer.status in {403, 404, 410}
-                    raise FetchError(url, f"answered HTTP {answer.status}", expired=expired)
+                if answer.status != _OK:
+                    problem = f"answered HTTP {answer.status}"
+                    if answer.status in _PASSING:
+                        raise BrokenTransferError(url, problem)
+                    raise FetchError(url, problem, expired=answer.status in _EXPIRED)
                 return await self._bounded_body(url, answer)
         raise FetchError(url, f"redirects more than {self._limits.max_redirects} times")
 
-    def _check_address(self, url: str, address: str) -> None:
-        parts = urlsplit(address)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise FetchError(url, "leads to something that is not an http or https address")
-        # The client connects to a bare IP address without asking the resolver.
+    def _address(self, url: str, text: str, base: URL | None = None) -> URL:
+        """Read an address as the HTTP client will: it maps full-width digits to an IP address, for one."""
         try:
-            private = _is_private(parts.hostname)
+            address = base.join(URL(text)) if base else URL(text)
+            host = address.raw_host
         except ValueError:
-            return
-        if private and not self._limits.allow_private:
-            raise FetchError(url, "leads to a private address, which [fetch] allow_private does not allow")
+            raise FetchError(url, "is, or leads to, something that is not an address") from None
+        if address.scheme not in {"http", "https"} or not host:
+            raise FetchError(url, "is, or leads to, something that is not an http or https address")
+        # The client connects to a bare IP address without asking the resolver.
+        if not self._limits.allow_private and _is_ip_address(host) and _is_private(host):
+            raise _PrivateAddressError(host)
+        return address
 
     async def _bounded_body(self, url: str, answer: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
@@ -156,27 +170,81 @@ class Fetcher:
 
         try:
             with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-                width, height, kind = picture.width, picture.height, str(picture.format)
+                width, height = picture.size
                 if width * height > self._limits.max_pixels:
                     raise FetchError(
                         url, f"has {width} x {height} pixels, more than {self._limits.max_pixels:,}"
                     )
+                # A JPEG that carries further pictures (MPO) is a JPEG.
+                kind = "PNG" if picture.format == "PNG" else "JPEG"
                 picture.load()  # a cut-off file shows only here
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise FetchError(url, f"is not a whole JPEG or PNG picture ({error})") from error
+        except Image.DecompressionBombError as error:
+            raise FetchError(url, f"has too many pixels ({error})") from error
+        except (OSError, SyntaxError, ValueError) as error:
+            # A body that was cut off somewhere on the way looks like this as well.
+            raise BrokenTransferError(url, f"is not a whole JPEG or PNG picture ({error})") from error
         return Fetched(content, hashlib.sha256(content).hexdigest(), kind, width, height)
 
 
 @asynccontextmanager
-async def open_fetcher(limits: FetchSettings) -> AsyncIterator[Fetcher]:
+async def open_fetcher(
+    limits: FetchSettings, resolver: AbstractResolver | None = None
+) -> AsyncIterator[Fetcher]:
     """Open a fetcher for as long as the block lasts.
 
     :param limits: the ``[fetch]`` section of the settings
+    :param resolver: how host names become addresses; the system's way when not given
     """
-    options: dict[str, Any] = {} if limits.allow_private else {"resolver": _PublicResolver()}
-    connector = aiohttp.TCPConnector(limit=16, **options)
-    # Without auto_decompress a small compressed body cannot grow beyond the limit on bytes.
-    async with aiohttp.ClientSession(
-        connector=connector, auto_decompress=False, headers={"Accept-Encoding": "identity"}
-    ) as session:
+    resolver = resolver or ThreadedResolver()
+    connector = aiohttp.TCPConnector(
+        limit=CONNECTIONS,
+        resolver=resolver if limits.allow_private else _PublicResolver(resolver),
+        force_close=True,  # a second attempt is to meet a fresh connection
+    )
+    options: dict[str, Any] = {
+        # Without auto_decompress a small compressed body cannot grow beyond the limit on bytes.
+        "auto_decompress": False,
+        "headers": {"Accept-Encoding": "identity"},
+        "timeout": aiohttp.ClientTimeout(total=None),  # ``fetch`` keeps the time
+        "cookie_jar": aiohttp.DummyCookieJar(),
+    }
+    async with aiohttp.ClientSession(connector=connector, **options) as session:
         yield Fetcher(session, limits)
+
+
+class _PrivateAddressError(Exception):
+    """Not an OSError, which the HTTP client would take for a name server's trouble."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"leads to the private address {host}, which [fetch] allow_private does not allow")
+
+
+class _PublicResolver(AbstractResolver):
+    """Resolves names and leaves out every address that is not public."""
+
+    def __init__(self, resolver: AbstractResolver) -> None:
+        self._resolver = resolver
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        found = await self._resolver.resolve(host, port, family)
+        public = [one for one in found if not _is_private(one["host"])]
+        if not public:
+            raise _PrivateAddressError(f"of {host}")
+        return public
+
+    async def close(self) -> None:
+        await self._resolver.close()
+
+
+def _is_ip_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_private(address: str) -> bool:
+    return not ipaddress.ip_address(address).is_global

@@ -18,6 +18,8 @@ from damo_tryon.contract import MAX_INFERENCE_NUM, MIN_INFERENCE_NUM, FitType, T
 KEY_VERSION: Final = "look/1"
 """The first item of every key's canonical form. When that form changes, so does this."""
 
+# Made once: a night makes a hundred thousand keys.
+_CANONICAL: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 _NO_DIGESTS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -96,6 +98,7 @@ MOVES: Final[Mapping[LookState, frozenset[LookState]]] = MappingProxyType(
             {
                 LookState.SUBMITTED,  # a person found its result key
                 LookState.PLANNED,  # declared lost, by a person's or a setting's word: it may be paid twice
+                LookState.REJECTED,  # the answer came late: the vendor refused this very look
                 LookState.FAILED,  # given up: it is not sent again
             }
         ),
@@ -212,5 +215,4 @@ def look_key(fit_type: FitType, inference_num: int, identities: Sequence[Identit
         identities: of the model's, tops', pants' and mask's image, in this order; None where there is none.
     """
     parts = [KEY_VERSION, str(fit_type), inference_num, list(identities)]
-    canonical = json.dumps(parts, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(parts).encode("ascii")).hexdigest()

@@ -5,20 +5,69 @@ They carry an id in, and result keys and counts out; looks stay in the ledger.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
+from tenacity import (
+    Retrying,
+    before_sleep_log,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
-from damo_tryon.hooks import DEFAULT_CONN_ID, DamoTryOnHook
+from damo_tryon.errors import (
+    CredentialsError,
+    InDoubtError,
+    MalformedRequestError,
+    NotConnectedError,
+    OutcomeUnknownError,
+    PackageUsedUpError,
+    ThrottledError,
+    TryOnError,
+)
+from damo_tryon.hooks import DEFAULT_CONN_ID, ONCE, DamoTryOnHook
 from damo_tryon.names import XCOM_CONN_ID
-from damo_tryon.operators import SUBMIT_RETRY_POLICY, TryOnResultsLink
+from damo_tryon.operators import TryOnResultsLink
 from damo_tryon.sensors import OnAllFailed, TryOnResultSensor
-from tryon_catalogue.tasks import mover_of, open_ledger
+from tryon_catalogue.ledger.errors import BusyError, StoppedError
+from tryon_catalogue.tasks import alert_of_run, mover_of, open_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
+
+    from damo_tryon.contract import Answer, FitType, TryOnTask
+    from damo_tryon.submitting import Send
+
+log = logging.getLogger(__name__)
+
+SUBMIT_BATCH_RETRY_POLICY: Final = ExceptionRetryPolicy(
+    [
+        RetryRule(
+            [StoppedError, CredentialsError, PackageUsedUpError, MalformedRequestError],
+            RetryAction.FAIL,
+            reason="no submission will get through before a person has acted; the looks stay planned",
+        ),
+        RetryRule(
+            [InDoubtError, OutcomeUnknownError],
+            RetryAction.FAIL,
+            reason="answers stay away, and each that does may be paid for; the rest stays planned",
+        ),
+        # The task has been patient itself before it raised one of these.
+        RetryRule(ThrottledError, RetryAction.RETRY, timedelta(minutes=5), "the vendor throttles us"),
+        RetryRule(BusyError, RetryAction.RETRY, timedelta(minutes=1), "other submissions are before us"),
+        RetryRule(NotConnectedError, RetryAction.RETRY, timedelta(minutes=2), "the vendor is not reached"),
+    ]
+)
+"""What is in vain fails at once; what passes by itself comes back after as long as that usually takes."""
+
+# As patient as the hook is by itself.
+CONNECT_ATTEMPTS, LONGEST_CONNECT_WAIT = 6, 30.0
 
 
 class SubmitBatchOperator(BaseOperator):
@@ -29,7 +78,8 @@ class SubmitBatchOperator(BaseOperator):
     :param batch_id: the batch's id in the ledger. Templated.
     :param conn_id: the vendor's Airflow connection
     :param kwargs: what ``BaseOperator`` takes
-    :raises damo_tryon.errors.TryOnError: the vendor refused a call as a whole, or answers stay away
+    :raises damo_tryon.errors.TryOnError: the vendor refused a call as a whole, or answers stay away, or the turn
+        to submit does not come; ``tryon_catalogue.ledger.errors`` has the latter
     """
 
     template_fields: Sequence[str] = ("batch_id",)
@@ -37,23 +87,34 @@ class SubmitBatchOperator(BaseOperator):
     ui_color = "#d9efe4"
 
     def __init__(self, *, batch_id: int, conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
-        super().__init__(**{"retry_policy": SUBMIT_RETRY_POLICY, **kwargs})
+        super().__init__(**{"retry_policy": SUBMIT_BATCH_RETRY_POLICY, **kwargs})
         self.batch_id = batch_id
         self.conn_id = conn_id
 
     def execute(self, context: Context) -> list[str]:
         """Submit, and return the result keys that are not collected yet, for the page of results."""
         # Heavy imports wait until the task runs: the DAG file imports this module each time it is parsed.
+        from tryon_catalogue.ledger.gate import Gate  # noqa: PLC0415
         from tryon_catalogue.ledger.journal import load_batch  # noqa: PLC0415
+        from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415
         from tryon_catalogue.submission import open_result_keys, submit_batch  # noqa: PLC0415
 
         settings, engine = open_ledger()
         batch = load_batch(engine, self.batch_id)
         if self.conn_id != DEFAULT_CONN_ID:
             context["ti"].xcom_push(XCOM_CONN_ID, self.conn_id)
-        hook = DamoTryOnHook(self.conn_id)
+        # Throttling is the gate's, which slows down every process: the hook is to leave it alone.
+        hook = DamoTryOnHook(self.conn_id, retry=ONCE)
         hook.get_conn()  # an unusable connection is to be found out before there is any intent
-        done = submit_batch(engine, hook.submit, batch, mover_of(context), settings.price)
+        gate = Gate(engine, self.conn_id, settings.vendor, hook.query)
+        try:
+            with told_plainly(TryOnError):
+                done = submit_batch(
+                    engine, _connecting(hook), batch, mover_of(context), settings.price, gate=gate
+                )
+        finally:
+            # A doubt or a stop is told of now: the night may go on for hours.
+            alert_of_run(settings, engine, batch.run_id, context)
         self.log.info(
             "Batch %d: %d looks accepted, %d refused, %d in doubt",
             batch.id,
@@ -62,6 +123,22 @@ class SubmitBatchOperator(BaseOperator):
             done.in_doubt,
         )
         return open_result_keys(engine, batch)
+
+
+def _connecting(hook: DamoTryOnHook) -> Send:
+    """Give the hook's ``submit``, which tries again while no connection comes about: nothing is sent then."""
+    patiently = Retrying(
+        stop=stop_after_attempt(CONNECT_ATTEMPTS),
+        wait=wait_random_exponential(max=LONGEST_CONNECT_WAIT),
+        retry=retry_if_exception_type(NotConnectedError),
+        before_sleep=before_sleep_log(log, logging.WARNING),
+        reraise=True,
+    )
+
+    def send(tasks: Sequence[TryOnTask], fit_type: FitType, inference_num: int) -> Answer:
+        return patiently(hook.submit, tasks, fit_type, inference_num)
+
+    return send
 
 
 class WaitForBatchSensor(TryOnResultSensor):

@@ -7,19 +7,27 @@ known by their key, batches by their id. It must not know the vendor's wire or A
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from more_itertools import batched
 from sqlalchemy import and_, case, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from damo_tryon.contract import MAX_TASKS
 from tryon_catalogue.casting import cast
+from tryon_catalogue.doubts import resubmit_old
 from tryon_catalogue.exports import Rejection, read_export
-from tryon_catalogue.ledger.moves import Mover
+from tryon_catalogue.ledger.moves import Mover, move
 from tryon_catalogue.ledger.rows import as_table
-from tryon_catalogue.ledger.tables import batches, garment_looks, looks, rejections, run_looks, runs
+from tryon_catalogue.ledger.tables import (
+    batches,
+    garment_looks,
+    look_moves,
+    looks,
+    rejections,
+    run_looks,
+    runs,
+)
+from tryon_catalogue.ledger.wanted import CUT, WANTED, analyze, fill_wanted
 from tryon_catalogue.looks import LookState
 
 if TYPE_CHECKING:
@@ -27,15 +35,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from tryon_catalogue.exports import Chunk, Garment
-    from tryon_catalogue.looks import Look
-    from tryon_catalogue.settings import Settings
+    from tryon_catalogue.exports import Chunk
+    from tryon_catalogue.settings import SafetySettings, Settings
 
 LONGEST_VALUE = 200
 NOT_ENDED = tuple(state.value for state in LookState if not state.ended)
 # Orders looks as the export has them: room for this many looks of one line.
 LOOKS_PER_LINE = 1_000
-LOOK_COLUMNS = [
+LOOK_COLUMNS = (
     "key",
     "fit_type",
     "inference_num",
@@ -44,12 +51,7 @@ LOOK_COLUMNS = [
     "tops_image",
     "pants_image",
     "mask_image",
-    "state",
-    "position",
-    "moved_run",
-    "moved_try",
-]
-GARMENT_COLUMNS = ["sku", "position", "look_key", "title", "collection"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def plan_run(engine: Engine, settings: Settings, run: Run) -> Plan:
     """
     with engine.begin() as connection:
         _open_run(connection, run)
+        resubmit_old(connection, settings.safety, run.mover)
     rows = rejected = wanted = 0
     for chunk in read_export(run.export, settings.export):
         with engine.begin() as connection:
@@ -120,7 +123,8 @@ def plan_run(engine: Engine, settings: Settings, run: Run) -> Plan:
 
 
 def _open_run(connection: Connection, run: Run) -> None:
-    values = {"export": run.export, "export_date": run.export_date}
+    # The plan task has run anew: what stopped submissions before may have been put right since.
+    values = {"export": run.export, "export_date": run.export_date, "planned_at": func.now()}
     connection.execute(
         insert(runs).values(id=run.id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
     )
@@ -131,66 +135,107 @@ def _open_run(connection: Connection, run: Run) -> None:
 def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) -> tuple[int, int]:
     """Write one chunk; returns the number of rejected rows and of looks that were asked for."""
     refused: list[Rejection] = list(chunk.rejections)
-    casts: list[tuple[Garment, tuple[Look, ...]]] = []
+    wanted: list[tuple[object, ...]] = []
     for garment in chunk.garments:
         answer = cast(garment, settings)
         if isinstance(answer, Rejection):
             refused.append(answer)
-        else:
-            casts.append((garment, answer))
+            continue
+        for place, look in enumerate(answer):
+            of_garment = (garment.sku, place, garment.title, garment.collection)
+            position = garment.line * LOOKS_PER_LINE + place
+            of_look = (look.key, look.fit_type.value, look.inference_num, look.model, *look.images)
+            wanted.append((*of_garment, position, *of_look))
     if refused:
         connection.execute(
             insert(rejections).on_conflict_do_nothing(), [_rejection_row(run, one) for one in refused]
         )
-    if not casts:
-        return len(refused), 0
-    # Sorted, so that two runs which insert the same looks at once cannot wait for each other in a circle.
-    rows = sorted(
-        (
-            (look.key, garment.line * LOOKS_PER_LINE + place, look)
-            for garment, cast_looks in casts
-            for place, look in enumerate(cast_looks)
-        ),
-        key=lambda row: (row[0], row[1]),
+    if wanted:
+        fill_wanted(connection, wanted)
+        _plan_looks(connection, settings.safety, run)
+        _point_garments(connection, run)
+    return len(refused), len(wanted)
+
+
+def _plan_looks(connection: Connection, safety: SafetySettings, run: Run) -> None:
+    """Plan the looks that are wanted: those that are new, and those that may be tried again."""
+    first = (
+        select(WANTED.c.key, func.min(WANTED.c.position).label("position")).group_by(WANTED.c.key).subquery()
     )
-    given = as_table([_look_row(run, *row) for row in rows], **{name: looks.c[name].type for name in LOOK_COLUMNS})
+    new = (
+        select(
+            *(WANTED.c[name] for name in LOOK_COLUMNS),
+            WANTED.c.position,
+            literal(LookState.PLANNED.value),
+            literal(run.id),
+            literal(run.mover.try_number),
+        )
+        .join(first, and_(first.c.key == WANTED.c.key, first.c.position == WANTED.c.position))
+        # In one order, so that two runs which insert the same looks at once cannot wait for each other in a circle.
+        .order_by(WANTED.c.key)
+    )
     connection.execute(
-        insert(looks).from_select(LOOK_COLUMNS, select(*given.c)).on_conflict_do_nothing()
+        insert(looks)
+        .from_select([*LOOK_COLUMNS, "position", "state", "moved_run", "moved_try"], new)
+        .on_conflict_do_nothing()
     )
+    _try_failed_again(connection, safety, run)
     connection.execute(
         insert(run_looks)
         .from_select(
             ["run_id", "look_key"],
-            select(literal(run.id), looks.c.key)
-            .join(given, given.c.key == looks.c.key)
-            .where(looks.c.state.in_(NOT_ENDED)),
+            select(literal(run.id), looks.c.key).where(
+                looks.c.key.in_(select(WANTED.c.key)), looks.c.state.in_(NOT_ENDED)
+            ),
         )
         .on_conflict_do_nothing()
     )
-    _point_garments(connection, run, casts)
-    return len(refused), len(rows)
 
 
-def _point_garments(connection: Connection, run: Run, casts: list[tuple[Garment, tuple[Look, ...]]]) -> None:
-    """Say which looks each garment has now, unless a newer export has said so already."""
-    by_sku = sorted(casts, key=lambda one: one[0].sku)
-    pointing = as_table(
-        [
-            {
-                "sku": garment.sku,
-                "position": place,
-                "look_key": look.key,
-                "title": garment.title,
-                "collection": garment.collection,
-            }
-            for garment, cast_looks in by_sku
-            for place, look in enumerate(cast_looks)
-        ],
-        **{name: garment_looks.c[name].type for name in GARMENT_COLUMNS},
+def _try_failed_again(connection: Connection, safety: SafetySettings, run: Run) -> None:
+    """Plan again what the vendor failed at in an earlier run, unless it has had its attempts or was given up."""
+    given_up = (
+        select(look_moves.c.id)
+        .where(
+            look_moves.c.look_key == looks.c.key,
+            look_moves.c.from_state == LookState.IN_DOUBT.value,
+            look_moves.c.to_state == LookState.FAILED.value,
+        )
+        .exists()
     )
+    found = connection.execute(
+        select(looks.c.key)
+        .join(batches, batches.c.id == looks.c.batch_id)
+        .where(
+            looks.c.key.in_(select(WANTED.c.key)),
+            looks.c.state == LookState.FAILED.value,
+            looks.c.attempts < safety.max_attempts,
+            batches.c.run_id != run.id,
+            ~given_up,
+        )
+        .order_by(looks.c.key)
+        .with_for_update(of=looks, key_share=True)
+    ).scalars()
+    if keys := found.all():
+        reason = "the vendor failed at it in an earlier run; tried again by [safety] max_attempts"
+        move(
+            connection,
+            looks.c.key.in_(keys),
+            LookState.PLANNED,
+            run.mover,
+            from_states=[LookState.FAILED],
+            reason=reason,
+        )
+
+
+def _point_garments(connection: Connection, run: Run) -> None:
+    """Say which looks each garment has now, unless a newer export has said so already."""
+    columns = ("sku", "place", "key", "title", "collection")
     statement = insert(garment_looks).from_select(
-        [*GARMENT_COLUMNS, "export_date", "run_id"],
-        select(*pointing.c, literal(run.export_date), literal(run.id)),
+        ["sku", "position", "look_key", "title", "collection", "export_date", "run_id"],
+        select(*(WANTED.c[name] for name in columns), literal(run.export_date), literal(run.id)).order_by(
+            WANTED.c.sku, WANTED.c.place
+        ),
     )
     new = statement.excluded
     connection.execute(
@@ -206,15 +251,11 @@ def _point_garments(connection: Connection, run: Run, casts: list[tuple[Garment,
         )
     )
     # A garment that has fewer looks than before keeps none of the old ones.
-    counts = as_table(
-        [{"sku": garment.sku, "count": len(cast_looks)} for garment, cast_looks in by_sku],
-        sku=garment_looks.c.sku.type,
-        count=garment_looks.c.position.type,
-    )
+    counts = select(WANTED.c.sku, func.count().label("count")).group_by(WANTED.c.sku).subquery()
     connection.execute(
         delete(garment_looks).where(
             garment_looks.c.sku == counts.c.sku,
-            garment_looks.c.position >= counts.c["count"],
+            garment_looks.c.position >= counts.c.count,
             garment_looks.c.export_date <= run.export_date,
         )
     )
@@ -232,23 +273,6 @@ def _rejection_row(run: Run, one: Rejection) -> dict[str, Any]:
     }
 
 
-def _look_row(run: Run, key: str, position: int, look: Look) -> dict[str, Any]:
-    return {
-        "key": key,
-        "fit_type": look.fit_type.value,
-        "inference_num": look.inference_num,
-        "model": look.model,
-        "model_image": look.model_image,
-        "tops_image": look.tops_image,
-        "pants_image": look.pants_image,
-        "mask_image": look.mask_image,
-        "state": LookState.PLANNED.value,
-        "position": position,
-        "moved_run": run.id,
-        "moved_try": run.mover.try_number,
-    }
-
-
 def _count_new(connection: Connection, run: Run) -> int:
     return connection.execute(
         select(func.count()).select_from(run_looks).where(run_looks.c.run_id == run.id)
@@ -263,41 +287,61 @@ def _cut_batches(connection: Connection, settings: Settings, run: Run) -> None:
     """
     ours = and_(run_looks.c.look_key == looks.c.key, run_looks.c.run_id == run.id)
     waiting = (
-        select(looks.c.key, looks.c.fit_type, looks.c.inference_num)
+        select(looks.c.key, looks.c.fit_type, looks.c.inference_num, looks.c.position)
         .join(run_looks, ours)
         .outerjoin(batches, batches.c.id == looks.c.batch_id)
         .where(
             looks.c.state == LookState.PLANNED.value,
             or_(looks.c.batch_id.is_(None), batches.c.run_id != run.id),
         )
+        # What another run is cutting or sending just now is left to it. A run that only reads the same looks from
+        # its export holds a weaker lock, which must not keep them from us: hence key_share.
+        .with_for_update(of=looks, key_share=True, skip_locked=True)
+        .cte()
+        .prefix_with("MATERIALIZED")
     )
-    count = connection.execute(select(func.count()).select_from(waiting.subquery())).scalar_one()
+    place = func.row_number().over(
+        partition_by=(waiting.c.fit_type, waiting.c.inference_num),
+        order_by=(waiting.c.position, waiting.c.key),
+    )
+    CUT.create(connection)
+    connection.execute(
+        insert(CUT).from_select(
+            ["key", "fit_type", "inference_num", "place"],
+            select(waiting.c.key, waiting.c.fit_type, waiting.c.inference_num, place - 1),
+        )
+    )
+    analyze(connection, CUT)
+    count = connection.execute(select(func.count()).select_from(CUT)).scalar_one()
     size = MAX_TASKS * settings.batches.size_for(-(-count // MAX_TASKS))
-    found = connection.execute(
-        waiting.order_by(
-            looks.c.fit_type, looks.c.inference_num, looks.c.position, looks.c.key
-        ).with_for_update(of=looks, skip_locked=True),
-        execution_options={"yield_per": size},  # a season's looks do not fit into memory at once
+    part = func.dense_rank().over(order_by=(CUT.c.fit_type, CUT.c.inference_num, CUT.c.place // size))
+    parts = select(CUT.c.key, CUT.c.fit_type, CUT.c.inference_num, part.label("part")).subquery()
+    kinds = connection.execute(
+        select(parts.c.part, parts.c.fit_type, parts.c.inference_num).distinct().order_by(parts.c.part)
+    ).all()
+    if not kinds:
+        return
+    ids = connection.execute(
+        insert(batches).returning(batches.c.id, sort_by_parameter_order=True),
+        [
+            {"run_id": run.id, "fit_type": kind.fit_type, "inference_num": kind.inference_num}
+            for kind in kinds
+        ],
+    ).scalars()
+    new = as_table(
+        [{"id": batch_id, "part": kind.part} for batch_id, kind in zip(ids, kinds, strict=True)],
+        id=batches.c.id.type,
+        part=batches.c.id.type,
     )
-    for (fit_type, inference_num), kind in groupby(found, key=lambda row: (row.fit_type, row.inference_num)):
-        for part in batched(kind, size):
-            batch_id = connection.execute(
-                insert(batches)
-                .values(run_id=run.id, fit_type=fit_type, inference_num=inference_num)
-                .returning(batches.c.id)
-            ).scalar_one()
-            connection.execute(
-                update(looks).where(looks.c.key.in_([row.key for row in part])).values(batch_id=batch_id)
-            )
+    connection.execute(
+        update(looks).where(looks.c.key == parts.c.key, parts.c.part == new.c.part).values(batch_id=new.c.id)
+    )
 
 
 def _batches_with_work(connection: Connection, run: Run) -> tuple[int, ...]:
+    work = select(looks.c.key).where(looks.c.batch_id == batches.c.id, looks.c.state.in_(NOT_ENDED)).exists()
     return tuple(
         connection.execute(
-            select(batches.c.id)
-            .join(looks, looks.c.batch_id == batches.c.id)
-            .where(batches.c.run_id == run.id, looks.c.state.in_(NOT_ENDED))
-            .distinct()
-            .order_by(batches.c.id)
+            select(batches.c.id).where(batches.c.run_id == run.id, work).order_by(batches.c.id)
         ).scalars()
     )

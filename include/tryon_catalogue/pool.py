@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tryon_catalogue.settings import BatchSettings
+
+_NAMES_AN_ERROR = re.compile(r"[\w.]*(Error|Exception)\b")
 
 DESCRIPTION = "Batches of looks in flight at the try-on vendor"
 
@@ -31,8 +34,13 @@ def make_pool(settings: BatchSettings) -> None:
         check=False,
     )
     if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
         raise PoolError(
-            f"Airflow could not make the pool {settings.pool}: {last[0]}. Check that `airflow db check` "
-            "passes with the same environment, then run `tryon init` again."
+            f"Airflow could not make the pool {settings.pool}: {_telling_line(done.stderr)}. Check that "
+            "`airflow db check` passes with the same environment, then run `tryon init` again."
         )
+
+
+def _telling_line(said: str) -> str:
+    """The line of a stack trace that names the error; the last line where none does."""
+    lines = [line.strip() for line in said.strip().splitlines()] or ["it gave no message"]
+    return next((line for line in reversed(lines) if _NAMES_AN_ERROR.match(line)), lines[-1]).rstrip(".")

@@ -10,17 +10,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import DataError, IntegrityError
 
 from damo_tryon.contract import Answer, SubTaskStatus
-from damo_tryon.errors import TryOnError
+from damo_tryon.errors import (
+    CredentialsError,
+    JobFailedError,
+    NotConnectedError,
+    PackageUsedUpError,
+    ThrottledError,
+    TryOnError,
+)
 from tryon_catalogue.archive import Archive, PictureName
 from tryon_catalogue.catalogue import Catalogue
 from tryon_catalogue.fetch import FetchError, open_fetcher
-from tryon_catalogue.ledger.journal import look_of
+from tryon_catalogue.ledger.journal import look_of, waits_for
 from tryon_catalogue.ledger.moves import move
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import garment_looks, looks, pictures, submission_looks, submissions
@@ -29,7 +37,6 @@ from tryon_catalogue.looks import LookState
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-    from tryon_catalogue.archive import Archived
     from tryon_catalogue.fetch import Fetched, Fetcher
     from tryon_catalogue.ledger.journal import Batch
     from tryon_catalogue.ledger.moves import Mover
@@ -41,6 +48,10 @@ log = logging.getLogger(__name__)
 Query = Callable[[str], Answer]
 """``DamoTryOnHook.query``: the vendor's answer for a result key."""
 
+HOPELESS = (CredentialsError, PackageUsedUpError, ThrottledError, NotConnectedError)
+"""What one query was answered every other would be: the hook has been patient, and the next try goes on."""
+
+NOT_ENDED = tuple(state.value for state in LookState if not state.ended)
 FAILED_REASON = "the vendor's model could not make this picture (sub-task FAILED; it gives no reason)"
 
 
@@ -79,15 +90,45 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class _OpenLook:
-    """A look of a submission that has not reached its end."""
+class _Submission:
+    """A submission that is paid for and not collected yet."""
+
+    id: int
+    result_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Paid:
+    """A look of a submission, with the garment that its pictures are named after."""
 
     key: str
     look: Look
     state: LookState
+    ours: bool
     sku: str
     collection: str
     results: tuple[str, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        """Whether it is this submission that the look waits for."""
+        return self.ours and self.state in {LookState.SUBMITTED, LookState.SUCCEEDED}
+
+    def problem(self, words: str, *, expired: bool = False) -> _Problem:
+        """Say what keeps the look from being published."""
+        return _Problem(f"look {self.key[:10]} (sku {self.sku or 'of no garment now'}): {words}", expired)
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """What keeps something from being published.
+
+    :param words: a sentence
+    :param expired: True when a link had died, so that a fresh one may help
+    """
+
+    words: str
+    expired: bool = False
 
 
 class Publisher:
@@ -116,6 +157,7 @@ class Publisher:
 
         :param batch: whose submissions
         :returns: counts, and what could not be published
+        :raises damo_tryon.errors.TryOnError: one of ``HOPELESS``: no other submission could be asked for either
         """
         done = Published()
         with self._engine.connect() as connection:
@@ -127,126 +169,172 @@ class Publisher:
                 )
                 .order_by(submissions.c.id)
             ).all()
-        for submission_id, result_key in found:
-            try:
-                self._publish_submission(submission_id, result_key, done)
-            except TryOnError as error:
-                log.error("Result key %s: %s", result_key, error)
-                done.problems.append(str(error))
+        for row in found:
+            submission = _Submission(row.id, row.result_key)
+            problems = self._publish(submission, done)
+            self._close(submission)
+            for problem in problems:
+                log.error("%s", problem.words)
+            done.problems += [problem.words for problem in problems]
         return done
 
-    def _publish_submission(self, submission_id: int, result_key: str, done: Published) -> None:
-        every = self._looks_of(submission_id)
-        sub_tasks = self._query(result_key).matched_to([one.look.to_task() for one in every])
-        succeeded: list[_OpenLook] = []
-        failed: list[_OpenLook] = []
-        for one, sub_task in zip(every, sub_tasks, strict=True):
-            match sub_task.status:
-                case SubTaskStatus.SUCCESS if not one.state.ended:
-                    succeeded.append(_with_results(one, sub_task.results))
-                case SubTaskStatus.FAILED if not one.state.ended:
-                    failed.append(one)
-                case SubTaskStatus.WAITING | SubTaskStatus.RUNNING:
-                    done.waiting += 1
-        self._record_ends(succeeded, failed)
-        done.failed += len(failed)
-        asyncio.run(self._publish_looks(succeeded, done))
-        self._close(submission_id)
+    def _publish(self, submission: _Submission, done: Published) -> list[_Problem]:
+        """Publish what a submission has ready; returns what kept some of it back."""
+        try:
+            waiting, problems = self._try(submission, done)
+            if any(problem.expired for problem in problems):
+                # Each answer carries fresh links; what is published by now is left alone.
+                waiting, problems = self._try(submission, done)
+        except HOPELESS:
+            raise
+        except JobFailedError as error:
+            every = self._looks_of(submission)
+            return self._record_failed([one for one in every if one.open], done, str(error), error.code)
+        except TryOnError as error:
+            return [_Problem(str(error))]
+        done.waiting += waiting
+        return problems
 
-    def _looks_of(self, submission_id: int) -> list[_OpenLook]:
+    def _try(self, submission: _Submission, done: Published) -> tuple[int, list[_Problem]]:
+        """Ask once and publish what can be published; returns how many looks wait, and the problems."""
+        every = self._looks_of(submission)
+        sub_tasks = self._query(submission.result_key).matched_to([one.look.to_task() for one in every])
+        seen = [(one, sub_task) for one, sub_task in zip(every, sub_tasks, strict=True) if one.open]
+        made = [replace(one, results=sub.results) for one, sub in seen if sub.status is SubTaskStatus.SUCCESS]
+        failed = [one for one, sub in seen if sub.status is SubTaskStatus.FAILED]
+        # What the vendor said is the truth whatever happens next: committed before anything is fetched.
+        with self._engine.begin() as connection:
+            move(connection, looks.c.key.in_([one.key for one in made]), LookState.SUCCEEDED, self._by)
+        problems = self._record_failed(failed, done, FAILED_REASON)
+        problems += asyncio.run(self._publish_looks(made, done))
+        return len(seen) - len(made) - len(failed), problems
+
+    def _looks_of(self, submission: _Submission) -> list[_Paid]:
+        # A look of several garments is named after the first of them.
         first = (
-            select(garment_looks.c.look_key, garment_looks.c.sku, garment_looks.c.collection)
-            .distinct(garment_looks.c.look_key)
-            .order_by(garment_looks.c.look_key, garment_looks.c.sku)
+            select(
+                garment_looks.c.look_key,
+                func.min(garment_looks.c.sku).label("sku"),
+                func.min(garment_looks.c.collection).label("collection"),
+            )
+            .group_by(garment_looks.c.look_key)
             .subquery()
         )
         with self._engine.connect() as connection:
             rows = connection.execute(
-                select(looks, first.c.sku, first.c.collection)
+                select(
+                    looks,
+                    first.c.sku,
+                    first.c.collection,
+                    waits_for(submissions.c.id == submission.id).label("ours"),
+                )
                 .join(submission_looks, submission_looks.c.look_key == looks.c.key)
                 .outerjoin(first, first.c.look_key == looks.c.key)
-                .where(submission_looks.c.submission_id == submission_id)
+                .where(submission_looks.c.submission_id == submission.id)
                 .order_by(submission_looks.c.position)
             ).all()
         return [
-            _OpenLook(row.key, look_of(row), LookState(row.state), row.sku or "", row.collection or "")
+            _Paid(row.key, look_of(row), LookState(row.state), row.ours, row.sku or "", row.collection or "")
             for row in rows
         ]
 
-    def _record_ends(self, succeeded: list[_OpenLook], failed: list[_OpenLook]) -> None:
-        """Commit what the vendor said before anything is fetched: it is the truth whatever happens next."""
+    def _record_failed(
+        self, failed: Sequence[_Paid], done: Published, reason: str, code: int | str | None = None
+    ) -> list[_Problem]:
+        if not failed:
+            return []
         with self._engine.begin() as connection:
-            move(connection, looks.c.key.in_([one.key for one in succeeded]), LookState.SUCCEEDED, self._by)
-            ended = move(
+            moved = move(
                 connection,
                 looks.c.key.in_([one.key for one in failed]),
                 LookState.FAILED,
                 self._by,
                 from_states=[LookState.SUBMITTED],
-                reason=FAILED_REASON,
+                reason=reason,
+                vendor_code=code,
             )
-            self._catalogue.write_garments(connection, _skus(connection, ended))
-
-    async def _publish_looks(self, succeeded: list[_OpenLook], done: Published) -> None:
-        async with open_fetcher(self._settings.fetch) as fetcher:
-            answers = await asyncio.gather(
-                *(self._fetch_look(fetcher, one) for one in succeeded), return_exceptions=True
-            )
-        for one, answer in zip(succeeded, answers, strict=True):
-            match answer:
-                case FetchError():
-                    log.error("Look %s (sku %s): %s", one.key, one.sku, answer)
-                    done.problems.append(f"look {one.key[:10]} (sku {one.sku}): {answer}")
-                case BaseException():
-                    raise answer
-                case _:
-                    await asyncio.to_thread(self._publish_look, one, answer)
-                    done.published += 1
-
-    @staticmethod
-    async def _fetch_look(fetcher: Fetcher, one: _OpenLook) -> list[Fetched]:
-        if len(one.results) != one.look.inference_num:
-            raise FetchError(
-                one.results[0] if one.results else "",
-                f"{len(one.results)} pictures came, {one.look.inference_num} were asked and paid for",
-            )
-        return await asyncio.gather(*(fetcher.fetch(url) for url in one.results))
-
-    def _publish_look(self, one: _OpenLook, fetched: list[Fetched]) -> None:
-        archived = [
-            self._archive.put(PictureName(one.collection, one.sku, one.look.model, one.key, number), picture)
-            for number, picture in enumerate(fetched)
+            self._catalogue.write_garments(connection, _skus(connection, moved))
+        done.failed += len(moved)
+        return [
+            one.problem("the vendor had made its pictures and now says that it failed; ask its support")
+            for one in failed
+            if one.state is LookState.SUCCEEDED
         ]
-        with self._engine.begin() as connection:
-            connection.execute(delete(pictures).where(pictures.c.look_key == one.key))
-            connection.execute(
-                insert(pictures),
-                [
-                    _picture_row(one.key, number, place, picture)
-                    for number, (place, picture) in enumerate(zip(archived, fetched, strict=True))
-                ],
-            )
-            published = move(connection, looks.c.key == one.key, LookState.PUBLISHED, self._by)
-            self._catalogue.write_garments(connection, _skus(connection, published))
 
-    def _close(self, submission_id: int) -> None:
-        """Call a submission collected once each of its looks has an end."""
-        with self._engine.begin() as connection:
-            of_it = (
-                select(looks.c.state)
-                .join(submission_looks, submission_looks.c.look_key == looks.c.key)
-                .where(submission_looks.c.submission_id == submission_id)
+    async def _publish_looks(self, made: Sequence[_Paid], done: Published) -> list[_Problem]:
+        writing = asyncio.Lock()  # one connection to the database is enough for one task
+        async with open_fetcher(self._settings.fetch) as fetcher:
+            outcomes = await asyncio.gather(
+                *(self._publish_look(one, fetcher, writing, done) for one in made)
             )
-            if all(LookState(state).ended for state in connection.execute(of_it).scalars()):
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    async def _publish_look(
+        self, one: _Paid, fetcher: Fetcher, writing: asyncio.Lock, done: Published
+    ) -> _Problem | None:
+        if len(one.results) != one.look.inference_num:
+            return one.problem(
+                f"{len(one.results)} pictures came, {one.look.inference_num} were asked and paid for; "
+                "ask the vendor's support"
+            )
+        try:
+            fetched = await asyncio.gather(*(fetcher.fetch(url) for url in one.results))
+            rows = await asyncio.to_thread(self._archive_pictures, one, fetched)
+            async with writing:
+                done.published += await asyncio.to_thread(self._record_published, one, rows)
+        except FetchError as error:
+            return one.problem(str(error), expired=error.expired)
+        except OSError as error:
+            return one.problem(f"could not be archived ({error}); see [archive] path and the room there")
+        except (DataError, IntegrityError) as error:
+            # Not str(error), which shows the whole statement.
+            return one.problem(f"the catalogue's table did not take its row ({error.orig})")
+        return None
+
+    def _archive_pictures(self, one: _Paid, fetched: Sequence[Fetched]) -> list[dict[str, object]]:
+        """Keep the pictures of a look; returns the rows of the table ``pictures`` for them."""
+        rows: list[dict[str, object]] = []
+        for number, picture in enumerate(fetched):
+            name = PictureName(one.collection, one.sku, one.look.model, one.key, number)
+            place = self._archive.put(name, picture)
+            rows.append(
+                {
+                    "look_key": one.key,
+                    "number": number,
+                    "path": place.path,
+                    "url": place.url,
+                    "sha256": picture.sha256,
+                    "bytes": len(picture.content),
+                    "width": picture.width,
+                    "height": picture.height,
+                }
+            )
+        return rows
+
+    def _record_published(self, one: _Paid, rows: list[dict[str, object]]) -> bool:
+        """Commit a look's pictures, its state and the shop's row together; False when another try has."""
+        with self._engine.begin() as connection:
+            if not move(connection, looks.c.key == one.key, LookState.PUBLISHED, self._by):
+                return False
+            connection.execute(delete(pictures).where(pictures.c.look_key == one.key))
+            connection.execute(insert(pictures), rows)
+            self._catalogue.write_garments(connection, _skus(connection, [one.key]))
+        return True
+
+    def _close(self, submission: _Submission) -> None:
+        """Call a submission collected once each of its looks has an end, or waits for a newer submission."""
+        open_looks = (
+            select(func.count())
+            .select_from(looks)
+            .where(waits_for(submissions.c.id == submission.id), looks.c.state.in_(NOT_ENDED))
+        )
+        with self._engine.begin() as connection:
+            if not connection.execute(open_looks).scalar_one():
                 connection.execute(
                     update(submissions)
-                    .where(submissions.c.id == submission_id)
+                    .where(submissions.c.id == submission.id)
                     .values(state=SubmissionState.COLLECTED.value, collected_at=func.now())
                 )
-
-
-def _with_results(one: _OpenLook, results: tuple[str, ...]) -> _OpenLook:
-    return _OpenLook(one.key, one.look, one.state, one.sku, one.collection, results)
 
 
 def _skus(connection: Connection, look_keys: Sequence[str]) -> list[str]:
@@ -255,16 +343,3 @@ def _skus(connection: Connection, look_keys: Sequence[str]) -> list[str]:
             select(garment_looks.c.sku).where(garment_looks.c.look_key.in_(look_keys)).distinct()
         ).scalars()
     )
-
-
-def _picture_row(look_key: str, number: int, place: Archived, picture: Fetched) -> dict[str, object]:
-    return {
-        "look_key": look_key,
-        "number": number,
-        "path": place.path,
-        "url": place.url,
-        "sha256": picture.sha256,
-        "bytes": len(picture.content),
-        "width": picture.width,
-        "height": picture.height,
-    }

@@ -9,16 +9,20 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import func, select
 
 from tryon_catalogue.ledger.states import SubmissionState
+from tryon_catalogue.ledger.stops import active_stops
 from tryon_catalogue.ledger.tables import looks, submissions
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.money import money
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from tryon_catalogue.ledger.stops import Stop
     from tryon_catalogue.settings import Price
 
 PAID = (SubmissionState.SUBMITTED.value, SubmissionState.COLLECTED.value)
@@ -44,6 +48,7 @@ class Status:
     :param cost: their price
     :param currency: of the price
     :param oldest_unpublished: age of the oldest accepted submission that is not collected; None without one
+    :param stops: why nothing is sent at all right now
     """
 
     looks: Counter[LookState]
@@ -51,6 +56,7 @@ class Status:
     cost: Decimal
     currency: str
     oldest_unpublished: timedelta | None
+    stops: tuple[Stop, ...] = ()
 
 
 def read_status(engine: Engine, price: Price) -> Status:
@@ -70,12 +76,22 @@ def read_status(engine: Engine, price: Price) -> Status:
             )
         ).scalar_one()
         now = connection.execute(select(func.now())).scalar_one()
+        stops = active_stops(connection)
     counts = Counter({LookState(state): count for state, count in by_state})
-    return Status(counts, uses, price.per_use * uses, price.currency, now - oldest if oldest else None)
+    age = now - oldest if oldest else None
+    return Status(counts, uses, price.per_use * uses, price.currency, age, stops)
 
 
-def show_status(status: Status) -> None:
-    """Print it."""
+def show_status(status: Status, console: Console | None = None) -> None:
+    """Print it.
+
+    :param status: what was counted
+    :param console: to print to; the terminal by default
+    """
+    console = console or Console(highlight=False)
+    if not status.looks.total():
+        console.print("The ledger holds no looks yet: no run has read an export.")
+        return
     table = Table(title="Looks", title_justify="left", header_style="bold")
     table.add_column("state")
     table.add_column("looks", justify="right")
@@ -83,11 +99,12 @@ def show_status(status: Status) -> None:
     for state in LookState:
         if status.looks[state]:
             table.add_row(state.value, f"{status.looks[state]:,}", MEANINGS[state])
-    console = Console()
     console.print(table)
-    console.print(f"{status.uses:,} uses so far, {status.cost:,} {status.currency}")
+    console.print(f"{status.uses:,} uses so far, which cost {money(status.cost, status.currency)}.")
     if status.oldest_unpublished is not None:
         minutes = status.oldest_unpublished.total_seconds() / 60
         console.print(
             f"The oldest submission that is paid for and not collected is {minutes:.0f} minutes old."
         )
+    for stop in status.stops:
+        console.print(f"[bold red]Stopped:[/] {escape(str(stop.error()))}")

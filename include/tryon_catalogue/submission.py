@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from damo_tryon.contract import MAX_TASKS, FitType, Submission
+from damo_tryon.errors import ThrottledError
 from damo_tryon.submitting import Accepted, InDoubt, Refused, outcomes
+from tryon_catalogue.ledger.errors import StillThrottledError
 from tryon_catalogue.ledger.journal import ClaimLostError, LedgerJournal, doubt_unanswered, planned_looks
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import submissions
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from damo_tryon.submitting import Send
+    from tryon_catalogue.ledger.gate import Gate
     from tryon_catalogue.ledger.journal import Batch
     from tryon_catalogue.ledger.moves import Mover
     from tryon_catalogue.settings import Price
@@ -45,17 +48,20 @@ class Submitted:
     in_doubt: int = 0
 
 
-def submit_batch(engine: Engine, send: Send, batch: Batch, by: Mover, price: Price) -> Submitted:
+def submit_batch(
+    engine: Engine, send: Send, batch: Batch, by: Mover, price: Price, *, gate: Gate
+) -> Submitted:
     """Send every look of a batch that is still planned.
 
     A later try goes on where an earlier one stopped: what was accepted is not sent again, what was begun and
     never answered is put in doubt.
 
     :param engine: the ledger's
-    :param send: the hook's ``submit``
+    :param send: the hook's ``submit``, which leaves throttling to the gate
     :param batch: what to send
     :param by: who sends it
     :param price: what a use is
+    :param gate: lets submissions through one by one
     :raises damo_tryon.errors.TryOnError: a refusal of the call as a whole, or too many doubts in a row; what
         was accepted before it is in the ledger
     """
@@ -64,7 +70,7 @@ def submit_batch(engine: Engine, send: Send, batch: Batch, by: Mover, price: Pri
         log.warning(
             "Batch %s: %s submissions of an earlier try are in doubt; see `tryon doubts`", batch.id, doubted
         )
-    journal = LedgerJournal(engine, batch, by, price)
+    journal = LedgerJournal(engine, batch, by, price, gate)
     doubts_in_a_row = 0
     while planned := planned_looks(engine, batch, MAX_TASKS):
         tasks = {look.to_task(): key for key, look in planned.items()}
@@ -92,6 +98,10 @@ def submit_batch(engine: Engine, send: Send, batch: Batch, by: Mover, price: Pri
                         log.error("%s", outcome.error)
                         if doubts_in_a_row >= MOST_DOUBTS_IN_A_ROW:
                             raise outcome.error
+        except StillThrottledError:
+            raise  # the gate's patience is at its end
+        except ThrottledError as error:
+            log.info("Batch %s: %s", batch.id, error)  # the gate knows, and lets nobody through for a while
         except ClaimLostError as lost:
             log.info("Batch %s: %s by another run; going on with the rest", batch.id, lost)
     return done

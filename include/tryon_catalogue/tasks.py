@@ -6,18 +6,22 @@ Heavy imports stand inside the functions, because DAG files are parsed over and 
 from __future__ import annotations
 
 import logging
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
 
-from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from airflow.sdk import Context
     from sqlalchemy import Engine
 
+    from tryon_catalogue.alerts import Alert
+    from tryon_catalogue.ledger.moves import Mover
+    from tryon_catalogue.notes import Note
     from tryon_catalogue.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -31,6 +35,8 @@ def run_id_of(context: Context) -> str:
 
 def mover_of(context: Context) -> Mover:
     """Say who moves looks in this try of this task."""
+    from tryon_catalogue.ledger.moves import Mover  # noqa: PLC0415  # heavy
+
     return Mover(run_id_of(context), context["ti"].try_number)
 
 
@@ -56,17 +62,19 @@ def plan() -> list[int]:
     :raises tryon_catalogue.exports.ExportError: the file cannot be read as an export
     :raises tryon_catalogue.catalogue.CatalogueError: the shop's table is not as the settings say
     """
-    from tryon_catalogue.catalogue import Catalogue  # noqa: PLC0415  # heavy
+    from tryon_catalogue.catalogue import Catalogue, CatalogueError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
     from tryon_catalogue.planning import Run, plan_run  # noqa: PLC0415  # heavy
 
     context = get_current_context()
-    settings, engine = open_ledger()
-    with engine.connect() as connection:
-        Catalogue(connection, settings.catalogue)  # found out before money is spent, not after
-    export_date = export_date_of(context)
-    path = (context["params"] or {}).get("export") or settings.export.path_for(export_date)
-    run = Run(run_id_of(context), path, export_date)
-    planned = plan_run(engine, settings, run)
+    with told_plainly(ExportError, CatalogueError):
+        settings, engine = open_ledger()
+        with engine.connect() as connection:
+            Catalogue(connection, settings.catalogue)  # found out before money is spent, not after
+        export_date = export_date_of(context)
+        path = (context["params"] or {}).get("export") or settings.export.path_for(export_date)
+        planned = plan_run(engine, settings, Run(run_id_of(context), path, export_date))
     log.info(
         "%s: %d rows, %d rejected; %d looks, %d of them to make, in %d batches",
         path,
@@ -86,32 +94,125 @@ def publish(batch_id: int) -> dict[str, int]:
     :returns: counts
     :raises tryon_catalogue.publishing.PublishError: something could not be published in this try
     """
+    from damo_tryon.errors import TryOnError  # noqa: PLC0415  # heavy
     from damo_tryon.hooks import DamoTryOnHook  # noqa: PLC0415  # heavy
+    from tryon_catalogue.catalogue import CatalogueError  # noqa: PLC0415  # heavy
     from tryon_catalogue.ledger.journal import load_batch  # noqa: PLC0415  # heavy
+    from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
     from tryon_catalogue.publishing import Publisher, PublishError  # noqa: PLC0415  # heavy
 
-    settings, engine = open_ledger()
-    hook = DamoTryOnHook(http_conn_id=settings.vendor.conn_id)
-    publisher = Publisher(engine, settings, hook.query, mover_of(get_current_context()))
-    done = publisher.publish_batch(load_batch(engine, batch_id))
-    log.info(
-        "Batch %d: %d published, %d failed, %d waiting", batch_id, done.published, done.failed, done.waiting
-    )
-    if done.problems:
-        raise PublishError(done.problems)
+    with told_plainly(PublishError, TryOnError, CatalogueError):
+        settings, engine = open_ledger()
+        hook = DamoTryOnHook(http_conn_id=settings.vendor.conn_id)
+        publisher = Publisher(engine, settings, hook.query, mover_of(get_current_context()))
+        done = publisher.publish_batch(load_batch(engine, batch_id))
+        log.info(
+            "Batch %d: %d published, %d failed, %d waiting",
+            batch_id,
+            done.published,
+            done.failed,
+            done.waiting,
+        )
+        if done.problems:
+            raise PublishError(done.problems)
     return {"published": done.published, "failed": done.failed, "waiting": done.waiting}
 
 
 def account() -> dict[str, Any]:
-    """Write the account of the run, and fail the run when too little of it succeeded.
+    """Write the account of the run, tell people, and fail the run when too little of it succeeded.
 
     :returns: counts
-    :raises tryon_catalogue.account.RunFailedError: too little succeeded
+    :raises tryon_catalogue.run_errors.RunFailedError: too little succeeded
     """
     from tryon_catalogue.account import close_run, judge  # noqa: PLC0415  # heavy
+    from tryon_catalogue.alerts import of_run  # noqa: PLC0415  # heavy
+    from tryon_catalogue.catalogue import CatalogueError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.notes import read_run_note  # noqa: PLC0415  # heavy
+    from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
+    from tryon_catalogue.run_errors import RunFailedError  # noqa: PLC0415  # of no use in a DAG file
 
-    settings, engine = open_ledger()
-    closed = close_run(engine, settings, run_id_of(get_current_context()))
-    log.info("%s", closed)
-    judge(closed, settings.account)
+    context = get_current_context()
+    with told_plainly(RunFailedError, CatalogueError):
+        settings, engine = open_ledger()
+        closed = close_run(engine, settings, run_id_of(context))
+        _tell(settings, engine, read_run_note(engine, closed), of_run(engine, closed.run_id), context)
+        judge(closed, settings.account)
     return closed.as_json()
+
+
+def find_left_behind() -> list[int]:
+    """Find what nobody attends to: doubt what was never settled, list what is in doubt, find what to collect.
+
+    :returns: ids of the batches to collect
+    :raises damo_tryon.errors.ConnectionSettingsError: the vendor's connection cannot be used
+    """
+    from damo_tryon.errors import ConnectionSettingsError  # noqa: PLC0415  # heavy
+    from damo_tryon.hooks import DamoTryOnHook  # noqa: PLC0415  # heavy
+    from tryon_catalogue import recovery  # noqa: PLC0415  # heavy
+    from tryon_catalogue.alerts import of_all  # noqa: PLC0415  # heavy
+    from tryon_catalogue.notes import read_recovery_note  # noqa: PLC0415  # heavy
+    from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
+
+    context = get_current_context()
+    with told_plainly(ConnectionSettingsError):
+        settings, engine = open_ledger()
+        age = timedelta(minutes=settings.recovery.after_minutes)
+        hook = DamoTryOnHook(settings.vendor.conn_id)
+        doubted = recovery.doubt_abandoned(
+            engine, max(age, recovery.longest_life_of_an_intent(hook)), mover_of(context)
+        )
+        found = recovery.uncollected_batches(engine, age)
+        late_after = timedelta(minutes=settings.alerts.late_after_minutes)
+        note = read_recovery_note(engine, len(found), len(doubted))
+        _tell(settings, engine, note, of_all(engine, late_after), context)
+    return list(found)
+
+
+def refresh_accounts(batch_ids: Sequence[int]) -> list[str]:
+    """Bring the accounts of closed runs up to date, after batches were collected for them.
+
+    :param batch_ids: the batches
+    :returns: ids of the runs
+    """
+    from tryon_catalogue.catalogue import CatalogueError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
+    from tryon_catalogue.recovery import refresh_accounts as refresh  # noqa: PLC0415  # heavy
+
+    if not batch_ids:
+        return []
+    with told_plainly(CatalogueError):
+        settings, engine = open_ledger()
+        accounts = refresh(engine, settings, list(batch_ids))
+    for one in accounts:
+        log.info("%s: %s", one.run_id, one)
+    return [one.run_id for one in accounts]
+
+
+def alert_of_run(settings: Settings, engine: Engine, run_id: str, context: Context) -> None:
+    """Tell of what a run gives reason for right now; nobody is asked where nobody is to be told.
+
+    :param settings: who is told
+    :param engine: the ledger's
+    :param run_id: the run
+    :param context: Airflow's, for the notifier
+    """
+    if settings.alerts.notifier is None:
+        return
+    from tryon_catalogue import alerts  # noqa: PLC0415  # heavy
+
+    for message in alerts.of_run(engine, run_id):
+        alerts.tell(engine, settings.alerts, message, dict(context))
+
+
+def _tell(
+    settings: Settings, engine: Engine, note: Note, messages: Iterable[Alert], context: Context
+) -> None:
+    """Tell people the same in every way they have: the log, the note in the UI, the metrics, the notifier."""
+    from tryon_catalogue import alerts, metrics, notes, run_notes  # noqa: PLC0415  # heavy
+
+    log.info("%s", notes.as_text(note))
+    dag_run = context["dag_run"]
+    run_notes.put_note(settings.notes.conn_id, dag_run.dag_id, dag_run.run_id, notes.as_markdown(note))
+    metrics.send(metrics.read_figures(engine))
+    for message in messages:
+        alerts.tell(engine, settings.alerts, message, dict(context))

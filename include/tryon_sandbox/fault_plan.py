@@ -6,7 +6,8 @@ import random
 import threading
 from collections.abc import Sequence
 
-from tryon_sandbox.faults import BaseFault, Endpoint, FailSubTask, Fault, Stage
+from tryon_sandbox.calls import Endpoint, Stage
+from tryon_sandbox.faults import BaseFault, FailSubTask, Fault
 from tryon_sandbox.rules import Task
 
 
@@ -53,13 +54,18 @@ class FaultPlan:
         with self._lock:
             return [p.fault.model_copy(update={"times": p.left}) for p in self._planned if p.left != 0]
 
-    def draw(self, stage: Stage, endpoint: Endpoint) -> list[BaseFault]:
-        """The faults that happen now; the last one may end the matter."""
+    def draw(self, stage: Stage, endpoint: Endpoint, said: str = "") -> list[BaseFault]:
+        """The faults that happen now; the last one may end the matter.
+
+        Arguments:
+            stage, endpoint: what is going on.
+            said: what is known of the call by now, as text: address, body, URLs.
+        """
         drawn: list[BaseFault] = []
         with self._lock:
             for planned in self._planned:
                 fault = planned.fault
-                if fault.stage is stage and fault.concerns(endpoint) and planned.fires():
+                if fault.stage is stage and fault.concerns(endpoint, said) and planned.fires():
                     drawn.append(fault)
                     if fault.ends_the_matter:
                         break
@@ -68,9 +74,10 @@ class FaultPlan:
     def choose_failures(self, tasks: Sequence[Task]) -> frozenset[int]:
         """The positions of an accepted submission that are to end FAILED."""
         failing: frozenset[int] = frozenset()
+        said = " ".join(url for task in tasks for url in task.urls)
         with self._lock:
             for planned in self._planned:
-                if isinstance(planned.fault, FailSubTask):
+                if isinstance(planned.fault, FailSubTask) and planned.fault.concerns(Endpoint.SUBMIT, said):
                     chosen = planned.fault.chosen(tasks)
                     if chosen and planned.fires():
                         failing |= chosen

@@ -10,38 +10,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from starlette.responses import Response
 
+from tryon_sandbox.calls import Endpoint, Stage
 from tryon_sandbox.codes import GATEWAY_MEANINGS, GatewayRefusal, VendorCode, VendorRefusal
 from tryon_sandbox.connection import HalfResponse, SeveredResponse
 from tryon_sandbox.rules import Task
-
-
-class Endpoint(StrEnum):
-    """What a request is for."""
-
-    SUBMIT = "submit"
-    QUERY = "query"
-    RESULT = "result"
-
-
-class Stage(StrEnum):
-    """How far a request has come when a fault may fire."""
-
-    ARRIVAL = "arrival"
-    """Nothing was read or checked."""
-    ADMITTED = "admitted"
-    """The gateway let it in; nothing is accepted or looked up."""
-    ACCEPTING = "accepting"
-    """A submission passed every check and is about to be charged."""
-    ANSWERING = "answering"
-    """All is done (a submission is accepted and charged) but nothing is sent yet."""
-
 
 _API = frozenset({Endpoint.SUBMIT, Endpoint.QUERY})
 _EVERYWHERE = frozenset(Endpoint)
@@ -54,6 +32,8 @@ class BaseFault(BaseModel):
         path: the calls it may happen to; "any" means all its kind can happen to.
         times: how often it happens; null means for ever.
         probability: of happening at a call it may happen to; drawn from the sandbox's seed.
+        containing: keeps it to calls that have this text in their address or body, or are answered about a
+            submission that has it in a URL. Of what is reset on arrival only the address is known.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,6 +45,7 @@ class BaseFault(BaseModel):
     path: Literal["submit", "query", "result", "any"] = "any"
     times: Annotated[int, Field(ge=1)] | None = 1
     probability: Annotated[float, Field(ge=0, le=1)] = 1.0
+    containing: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _path_is_possible(self) -> BaseFault:
@@ -78,9 +59,10 @@ class BaseFault(BaseModel):
         """When it may fire."""
         return Stage.ADMITTED
 
-    def concerns(self, endpoint: Endpoint) -> bool:
-        """Whether it may fire at a call of that endpoint."""
-        return endpoint in self.can_happen_to and self.path in ("any", endpoint)
+    def concerns(self, endpoint: Endpoint, said: str = "") -> bool:
+        """Whether it may fire at a call of that endpoint in which that much has been said."""
+        possible = endpoint in self.can_happen_to and self.path in ("any", endpoint)
+        return possible and (self.containing is None or self.containing in said)
 
     def delay(self) -> float:
         """Seconds to wait."""
@@ -329,6 +311,19 @@ class WrongEcho(_AnsweringFault):
         return {**data, "task_list": echoed}
 
 
+class StillRunning(_AnsweringFault):
+    """The answer says that no sub-task has ended, however long ago they have: the vendor is slow today."""
+
+    can_happen_to: ClassVar[frozenset[Endpoint]] = frozenset({Endpoint.QUERY})
+    ends_the_matter: ClassVar[bool] = False
+    kind: Literal["still_running"]
+
+    def rewrite(self, data: dict[str, Any]) -> dict[str, Any]:
+        """RUNNING and without results."""
+        running = [{**each, "status": "RUNNING", "results": []} for each in data["task_list"]]
+        return {**data, "task_list": running}
+
+
 class ExpireEarly(_AnsweringFault):
     """The links of the answer are good for `seconds` only; 0 means they are dead on arrival."""
 
@@ -377,6 +372,7 @@ Fault = Annotated[
     | ResetMidBody
     | SwapResults
     | WrongEcho
+    | StillRunning
     | ExpireEarly
     | SpoilPicture,
     Field(discriminator="kind"),

@@ -13,9 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tryon_sandbox.calls import Endpoint
 from tryon_sandbox.codes import VendorCode, VendorRefusal
 from tryon_sandbox.fault_plan import FaultPlan
-from tryon_sandbox.faults import Endpoint, Fault
+from tryon_sandbox.faults import Fault
 from tryon_sandbox.files import PictureFiles
 from tryon_sandbox.gateway import Gateway
 from tryon_sandbox.images import ImageDesk, TaskImages

@@ -16,9 +16,10 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from tryon_sandbox.calls import Endpoint, Stage
 from tryon_sandbox.codes import VENDOR_MEANINGS, GatewayRefusal, VendorCode, VendorRefusal
 from tryon_sandbox.connection import SeveredResponse
-from tryon_sandbox.faults import BaseFault, Endpoint, Stage
+from tryon_sandbox.faults import BaseFault
 from tryon_sandbox.gateway import MAX_BODY_BYTES, GatewayRequest
 from tryon_sandbox.jobs import LinkExpiredError, LinkUnknownError, Status
 from tryon_sandbox.sandbox import Sandbox
@@ -82,12 +83,12 @@ class Service:
     async def picture(self, token: str, number: int) -> Response:
         """Serve a result picture, as an object store behind a signed link would."""
         self._sandbox.count_call(Endpoint.RESULT)
-        if faults := self._sandbox.plan.draw(Stage.ARRIVAL, Endpoint.RESULT):
+        if faults := self._sandbox.plan.draw(Stage.ARRIVAL, Endpoint.RESULT, token):
             return _spoilt(Response(), faults)
         try:
-            await self._suffer(Stage.ADMITTED, Endpoint.RESULT)
+            await self._suffer(Stage.ADMITTED, Endpoint.RESULT, token)
             content = self._sandbox.jobs.picture(token, number)
-            faults = await self._suffer(Stage.ANSWERING, Endpoint.RESULT)
+            faults = await self._suffer(Stage.ANSWERING, Endpoint.RESULT, token)
         except LinkExpiredError:
             return _storage_refusal("AccessDenied", "Request has expired.")
         except LinkUnknownError:
@@ -105,15 +106,18 @@ class Service:
     ) -> Response:
         sandbox = self._sandbox
         sandbox.count_call(endpoint)
-        if faults := sandbox.plan.draw(Stage.ARRIVAL, endpoint):
+        said = request.scope["path"]
+        if faults := sandbox.plan.draw(Stage.ARRIVAL, endpoint, said):
             return _spoilt(Response(), faults)
         try:
             arrived = await _read(request)
             sandbox.gateway.admit(arrived, changes_something=endpoint is Endpoint.SUBMIT)
-            await self._suffer(Stage.ADMITTED, endpoint)
+            said += arrived.body.decode(errors="replace")
+            await self._suffer(Stage.ADMITTED, endpoint, said)
             sandbox.check_rate(endpoint)
             job = await asyncio.get_running_loop().run_in_executor(self._workers, work, arrived.body)
-            faults = await self._suffer(Stage.ANSWERING, endpoint)
+            said += " ".join(url for sub_task in job.sub_tasks for url in sub_task.task.urls)
+            faults = await self._suffer(Stage.ANSWERING, endpoint, said)
         except ClientDisconnect:
             return SeveredResponse(reset=False)
         except (VendorRefusal, GatewayRefusal) as refusal:
@@ -126,9 +130,9 @@ class Service:
             data = fault.rewrite(data)
         return _spoilt(_succeeded(data), faults)
 
-    async def _suffer(self, stage: Stage, endpoint: Endpoint) -> list[BaseFault]:
+    async def _suffer(self, stage: Stage, endpoint: Endpoint, said: str) -> list[BaseFault]:
         """Let the stage's faults happen: wait, and raise the refusal of the one that ends the matter."""
-        faults = self._sandbox.plan.draw(stage, endpoint)
+        faults = self._sandbox.plan.draw(stage, endpoint, said)
         for fault in faults:
             await asyncio.sleep(fault.delay())
             if (refusal := fault.refusal()) is not None:

@@ -142,6 +142,16 @@ class DamoTryOnHook(HttpHook):
         )
         return answer
 
+    @property
+    def longest_submit_seconds(self) -> float:
+        """The longest that ``submit`` can take with its repetitions, in seconds, while the vendor stays silent."""
+        settings = self._read_settings()
+        attempts = self.retry.attempts
+        return (
+            attempts * (settings.connect_timeout + settings.read_timeout)
+            + (attempts - 1) * self.retry.longest_wait
+        )
+
     def query(self, result_key: str) -> Answer:
         """Ask how a submission stands (vendor document, section 5.2). It is free and may be repeated.
 

@@ -16,6 +16,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.configuration import conf
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryPolicy, RetryRule
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
+from airflow.sdk.observability import stats
 
 from damo_tryon.contract import SubTaskStatus
 from damo_tryon.errors import (
@@ -50,6 +51,11 @@ RESULT_RETRY_POLICY: Final = ExceptionRetryPolicy(
     ]
 )
 """Stops at once where a retry is in vain; everything else goes by the task's own ``retries``."""
+
+METRIC_POLLS: Final = "damo_tryon.polls"
+"""Counter of Airflow's metrics: queries that waiting took."""
+METRIC_RESULT_KEYS: Final = "damo_tryon.result_keys"
+"""Counter of Airflow's metrics: result keys that were waited for."""
 
 _BACKSTOP: Final = 120.0  # seconds after the deadline at which Airflow ends a trigger that says nothing
 
@@ -135,6 +141,7 @@ class TryOnResultSensor(BaseSensorOperator):
         deadline = time.time() + self.timeout
         looked = self.poke(context)
         if not looked.is_done:
+            stats.incr(METRIC_POLLS, self._watching().polls)  # the trigger counts its own
             self.defer(
                 trigger=self._trigger(deadline),
                 method_name="execute_complete",
@@ -152,6 +159,7 @@ class TryOnResultSensor(BaseSensorOperator):
         """
         del context
         seen = ResultEvent.read(event)
+        self._count(seen)
         if seen.reason is not Reason.ENDED:
             self._fail(seen.to_error())
         return self._finish(seen)
@@ -166,17 +174,22 @@ class TryOnResultSensor(BaseSensorOperator):
                 watch.saw(pending[0], hook.query(pending[0]))
             except TryOnError as error:
                 if stopped := watch.failed(pending[0], error):
+                    self._count(stopped)
                     self._fail(stopped.to_error())
                 self.log.warning("Result key %s is asked for again later. %s", pending[0], error)
             if watch.pending == pending:
                 return PokeReturnValue(is_done=False)
-        return PokeReturnValue(is_done=True, xcom_value=self._finish(watch.ended()))
+        ended = watch.ended()
+        self._count(ended)
+        return PokeReturnValue(is_done=True, xcom_value=self._finish(ended))
 
     def _poke_on(self, context: Context) -> dict[str, Any]:
         try:
             return dict(super().execute(context) or {})
         except AirflowSensorTimeout as error:
-            raise self._watching().late(f"in {self.timeout:.0f} s").to_error() from error
+            late = self._watching().late(f"in {self.timeout:.0f} s")
+            self._count(late)
+            raise late.to_error() from error
 
     def _watching(self) -> Watch:
         if self._watch is None:
@@ -195,6 +208,12 @@ class TryOnResultSensor(BaseSensorOperator):
             max_concurrency=self.max_concurrency,
             max_bad_polls=self.max_bad_polls,
         )
+
+    @staticmethod
+    def _count(event: ResultEvent) -> None:
+        # Once for a wait and not for each query: the triggerer, which asks, is not to be slowed down by it.
+        stats.incr(METRIC_POLLS, event.polls)
+        stats.incr(METRIC_RESULT_KEYS, event.submissions)
 
     def _finish(self, event: ResultEvent) -> dict[str, Any]:
         counts = {str(status): count for status, count in event.counts.items()}

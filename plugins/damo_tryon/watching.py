@@ -47,6 +47,7 @@ class ResultEvent(BaseModel):
         submissions: How many result keys were watched.
         failed_jobs: How many of them the vendor gave up as a whole (23500011), without a list of sub-tasks.
         counts: Sub-tasks of each status, over all result keys, as last seen.
+        polls: Queries that were made to learn this, the failed ones included.
         error: Class name of the error in ``damo_tryon.errors``; None exactly when the reason is ENDED.
         message: The error's words.
         code: The vendor's or the gateway's code.
@@ -60,6 +61,7 @@ class ResultEvent(BaseModel):
     submissions: int = Field(ge=0)
     failed_jobs: int = Field(default=0, ge=0)
     counts: dict[SubTaskStatus, int]
+    polls: int = Field(default=0, ge=0)
     error: str | None = None
     message: str = ""
     code: int | str | None = None
@@ -111,12 +113,18 @@ class Watch:
         self._answers: dict[str, Answer | None] = dict.fromkeys(result_keys)
         self._failed_jobs: set[str] = set()
         self._bad_polls: dict[str, int] = {}
+        self._polls = 0
         self._max_bad_polls = max_bad_polls
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The keys watched, each once, in the order given."""
         return tuple(self._answers)
+
+    @property
+    def polls(self) -> int:
+        """How many queries were taken in so far, the failed ones included."""
+        return self._polls
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -129,6 +137,7 @@ class Watch:
 
     def saw(self, result_key: str, answer: Answer) -> None:
         """Take in an answer."""
+        self._polls += 1
         self._answers[result_key] = answer
         self._bad_polls.pop(result_key, None)
 
@@ -138,6 +147,7 @@ class Watch:
         Returns:
             The event to stop with, or None when it is worth asking again.
         """
+        self._polls += 1
         if isinstance(error, JobFailedError):
             # A fact about this submission and no reason to leave the others: its sub-tasks have ended.
             self._failed_jobs.add(result_key)
@@ -181,6 +191,7 @@ class Watch:
             submissions=len(self._answers),
             failed_jobs=len(self._failed_jobs),
             counts=counts,
+            polls=self._polls,
             error=type(error).__name__ if error else None,
             message=error.message if error else "",
             code=error.code if error else None,

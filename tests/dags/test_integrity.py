@@ -25,7 +25,10 @@ HEAVY = (
     "pyarrow",
     "psycopg2",
     "alembic",
-    "tryon_catalogue.ledger",
+    "tryon_catalogue.ledger.database",
+    "tryon_catalogue.ledger.journal",
+    "tryon_catalogue.ledger.moves",
+    "tryon_catalogue.ledger.tables",
     "tryon_sandbox",
 )
 

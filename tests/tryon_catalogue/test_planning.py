@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, func, select, text, update
+
 from tryon_catalogue.ledger.tables import batches, garment_looks, looks, rejections, run_looks, runs
+from tryon_catalogue.looks import LookState
 from tryon_catalogue.planning import Plan, Run, plan_run
 from tryon_catalogue.settings import Settings
 
@@ -153,11 +155,93 @@ def test_runs_that_plan_the_same_export_at_once_share_its_looks(
         assert connection.execute(unassigned).scalar_one() == 0
 
 
+def walk(engine: Engine, *states: LookState) -> None:
+    with engine.begin() as connection:
+        for state in states:
+            accepted = {"attempts": looks.c.attempts + 1} if state is LookState.SUBMITTED else {}
+            connection.execute(update(looks).values(state=state.value, **accepted))
+
+
+SENT_AND_FAILED = (LookState.SUBMITTING, LookState.SUBMITTED, LookState.FAILED)
+
+
+def test_a_failed_look_is_tried_again_by_later_runs_until_it_has_had_its_attempts(
+    engine: Engine, plan_export: PlanExport, settings: Settings
+) -> None:
+    plan_export([row("a")])
+    walk(engine, *SENT_AND_FAILED)
+    assert plan_export([row("a")]).batch_ids == ()  # not by the run that failed it
+    again = plan_export([row("a")], "dag/2")
+    assert (again.new, len(again.batch_ids)) == (1, 1)
+    walk(engine, *SENT_AND_FAILED)
+    assert settings.safety.max_attempts == 2
+    assert plan_export([row("a")], "dag/3").new == 0
+
+
+def test_a_failed_look_that_nobody_asks_for_any_more_is_left_alone(
+    engine: Engine, plan_export: PlanExport
+) -> None:
+    plan_export([row("a")])
+    walk(engine, *SENT_AND_FAILED)
+    plan_export([row("b")], "dag/2")
+    with engine.connect() as connection:
+        assert set(connection.execute(select(looks.c.state)).scalars()) == {"FAILED", "PLANNED"}
+
+
+def test_what_a_person_has_given_up_is_not_tried_again(engine: Engine, plan_export: PlanExport) -> None:
+    plan_export([row("a")])
+    walk(engine, LookState.SUBMITTING, LookState.IN_DOUBT, LookState.FAILED)
+    assert plan_export([row("a")], "dag/2").new == 0
+
+
+def test_a_rejected_look_is_never_tried_again_by_itself(engine: Engine, plan_export: PlanExport) -> None:
+    plan_export([row("a")])
+    walk(engine, LookState.SUBMITTING, LookState.REJECTED)
+    assert plan_export([row("a")], "dag/2").new == 0
+
+
+def test_planning_a_run_anew_renews_the_moment_that_stops_are_held_against(
+    engine: Engine, plan_export: PlanExport
+) -> None:
+    moments = []
+    for _ in range(2):
+        plan_export([row("a")])
+        with engine.connect() as connection:
+            moments.append(connection.execute(select(runs.c.planned_at)).scalar_one())
+    assert moments[0] < moments[1]
+
+
+def test_a_run_that_is_just_reading_the_same_export_does_not_keep_its_looks_from_another(
+    engine: Engine, plan_export: PlanExport
+) -> None:
+    plan_export([row("a"), row("b")])
+    with engine.begin() as reading:
+        # What a row of run_looks that another run is about to commit holds on the look it names.
+        reading.execute(select(looks.c.key).with_for_update(key_share=True, read=True))
+        assert len(plan_export([row("a"), row("b")], "dag/2").batch_ids) == 1
+        with engine.connect() as connection:
+            assert set(
+                connection.execute(
+                    select(batches.c.run_id).join(looks, looks.c.batch_id == batches.c.id)
+                ).scalars()
+            ) == {"dag/2"}
+
+
+def test_two_looks_of_one_key_in_one_export_are_one_look_of_two_garments(
+    engine: Engine, plan_export: PlanExport
+) -> None:
+    plan = plan_export([row("a", image="https://p.example/x.png"), row("b", image="https://p.example/x.png")])
+    assert (plan.looks, plan.new) == (2, 1)
+    with engine.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(garment_looks)).scalar_one() == 2
+
+
 MEASURE = """
 import resource, sys
 from datetime import date
 from pathlib import Path
 from tryon_catalogue.ledger.database import engine_for
+from tryon_catalogue.looks import LookState
 from tryon_catalogue.planning import Run, plan_run
 from tryon_catalogue.settings import load_settings
 engine = engine_for(sys.argv[1], "tryon")

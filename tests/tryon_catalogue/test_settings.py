@@ -6,14 +6,17 @@ import os
 import pickle
 import subprocess
 import sys
+import tomllib
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+
 from tryon_catalogue.settings import (
     DEFAULT_FILE,
+    OnDoubt,
     Pants,
     Price,
     SettingsError,
@@ -64,9 +67,22 @@ def test_the_projects_own_file_is_sound_and_is_the_default() -> None:
     settings = load_settings()
     assert settings == load_settings(DEFAULT_FILE)
     assert settings.export.columns.tops_image == "image_url"
-    assert [model.name for model in settings.roster.models] == ["anna", "ben"]
+    assert {model.name for model in settings.roster.models} >= {"Mei", "Leo"}
     assert [rule.pants for rule in settings.rules] == [Pants.NEVER, Pants.NEVER, Pants.REQUIRED]
     assert settings.archive.path == str(DEFAULT_FILE.parent / "archive")
+
+
+def test_by_default_nothing_is_sent_again_that_may_have_been_paid_for(file: Path) -> None:
+    settings = load_settings(file)
+    assert settings.safety.on_doubt is OnDoubt.HOLD
+    assert settings.vendor.max_in_flight == 20
+    assert settings.recovery.after_minutes == 20
+
+
+def test_every_key_of_the_newer_sections_is_in_the_projects_own_file() -> None:
+    content = tomllib.loads(DEFAULT_FILE.read_text())
+    for name in ("vendor", "safety", "recovery"):
+        assert set(content[name]) == set(type(getattr(load_settings(), name)).model_fields)
 
 
 def test_what_the_file_leaves_out_has_a_default(file: Path) -> None:

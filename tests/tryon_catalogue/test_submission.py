@@ -1,32 +1,31 @@
 from __future__ import annotations
 
-import itertools
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from damo_tryon.contract import Answer, FitType, TryOnTask
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, select, text
+
+from damo_tryon.contract import Answer, FitType, Submission, TryOnTask
 from damo_tryon.errors import (
-    CredentialsError,
     ImageRefusedError,
+    MalformedRequestError,
     OutcomeUnknownError,
     ThrottledError,
     TryOnError,
 )
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
-from sqlalchemy import Engine, select, text, update
-from sqlalchemy.dialects.postgresql import insert
-from tryon_catalogue.ledger.journal import load_batch
+from damo_tryon.submitting import submit_once
+from tests.tryon_catalogue.helpers import PlanBatch, Waits, quick_gate, some_looks, states
+from tryon_catalogue.doubts import declare_lost, open_doubts
+from tryon_catalogue.ledger.journal import LedgerJournal, doubt_unanswered, planned_looks
 from tryon_catalogue.ledger.moves import Mover
-from tryon_catalogue.ledger.tables import batches, look_moves, looks, runs, submission_looks, submissions
+from tryon_catalogue.ledger.tables import looks, submissions
 from tryon_catalogue.settings import Price
 from tryon_catalogue.submission import open_result_keys, submit_batch
-
-from tests.tryon_catalogue.helpers import PlanBatch, some_looks, states
 
 PRICE = Price()
 
@@ -56,7 +55,7 @@ class Vendor:
 def test_a_batch_is_sent_in_submissions_of_ten(engine: Engine, plan_batch: PlanBatch) -> None:
     batch, _ = plan_batch(some_looks(23))
     vendor = Vendor()
-    done = submit_batch(engine, vendor.submit, batch, Mover(batch.run_id), PRICE)
+    done = submit_batch(engine, vendor.submit, batch, Mover(batch.run_id), PRICE, gate=quick_gate(engine))
     assert (done.accepted, done.rejected, done.in_doubt, vendor.calls) == (23, 0, 0, 3)
     assert states(engine) == ["SUBMITTED"] * 23
     assert len(open_result_keys(engine, batch)) == 3
@@ -70,17 +69,17 @@ def test_the_intent_is_committed_before_the_call(engine: Engine, plan_batch: Pla
         seen.append(states(engine))  # through a connection of its own: sees only what is committed
         return Answer(result_key="key")
 
-    submit_batch(engine, send, batch, Mover(batch.run_id), PRICE)
+    submit_batch(engine, send, batch, Mover(batch.run_id), PRICE, gate=quick_gate(engine))
     assert seen == [["SUBMITTING", "SUBMITTING"]]
 
 
 def test_a_second_try_sends_nothing_that_was_accepted(engine: Engine, plan_batch: PlanBatch) -> None:
     batch, _ = plan_batch(some_looks(15))
-    vendor = Vendor(fail={2: CredentialsError("no", code=23500001, proved_not_accepted=True)})
-    with pytest.raises(CredentialsError):
-        submit_batch(engine, vendor.submit, batch, Mover(batch.run_id), PRICE)
+    vendor = Vendor(fail={2: MalformedRequestError("no", code=23500013, proved_not_accepted=True)})
+    with pytest.raises(MalformedRequestError):
+        submit_batch(engine, vendor.submit, batch, Mover(batch.run_id), PRICE, gate=quick_gate(engine))
     assert Counter(states(engine)) == {"SUBMITTED": 10, "PLANNED": 5}
-    submit_batch(engine, vendor.submit, batch, Mover(batch.run_id, 2), PRICE)
+    submit_batch(engine, vendor.submit, batch, Mover(batch.run_id, 2), PRICE, gate=quick_gate(engine))
     assert set(vendor.accepted.values()) == {1}
     assert states(engine) == ["SUBMITTED"] * 15
 
@@ -90,9 +89,9 @@ def test_an_unanswered_submission_is_in_doubt_and_the_rest_goes_on(
 ) -> None:
     batch, _ = plan_batch(some_looks(25))
     vendor = Vendor(fail={2: OutcomeUnknownError("timed out")})
-    done = submit_batch(engine, vendor.submit, batch, Mover(batch.run_id), PRICE)
+    done = submit_batch(engine, vendor.submit, batch, Mover(batch.run_id), PRICE, gate=quick_gate(engine))
     assert (done.accepted, done.in_doubt) == (15, 10)
-    submit_batch(engine, vendor.submit, batch, Mover(batch.run_id, 2), PRICE)
+    submit_batch(engine, vendor.submit, batch, Mover(batch.run_id, 2), PRICE, gate=quick_gate(engine))
     assert Counter(states(engine)) == {"SUBMITTED": 15, "IN_DOUBT": 10}
     assert vendor.calls == 3
 
@@ -101,7 +100,7 @@ def test_answers_that_stay_away_in_a_row_stop_the_batch(engine: Engine, plan_bat
     batch, _ = plan_batch(some_looks(40))
     vendor = Vendor(fail={number: OutcomeUnknownError("timed out") for number in range(1, 10)})
     with pytest.raises(OutcomeUnknownError):
-        submit_batch(engine, vendor.submit, batch, Mover(batch.run_id), PRICE)
+        submit_batch(engine, vendor.submit, batch, Mover(batch.run_id), PRICE, gate=quick_gate(engine))
     assert Counter(states(engine)) == {"IN_DOUBT": 20, "PLANNED": 20}
     assert vendor.calls == 2
 
@@ -118,10 +117,10 @@ def test_what_a_dead_try_began_is_in_doubt_and_never_sent_again(
         raise Killed
 
     with pytest.raises(Killed):
-        submit_batch(engine, die, batch, Mover(batch.run_id), PRICE)
+        submit_batch(engine, die, batch, Mover(batch.run_id), PRICE, gate=quick_gate(engine))
     assert Counter(states(engine)) == {"SUBMITTING": 10, "PLANNED": 2}
     vendor = Vendor()
-    submit_batch(engine, vendor.submit, batch, Mover(batch.run_id, 2), PRICE)
+    submit_batch(engine, vendor.submit, batch, Mover(batch.run_id, 2), PRICE, gate=quick_gate(engine))
     assert Counter(states(engine)) == {"IN_DOUBT": 10, "SUBMITTED": 2}
     assert sum(vendor.accepted.values()) == 2
 
@@ -131,26 +130,108 @@ def test_an_answer_that_comes_after_the_doubt_settles_it(engine: Engine, plan_ba
 
     def slow(tasks: Sequence[TryOnTask], fit_type: FitType, inference_num: int) -> Answer:
         # Meanwhile a later try starts, finds the intent and puts it in doubt.
-        submit_batch(engine, Vendor().submit, batch, Mover(batch.run_id, 2), PRICE)
+        submit_batch(engine, Vendor().submit, batch, Mover(batch.run_id, 2), PRICE, gate=quick_gate(engine))
         assert states(engine) == ["IN_DOUBT"] * 3
         return Answer(result_key="late")
 
-    submit_batch(engine, slow, batch, Mover(batch.run_id), PRICE)
+    submit_batch(engine, slow, batch, Mover(batch.run_id), PRICE, gate=quick_gate(engine))
     assert states(engine) == ["SUBMITTED"] * 3
     assert open_result_keys(engine, batch) == ["late"]
 
 
-def test_throttling_leaves_the_looks_planned(engine: Engine, plan_batch: PlanBatch) -> None:
+def throttled(calls: range) -> dict[int, TryOnError]:
+    return {number: ThrottledError("slow down", code=23500004, proved_not_accepted=True) for number in calls}
+
+
+def test_throttling_is_waited_out_and_sends_nothing_twice(engine: Engine, plan_batch: PlanBatch) -> None:
+    batch, _ = plan_batch(some_looks(12))
+    vendor, waits = Vendor(fail=throttled(range(2, 5))), Waits(engine)
+    gate = quick_gate(engine, sleep=waits)
+    done = submit_batch(engine, vendor.submit, batch, Mover(batch.run_id), PRICE, gate=gate)
+    assert (done.accepted, vendor.calls) == (12, 5)
+    assert set(vendor.accepted.values()) == {1}
+    longest = [wait for wait in waits.asked if wait > 0.5]
+    assert len(longest) == 3
+    assert longest == sorted(longest)
+
+
+def test_throttling_beyond_patience_leaves_the_looks_planned(engine: Engine, plan_batch: PlanBatch) -> None:
     batch, _ = plan_batch(some_looks(2))
-    vendor = Vendor(fail={1: ThrottledError("slow down", code=23500004, proved_not_accepted=True)})
-    with pytest.raises(ThrottledError):
-        submit_batch(engine, vendor.submit, batch, Mover(batch.run_id), PRICE)
+    vendor, waits = Vendor(fail=throttled(range(1, 99))), Waits(engine)
+    gate = quick_gate(engine, sleep=waits, patience_seconds=60)
+    with pytest.raises(ThrottledError, match="submissions_per_second"):
+        submit_batch(engine, vendor.submit, batch, Mover(batch.run_id), PRICE, gate=gate)
     assert states(engine) == ["PLANNED", "PLANNED"]
+    assert 3 <= vendor.calls <= 10
+    assert sum(waits.asked) <= 60
+
+
+def test_a_late_refusal_of_one_look_settles_its_doubt(engine: Engine, plan_batch: PlanBatch) -> None:
+    batch, _ = plan_batch(some_looks(1))
+
+    def slow(tasks: Sequence[TryOnTask], fit_type: FitType, inference_num: int) -> Answer:
+        doubt_unanswered(engine, batch, Mover(batch.run_id, 2))
+        assert states(engine) == ["IN_DOUBT"]
+        raise ImageRefusedError("not good", code=23500007, proved_not_accepted=True)
+
+    submit_batch(engine, slow, batch, Mover(batch.run_id), PRICE, gate=quick_gate(engine))
+    assert states(engine) == ["REJECTED"]
+
+
+def test_a_late_answer_after_it_was_declared_lost_keeps_the_looks_from_being_sent_again(
+    engine: Engine, plan_batch: PlanBatch
+) -> None:
+    batch, _ = plan_batch(some_looks(3))
+    vendor = Vendor()
+
+    def slow(tasks: Sequence[TryOnTask], fit_type: FitType, inference_num: int) -> Answer:
+        doubt_unanswered(engine, batch, Mover(batch.run_id, 2))
+        with engine.connect() as connection:
+            (doubt,) = open_doubts(connection)
+        declare_lost(engine, doubt.id, Mover("ada"))
+        assert states(engine) == ["PLANNED"] * 3
+        return vendor.submit(tasks, fit_type, inference_num)
+
+    submit_batch(engine, slow, batch, Mover(batch.run_id), PRICE, gate=quick_gate(engine))
+    assert states(engine) == ["SUBMITTED"] * 3
+    submit_batch(engine, vendor.submit, batch, Mover(batch.run_id, 3), PRICE, gate=quick_gate(engine))
+    assert vendor.calls == 1
+
+
+def test_a_late_refusal_does_not_touch_a_look_that_a_newer_submission_carries(
+    engine: Engine, plan_batch: PlanBatch
+) -> None:
+    batch, _ = plan_batch(some_looks(2))
+    vendor = Vendor()
+
+    def slow(tasks: Sequence[TryOnTask], fit_type: FitType, inference_num: int) -> Answer:
+        doubt_unanswered(engine, batch, Mover(batch.run_id, 2))
+        with engine.connect() as connection:
+            (doubt,) = open_doubts(connection)
+        declare_lost(engine, doubt.id, Mover("ada"))
+
+        def newer(tasks: Sequence[TryOnTask], fit_type: FitType, inference_num: int) -> Answer:
+            journal.refused(old, MalformedRequestError("no", proved_not_accepted=True))
+            assert states(engine) == ["SUBMITTING"] * 2
+            return vendor.submit(tasks, fit_type, inference_num)
+
+        submit_batch(engine, newer, batch, Mover(batch.run_id, 2), PRICE, gate=quick_gate(engine))
+        return Answer(result_key="the older one, late")
+
+    journal = LedgerJournal(engine, batch, Mover(batch.run_id), PRICE, quick_gate(engine))
+    wanted = planned_looks(engine, batch, 10)
+    journal.name_looks({look.to_task(): key for key, look in wanted.items()})
+    old = Submission(fit_type=FitType.HALF_BODY, tasks=tuple(look.to_task() for look in wanted.values()))
+    submit_once(slow, journal, old)
+    assert states(engine) == ["SUBMITTED"] * 2
+    assert vendor.calls == 1
 
 
 def test_uses_are_counted_as_the_price_says(engine: Engine, plan_batch: PlanBatch) -> None:
     batch, _ = plan_batch(some_looks(12))
-    submit_batch(engine, Vendor().submit, batch, Mover(batch.run_id), Price(use="look"))
+    submit_batch(
+        engine, Vendor().submit, batch, Mover(batch.run_id), Price(use="look"), gate=quick_gate(engine)
+    )
     with engine.connect() as connection:
         assert connection.execute(select(submissions.c.uses).order_by(submissions.c.id)).scalars().all() == [
             10,
@@ -159,17 +240,18 @@ def test_uses_are_counted_as_the_price_says(engine: Engine, plan_batch: PlanBatc
 
 
 @hypothesis_settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(bad=st.sets(st.integers(0, 9), max_size=10))
 def test_bad_looks_are_found_and_the_good_ones_go_through_once(
     bad: set[int], engine: Engine, plan_batch: PlanBatch
 ) -> None:
-    _clear(engine)
+    with engine.begin() as connection:
+        connection.execute(text("TRUNCATE tryon.runs, tryon.looks, tryon.look_moves CASCADE"))
     wanted = some_looks(10)
     batch, _ = plan_batch(wanted)
     vendor = Vendor(bad={wanted[number].tops_image for number in bad})
-    submit_batch(engine, vendor.submit, batch, Mover(batch.run_id), PRICE)
+    submit_batch(engine, vendor.submit, batch, Mover(batch.run_id), PRICE, gate=quick_gate(engine))
     assert states(engine) == ["REJECTED" if number in bad else "SUBMITTED" for number in range(10)]
     assert vendor.accepted == Counter(
         look.tops_image for number, look in enumerate(wanted) if number not in bad
@@ -177,47 +259,3 @@ def test_bad_looks_are_found_and_the_good_ones_go_through_once(
     with engine.connect() as connection:
         codes = connection.execute(select(looks.c.vendor_code).where(looks.c.state == "REJECTED")).scalars()
         assert set(codes) <= {"23500007"}
-
-
-def test_four_workers_on_one_batch_submit_each_look_once(engine: Engine, plan_batch: PlanBatch) -> None:
-    batch, _ = plan_batch(some_looks(60))
-    vendor = Vendor()
-    start = threading.Barrier(4)
-    tries = itertools.count(1)
-
-    def work() -> None:
-        start.wait()
-        # No worker may take another's open intent for a dead one's here: each has a batch number of its own.
-        submit_batch_of_another_run(engine, vendor, batch.id, f"dag/run-{next(tries)}")
-
-    with ThreadPoolExecutor(4) as pool:
-        for future in [pool.submit(work) for _ in range(4)]:
-            future.result()
-    assert states(engine) == ["SUBMITTED"] * 60
-    assert set(vendor.accepted.values()) == {1}
-
-
-def submit_batch_of_another_run(engine: Engine, vendor: Vendor, batch_id: int, run_id: str) -> None:
-    """Take over what is planned, as planning another run does, and submit it, until nothing is planned."""
-    while "PLANNED" in states(engine):
-        with engine.begin() as connection:
-            connection.execute(
-                insert(runs)
-                .values(id=run_id, export="export.csv", export_date="2026-11-20")
-                .on_conflict_do_nothing()
-            )
-            own = connection.execute(
-                batches.insert()
-                .values(run_id=run_id, fit_type="HALF_BODY", inference_num=1)
-                .returning(batches.c.id)
-            ).scalar_one()
-            connection.execute(update(looks).where(looks.c.state == "PLANNED").values(batch_id=own))
-        submit_batch(engine, vendor.submit, load_batch(engine, own), Mover(run_id), PRICE)
-
-
-def _clear(engine: Engine) -> None:
-    with engine.begin() as connection:
-        connection.execute(text("TRUNCATE tryon.runs CASCADE"))
-        for table in (look_moves, submission_looks):
-            connection.execute(table.delete())
-        connection.execute(looks.delete())

@@ -12,9 +12,10 @@ import requests
 from PIL import Image
 from pydantic import ValidationError
 
+from tryon_sandbox.calls import Endpoint, Stage
 from tryon_sandbox.codes import GATEWAY_MEANINGS, VENDOR_MEANINGS, VendorCode
 from tryon_sandbox.fault_plan import FaultPlan
-from tryon_sandbox.faults import FAULT_LIST, Endpoint, Stage
+from tryon_sandbox.faults import FAULT_LIST
 
 BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 
@@ -187,6 +188,42 @@ def test_links_can_be_dead_on_arrival_and_the_next_answer_s_are_good(faulty: Any
     assert requests.get(good, timeout=10).status_code == 200
 
 
+def test_a_slow_vendor_has_ended_nothing_until_it_is_told_to(faulty: Any) -> None:
+    key = faulty.submitted()
+    faulty.ended(key)
+    faulty.running.set_faults({"kind": "still_running", "times": None})
+    slow = faulty.states(key)
+    faulty.running.set_faults()
+
+    assert [(each["status"], each["results"]) for each in slow] == [("RUNNING", [])]
+    assert faulty.states(key)[0]["status"] == "SUCCESS"
+
+
+def test_a_fault_can_be_kept_to_the_calls_that_name_a_text(faulty: Any) -> None:
+    with_trousers = faulty.task(pants_image=faulty.wardrobe.trousers)
+    faulty.running.set_faults(
+        {"kind": "refuse", "code": 23500005, "path": "submit", "containing": "trousers.png"},
+        {"kind": "fail_sub_task", "index": 0, "containing": "trousers.png"},
+        {"kind": "wrong_echo", "path": "query", "containing": "trousers.png"},
+    )
+
+    other = faulty.submitted()
+    assert faulty.submit(with_trousers).status_code == 403
+    key = faulty.submitted(with_trousers)
+    assert faulty.states(other)[0]["model_image"] == faulty.wardrobe.model
+    assert faulty.states(key)[0]["model_image"] != faulty.wardrobe.model
+    assert [each["status"] for each in faulty.ended(other)] == ["SUCCESS"]
+    assert [each["status"] for each in faulty.ended(key)] == ["FAILED"]
+
+
+def test_the_fault_of_a_picture_can_be_kept_to_one_submission(faulty: Any) -> None:
+    keys = [faulty.submitted(), faulty.submitted()]
+    links = [faulty.ended(key)[0]["results"][0] for key in keys]
+    faulty.running.set_faults({"kind": "http_5xx_empty", "path": "result", "containing": keys[1]})
+
+    assert [requests.get(link, timeout=10).status_code for link in links] == [200, 502]
+
+
 def test_revoked_credentials_stay_revoked(faulty: Any, gateway_error: Callable[..., str]) -> None:
     faulty.running.set_faults({"kind": "revoke_appcode"})
 
@@ -263,6 +300,8 @@ def test_the_control_endpoint_replaces_shows_and_counts_down(faulty: Any) -> Non
         {"kind": "fail_sub_task", "index": 0, "url_contains": "a"},
         {"kind": "delay", "seconds": -1},
         {"kind": "close", "times": 0},
+        {"kind": "close", "containing": ""},
+        {"kind": "still_running", "path": "submit"},
         {"kind": "close", "probability": 2},
     ],
 )

@@ -1,153 +1,136 @@
-"""How the demo looks in a terminal: what happens while it happens, and what came of it."""
+"""How the demo looks in a terminal: what came of the night.
+
+It is given what was read; it must not know where that came from. Nothing that a shop has written is taken for
+markup: titles and reasons are shown letter by letter.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rich.console import Group
+from rich import box
 from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import func, select
 
-from tryon_catalogue.ledger.tables import looks, run_looks
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.money import money
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from rich.console import Console, RenderableType
-    from sqlalchemy import Engine
+    from rich.console import Console
 
-    from tryon_catalogue.demo.outcome import Outcome
-    from tryon_catalogue.local.api import TaskInstance
+    from tryon_catalogue.demo.outcome import Charges, Outcome
 
-# A bar counts the looks that have come at least this far.
-BARS: Mapping[str, frozenset[LookState]] = {
-    "submitted": frozenset(LookState) - {LookState.PLANNED, LookState.SUBMITTING},
-    "made by the vendor": frozenset({LookState.SUCCEEDED, LookState.PUBLISHED, LookState.REVIEW}),
-    "in the catalogue": frozenset({LookState.PUBLISHED}),
-}
+PANEL_WIDTH = 84
+# Below so many columns the address of the first picture would squeeze the titles.
+WIDE_ENOUGH_FOR_ADDRESSES = 100
 COLOURS = {
-    LookState.PUBLISHED: "green",
-    LookState.REJECTED: "red",
-    LookState.FAILED: "red",
-    LookState.IN_DOUBT: "yellow",
-    LookState.REVIEW: "yellow",
+    LookState.PUBLISHED.value: "green",
+    LookState.REJECTED.value: "red",
+    LookState.FAILED.value: "red",
+    LookState.IN_DOUBT.value: "yellow",
+    LookState.REVIEW.value: "yellow",
 }
-SIGNS = {
-    "success": "[green]✓[/]",
-    "failed": "[red]✗[/]",
-    "running": "[blue]▶[/]",
-    "deferred": "[magenta]…[/]",
-}
-
-
-class NightView:
-    """Counts a run's looks as they stand.
-
-    :param engine: the ledger's
-    :param run_id: ``dag_id/run_id``
-    """
-
-    def __init__(self, engine: Engine, run_id: str) -> None:
-        self._engine = engine
-        self._counting = (
-            select(looks.c.state, func.count())
-            .join(run_looks, run_looks.c.look_key == looks.c.key)
-            .where(run_looks.c.run_id == run_id)
-            .group_by(looks.c.state)
-        )
-
-    def counts(self) -> Counter[LookState]:
-        """Give the number of looks in each state."""
-        with self._engine.connect() as connection:
-            return Counter({LookState(state): count for state, count in connection.execute(self._counting)})
-
-
-def watch_table(counts: Counter[LookState], tasks: Sequence[TaskInstance]) -> RenderableType:
-    """Draw how far a night has come.
-
-    :param counts: looks by state
-    :param tasks: the run's task instances
-    """
-    bars = Progress(
-        TextColumn("{task.description:>20}"),
-        BarColumn(bar_width=40),
-        MofNCompleteColumn(),
-        TextColumn("looks"),
-    )
-    total = counts.total()
-    for name, states in BARS.items():
-        bars.add_task(name, total=total or 1, completed=sum(counts[state] for state in states))
-    lines = Table.grid(padding=(0, 1))
-    names = list(dict.fromkeys(one.task_id for one in sorted(tasks, key=lambda one: _order(one.task_id))))
-    for name in names:
-        signs = " ".join(
-            SIGNS.get(one.state or "", "[dim]·[/]")
-            for one in sorted(tasks, key=lambda one: one.map_index)
-            if one.task_id == name
-        )
-        lines.add_row(f"{name:>20}", signs)
-    return Panel(Group(lines, Text(), bars), title="tryon_nightly", width=84)
-
-
-def _order(task_id: str) -> int:
-    order = ("plan", "batch.submit", "batch.wait", "batch.publish", "account")
-    return order.index(task_id) if task_id in order else len(order)
 
 
 def show_catalogue(console: Console, outcome: Outcome, archive: Path) -> None:
-    """Print the shop's table as the night left it."""
-    table = Table(title="The shop's catalogue table", title_justify="left", header_style="bold")
-    for heading in ("sku", "title", "collection", "looks", "status", "first picture"):
-        table.add_column(heading, overflow="fold")
-    of_sku = Counter(look.sku for look in outcome.looks)
-    for row in outcome.catalogue:
-        state = LookState(row.tryon_status) if row.tryon_status else None
-        colour = COLOURS.get(state, "white") if state else "dim"
-        picture = (row.tryon_picture_url or "").removeprefix(f"{archive}/")
-        table.add_row(
-            Text(row.sku),
-            Text(row.title),
-            Text(row.collection),
-            str(of_sku[row.sku] or ""),
-            Text(row.tryon_status or "", style=colour),
-            Text(picture),
-        )
+    """Print the shop's table as the night left it, one collection after the other.
+
+    :param console: to print to
+    :param outcome: of the night
+    :param archive: folder of the pictures, which is left out of each address
+    """
+    wide = console.width >= WIDE_ENOUGH_FOR_ADDRESSES
+    table = _table("The shop's catalogue table")
+    table.add_column("sku", no_wrap=True)
+    table.add_column("title")
+    table.add_column("status", no_wrap=True)
+    table.add_column("pictures", justify="right", no_wrap=True)
+    if wide:
+        table.add_column("the first of them", no_wrap=True)
+    for _, rows in groupby(outcome.catalogue, key=lambda row: row.collection):
+        for row in rows:
+            first = row.pictures[0].removeprefix(f"{archive}/") if row.pictures else ""
+            table.add_row(
+                Text(row.sku),
+                Text(row.title),
+                Text(row.status, style=COLOURS.get(row.status, "")),
+                str(len(row.pictures) or ""),
+                *([Text(first)] if wide else []),
+            )
+        table.add_section()
     console.print(table)
 
 
 def show_rejections(console: Console, outcome: Outcome) -> None:
-    """Print the rows that got no picture, each with its reason."""
-    table = Table(title="Rows that cannot be used", title_justify="left", header_style="bold")
-    for heading in ("line", "sku", "column", "reason"):
-        table.add_column(heading, overflow="fold")
+    """Print the rows of the export that got no picture, each with its reason."""
+    if not outcome.rejections:
+        return
+    table = _table("Rows of the export that cannot be used, and why")
+    table.add_column("line", justify="right", no_wrap=True)
+    table.add_column("sku", no_wrap=True)
+    table.add_column("reason")
     for row in outcome.rejections:
-        table.add_row(str(row.line), Text(row.sku or ""), Text(row.column or ""), Text(row.reason))
+        table.add_row(str(row.line), Text(row.sku), Text(row.reason))
     console.print(table)
 
 
 def show_summary(
-    console: Console,
-    outcome: Outcome,
-    *,
-    charged: int,
-    most_charges_of_a_look: int,
-    pictures: str,
-    sheets: Sequence[str],
+    console: Console, outcome: Outcome, charges: Charges, *, pictures: Path, sheets: Sequence[Path]
 ) -> None:
-    """Print what it cost and where to look."""
+    """Print what the night cost and where to look.
+
+    :param console: to print to
+    :param outcome: of the night
+    :param charges: of the night
+    :param pictures: folder of the pictures
+    :param sheets: the contact sheet, as a picture and as a page
+    """
+    known = len(outcome.looks) - outcome.new
     table = Table.grid(padding=(0, 2))
-    table.add_row("looks", f"{outcome.new} to make, {len(outcome.looks) - outcome.new} known before")
-    table.add_row("uses", f"{outcome.uses} expected, {charged} charged by the sandbox")
-    table.add_row("cost", f"[bold]¥{outcome.cost}[/] ({outcome.currency})")
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("looks", f"{outcome.new} to make{f', {known} known before' if known else ''}")
+    table.add_row("cost", Text(money(outcome.cost, outcome.currency), style="bold"))
+    table.add_row("charged", f"{charges.uses} uses by the sandbox, {outcome.uses} expected by the ledger")
     table.add_row(
-        "paid once", f"no look was charged more than {most_charges_of_a_look} time(s), this run and before"
+        "paid once",
+        f"{charges.looks} looks paid for so far, none of them twice"
+        if charges.most_for_one_look <= 1
+        else Text(f"one look was paid for {charges.most_for_one_look} times", style="bold red"),
     )
-    table.add_row("pictures", pictures)
-    table.add_row("contact sheet", "\n".join(sheets))
-    console.print(Panel(table, title="The night", width=84))
+    table.add_row("pictures", as_link(pictures))
+    for what, sheet in zip(("contact sheet", ""), sheets, strict=True):
+        table.add_row(what, as_link(sheet))
+    console.print(Panel(table, title="The night", width=min(PANEL_WIDTH, console.width)))
+
+
+def show_verdict(console: Console, problems: Sequence[str]) -> None:
+    """Print whether every look ended as it should, and what did not.
+
+    :param console: to print to
+    :param problems: what ``shortcomings`` said
+    """
+    if not problems:
+        console.print("[green]✓[/] Every look ended as it should.")
+        return
+    console.print("[bold red]✗ Not everything ended as it should:[/]")
+    for problem in problems:
+        console.print(Text(f"  {problem}"))
+
+
+def as_link(path: Path) -> Text:
+    """Give a path as a person in this folder would type it, to be clicked where the terminal can."""
+    here = path.cwd()
+    shown = path.relative_to(here) if path.is_relative_to(here) else path
+    return Text(str(shown), style=f"link {path.absolute().as_uri()}")
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title, title_justify="left", title_style="bold", header_style="dim", box=box.SIMPLE_HEAD
+    )

@@ -1,7 +1,11 @@
-"""What a run of the demo came to, read from the ledger and the shop's table."""
+"""What a night of the demo came to, read from the ledger and the shop's table, and whether it is as it should be.
+
+It must not know how it is shown, nor Airflow.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -12,15 +16,28 @@ from tryon_catalogue.ledger.tables import garment_looks, looks, pictures, reject
 from tryon_catalogue.looks import LookState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
+    from sqlalchemy import Engine
 
-    from sqlalchemy import Engine, Row
+# The sample export holds three rows that must be refused; see include/samples/README.md.
+ROWS_TO_REJECT = 3
+
+
+class NothingReadError(Exception):
+    """A night ended before it had read its export; says where to look."""
 
 
 @dataclass(frozen=True, slots=True)
 class LookOutcome:
-    """One look of a garment and what came of it."""
+    """One look of a garment and what came of it.
+
+    :param sku: of the garment
+    :param title: of the garment
+    :param model: roster name; empty when the row names the picture itself
+    :param state: where the look stands
+    :param reason: why, where there is a reason
+    :param images: URLs of model, tops and, where there are any, pants
+    :param pictures: paths of its pictures
+    """
 
     sku: str
     title: str
@@ -32,11 +49,57 @@ class LookOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a run came to.
+class GarmentRow:
+    """One row of the shop's table after the night.
 
-    :param looks: every look that the export asks for, in the order of the skus
-    :param catalogue: rows of the shop's table
+    :param sku: its key
+    :param title: as the shop wrote it
+    :param collection: as the shop wrote it
+    :param status: what the night wrote; empty when nothing
+    :param pictures: addresses of all its pictures
+    """
+
+    sku: str
+    title: str
+    collection: str
+    status: str
+    pictures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """One row of the export that cannot be used.
+
+    :param line: where it begins in the export
+    :param sku: empty when it has none
+    :param reason: in words
+    """
+
+    line: int
+    sku: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """What the sandbox says it charged.
+
+    :param uses: in this night
+    :param looks: different looks it has ever been paid for
+    :param most_for_one_look: how often it was paid for one and the same look, at the most
+    """
+
+    uses: int
+    looks: int
+    most_for_one_look: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A run and the catalogue after it.
+
+    :param looks: those of the garments that the run read, in the export's order
+    :param catalogue: rows of the shop's table, the collections together
     :param rejections: rows of the export that cannot be used
     :param new: looks that this run made
     :param uses: uses that this run is expected to be charged
@@ -45,17 +108,41 @@ class Outcome:
     """
 
     looks: tuple[LookOutcome, ...]
-    catalogue: Sequence[Row[Any]]
-    rejections: Sequence[Row[Any]]
+    catalogue: tuple[GarmentRow, ...]
+    rejections: tuple[RefusedRow, ...]
     new: int
     uses: int
     cost: Decimal
     currency: str
 
-    @property
-    def all_published(self) -> bool:
-        """Whether every look has its pictures in the catalogue."""
-        return bool(self.looks) and all(look.state == LookState.PUBLISHED for look in self.looks)
+
+def shortcomings(outcome: Outcome, charges: Charges, run_state: str) -> list[str]:
+    """Say what is not as it should be after a night on the sample catalogue.
+
+    :param outcome: of the night
+    :param charges: of the night
+    :param run_state: how the run of the DAG ended
+    :returns: a sentence for each thing; none when every look ended as it should
+    """
+    unpublished = Counter(look.state for look in outcome.looks if look.state != LookState.PUBLISHED)
+    refused = len(outcome.rejections)
+    checks = (
+        (run_state == "success", f"The run of the DAG is {run_state}."),
+        (bool(outcome.looks), "The export asked for no looks."),
+        (
+            refused == ROWS_TO_REJECT,
+            f"{refused} rows of the export were refused; {ROWS_TO_REJECT} should have been.",
+        ),
+        (
+            outcome.uses == charges.uses,
+            f"The ledger expects {outcome.uses} uses and the sandbox charged {charges.uses}.",
+        ),
+        (charges.most_for_one_look <= 1, f"One look was charged {charges.most_for_one_look} times."),
+    )
+    return [
+        *(f"{count} looks are {state} instead of PUBLISHED." for state, count in unpublished.items()),
+        *(words for holds, words in checks if not holds),
+    ]
 
 
 def read_outcome(engine: Engine, run_id: str) -> Outcome:
@@ -63,9 +150,14 @@ def read_outcome(engine: Engine, run_id: str) -> Outcome:
 
     :param engine: the ledger's
     :param run_id: ``dag_id/run_id``
+    :raises NothingReadError: the run never came so far as to read its export
     """
     with engine.connect() as connection:
-        run = connection.execute(select(runs).where(runs.c.id == run_id)).one()
+        run = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
+        if run is None:
+            raise NothingReadError(
+                "The night ended before its export was read: see the log of its first task."
+            )
         found = connection.execute(
             select(garment_looks.c.sku, garment_looks.c.title, looks)
             .join(looks, looks.c.key == garment_looks.c.look_key)
@@ -95,8 +187,17 @@ def read_outcome(engine: Engine, run_id: str) -> Outcome:
             )
             for row in found
         ),
-        catalogue=catalogue,
-        rejections=refused,
+        catalogue=tuple(
+            GarmentRow(
+                row.sku,
+                row.title,
+                row.collection,
+                row.tryon_status or "",
+                tuple(row.tryon_picture_urls or ()),
+            )
+            for row in catalogue
+        ),
+        rejections=tuple(RefusedRow(row.line, row.sku or "", row.reason) for row in refused),
         new=run.looks_new,
         uses=summary.get("uses", 0),
         cost=Decimal(summary.get("cost", "0")),

@@ -59,6 +59,7 @@ class Scene:
     :param archive: folder of the pictures
     :param images_url: base URL of the samples' images
     :param sandbox_url: the stand-in vendor
+    :param sandbox_command: the command line it was started with
     """
 
     stack: LocalStack
@@ -67,6 +68,7 @@ class Scene:
     archive: Path
     images_url: str
     sandbox_url: str
+    sandbox_command: Sequence[str]
 
     @property
     def api(self) -> AirflowApi:
@@ -108,6 +110,14 @@ class Scene:
         """
         requests.put(f"{self.sandbox_url}/_sandbox/faults", json=list(faults), timeout=10).raise_for_status()
 
+    def restart_sandbox(self, *options: str) -> None:
+        """Kill the sandbox and start it anew with its memory of all it accepted; its faults are gone.
+
+        :param options: further options of ``tryon sandbox``, this time only
+        """
+        self.stack.kill("sandbox")
+        self.stack.restart("sandbox", [*self.sandbox_command, *options])
+
 
 @contextmanager
 def open_scene(
@@ -118,6 +128,7 @@ def open_scene(
     sandbox_options: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     durable: bool = True,
+    paused: bool = False,
 ) -> Iterator[Scene]:
     """Put everything in place and start it; end it all when the block is left.
 
@@ -127,6 +138,7 @@ def open_scene(
     :param sandbox_options: further options of ``tryon sandbox``
     :param env: further environment of Airflow, settings as ``TRYON_*`` among them
     :param durable: False lets PostgreSQL skip what only a power cut needs
+    :param paused: leave the nightly DAG paused: one with a schedule starts a night once it is not
     """
     stack = LocalStack(
         home,
@@ -142,7 +154,8 @@ def open_scene(
         images_url = stack.serve_folder(
             "images", SAMPLES / "images", port=remembered_port(stack.home, "images")
         )
-        sandbox = _start_sandbox(stack, latency, sandbox_options)
+        command = _sandbox_command(stack, latency, sandbox_options)
+        sandbox = _start_sandbox(stack, command)
         environment = {
             "AIRFLOW_CONN_DAMO_TRYON": json.dumps(
                 {"conn_type": "damo_tryon", "host": sandbox["url"], "password": sandbox["appcode"]}
@@ -162,21 +175,19 @@ def open_scene(
         api = stack.start_airflow(environment)
         api.set_pool(settings.batches.pool, settings.batches.pool_slots, include_deferred=True)
         stack.wait_for_dags(DAG_ID)
-        api.unpause(DAG_ID)
-        yield Scene(stack, engine, exports, archive, images_url, sandbox["url"])
+        if not paused:
+            api.unpause(DAG_ID)
+        yield Scene(stack, engine, exports, archive, images_url, sandbox["url"], command)
 
 
-def _start_sandbox(stack: LocalStack, latency: float, options: Sequence[str]) -> dict[str, str]:
-    argv = [
-        sys.executable,
-        "-m",
-        "tryon_sandbox",
-        "--json",
-        "--port",
-        str(remembered_port(stack.home, "sandbox")),
-    ]
-    argv += ["--latency", str(latency), "--state", str(stack.home / "sandbox.sqlite"), *options]
-    process = stack.spawn("sandbox", argv, ready=lambda one: one.first_json_line())
+def _sandbox_command(stack: LocalStack, latency: float, options: Sequence[str]) -> list[str]:
+    port = remembered_port(stack.home, "sandbox")
+    command = [sys.executable, "-m", "tryon_sandbox", "--json", "--port", str(port)]
+    return [*command, "--latency", str(latency), "--state", str(stack.home / "sandbox.sqlite"), *options]
+
+
+def _start_sandbox(stack: LocalStack, command: Sequence[str]) -> dict[str, str]:
+    process = stack.spawn("sandbox", command, ready=lambda one: one.first_json_line())
     line = process.first_json_line()
     if line is None:
         raise RuntimeError(f"the sandbox did not say its address; see {process.log_path}")

@@ -10,15 +10,16 @@ from tryon_catalogue.demo.scene import SAMPLES
 
 if TYPE_CHECKING:
     from tryon_catalogue.demo.outcome import LookOutcome, Outcome
-    from tryon_catalogue.demo.scene import Scene
 
 
-def write_sheet(scene: Scene, outcome: Outcome) -> tuple[Path, Path]:
+def write_sheet(folder: Path, outcome: Outcome) -> tuple[Path, Path]:
     """Write the contact sheet of a run.
 
+    :param folder: where to
+    :param outcome: of the run
     :returns: the picture and the page
     """
-    picture, page = scene.stack.home / "contact-sheet.png", scene.stack.home / "contact-sheet.html"
+    picture, page = folder / "contact-sheet.png", folder / "contact-sheet.html"
     write_contact_sheet(
         [_row(look) for look in outcome.looks], picture, page, title="Garments on models: one night"
     )

@@ -25,11 +25,12 @@ from tryon_catalogue.looks import Look, LookState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Engine, Row
+    from sqlalchemy import ColumnElement, Connection, Engine, Row
 
     from damo_tryon.contract import Answer, Submission, TryOnTask
     from damo_tryon.errors import TryOnError
     from damo_tryon.journal import Memory
+    from tryon_catalogue.ledger.gate import Gate
     from tryon_catalogue.settings import Price
 
 log = logging.getLogger(__name__)
@@ -100,11 +101,34 @@ def doubt_unanswered(engine: Engine, batch: Batch, by: Mover) -> int:
             .scalars()
             .all()
         )
-        of_them = looks.c.key.in_(
-            select(submission_looks.c.look_key).where(submission_looks.c.submission_id.in_(found))
-        )
-        move(connection, of_them, LookState.IN_DOUBT, by, reason=reason)
+        if found:
+            move(
+                connection,
+                waits_for(submissions.c.id.in_(found)),
+                LookState.IN_DOUBT,
+                by,
+                from_states=[LookState.SUBMITTING],
+                reason=reason,
+            )
     return len(found)
+
+
+def waits_for(which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Select the looks whose newest submission is among those selected.
+
+    A look that was sent again, by somebody's word, is no concern of its older submission any more.
+
+    :param which: condition on ``tables.submissions``
+    :returns: condition on ``tables.looks``
+    """
+    newest = (
+        select(func.max(submission_looks.c.submission_id))
+        .where(submission_looks.c.look_key == looks.c.key)
+        .correlate(looks)
+        .scalar_subquery()
+    )
+    of_them = select(submission_looks.c.look_key).join(submissions).where(which)
+    return looks.c.key.in_(of_them) & newest.in_(select(submissions.c.id).where(which))
 
 
 class LedgerJournal:
@@ -114,13 +138,15 @@ class LedgerJournal:
     :param batch: whose looks are submitted
     :param by: who moves them
     :param price: how many uses an accepted submission is expected to be charged
+    :param gate: lets submissions through one by one
     """
 
-    def __init__(self, engine: Engine, batch: Batch, by: Mover, price: Price) -> None:
+    def __init__(self, engine: Engine, batch: Batch, by: Mover, price: Price, gate: Gate) -> None:
         self._engine = engine
         self._batch = batch
         self._by = by
         self._price = price
+        self._gate = gate
         self._keys: dict[TryOnTask, str] = {}
         self._ids: dict[str, int] = {}
 
@@ -136,41 +162,52 @@ class LedgerJournal:
         return None
 
     def intend(self, submission: Submission) -> None:
-        """Claim the looks and commit the intent, in one transaction.
+        """Wait for the turn to submit; then claim the looks and commit the intent, in one transaction.
 
         :raises ClaimLostError: when not all of them are still planned in this batch
+        :raises tryon_catalogue.ledger.errors.StoppedError: the vendor takes nothing, as another task has learned
+        :raises damo_tryon.errors.TryOnError: the turn does not come; see ``Gate.take_turn``
         """
-        keys = self._keys_of(submission)
-        with self._engine.begin() as connection:
-            claimed = move(
-                connection,
-                looks.c.key.in_(keys) & (looks.c.batch_id == self._batch.id),
-                LookState.SUBMITTING,
-                self._by,
-                from_states=[LookState.PLANNED],
-            )
-            if len(claimed) != len(keys):
-                raise ClaimLostError(f"{len(keys) - len(claimed)} of {len(keys)} looks are taken")
-            submission_id = connection.execute(
-                insert(submissions)
-                .values(
-                    batch_id=self._batch.id,
-                    run_id=self._batch.run_id,
-                    try_number=self._by.try_number,
-                    state=SubmissionState.SUBMITTING.value,
-                    fit_type=submission.fit_type.value,
-                    inference_num=submission.inference_num,
-                )
-                .returning(submissions.c.id)
-            ).scalar_one()
-            connection.execute(
-                insert(submission_looks),
-                [
-                    {"submission_id": submission_id, "position": place, "look_key": key}
-                    for place, key in enumerate(keys)
-                ],
-            )
+        while True:
+            self._gate.take_turn(self._batch.run_id)
+            with self._engine.begin() as connection:
+                if self._gate.admit(connection, self._batch.run_id):
+                    submission_id = self._claim(connection, submission)
+                    break
         self._ids[submission.fingerprint()] = submission_id
+
+    def _claim(self, connection: Connection, submission: Submission) -> int:
+        keys = self._keys_of(submission)
+        claimed = move(
+            connection,
+            looks.c.key.in_(keys) & (looks.c.batch_id == self._batch.id),
+            LookState.SUBMITTING,
+            self._by,
+            from_states=[LookState.PLANNED],
+        )
+        if len(claimed) != len(keys):
+            raise ClaimLostError(f"{len(keys) - len(claimed)} of {len(keys)} looks are taken")
+        submission_id: int = connection.execute(
+            insert(submissions)
+            .values(
+                batch_id=self._batch.id,
+                run_id=self._batch.run_id,
+                try_number=self._by.try_number,
+                conn_id=self._gate.conn_id,
+                state=SubmissionState.SUBMITTING.value,
+                fit_type=submission.fit_type.value,
+                inference_num=submission.inference_num,
+            )
+            .returning(submissions.c.id)
+        ).scalar_one()
+        connection.execute(
+            insert(submission_looks),
+            [
+                {"submission_id": submission_id, "position": place, "look_key": key}
+                for place, key in enumerate(keys)
+            ],
+        )
+        return submission_id
 
     def accepted(self, submission: Submission, answer: Answer) -> None:
         """Commit the result key, and that the looks are paid for."""
@@ -183,6 +220,7 @@ class LedgerJournal:
             {"result_key": answer.result_key, "request_id": answer.request_id, "uses": uses},
             look_values={"attempts": looks.c.attempts + 1},
         )
+        self._gate.got_through(self._batch.run_id)
 
     def refused(self, submission: Submission, error: TryOnError) -> None:
         """Commit the refusal: a look refused alone for its images is REJECTED, any other may go again."""
@@ -194,6 +232,7 @@ class LedgerJournal:
             _words(error),
             error=error,
         )
+        self._gate.learn(error, self._batch.run_id)
 
     def unanswered(self, submission: Submission, error: TryOnError) -> None:
         """Commit that the submission is in doubt."""
@@ -210,15 +249,28 @@ class LedgerJournal:
         error: TryOnError | None = None,
         look_values: dict[str, Any] | None = None,
     ) -> None:
+        submission_id = self._ids[submission.fingerprint()]
+        ours = waits_for(submissions.c.id == submission_id)
         with self._engine.begin() as connection:
             connection.execute(
                 update(submissions)
-                .where(submissions.c.id == self._ids[submission.fingerprint()])
+                .where(submissions.c.id == submission_id, submissions.c.state.in_(_UNSETTLED[state]))
                 .values(state=state.value, answered_at=func.now(), **values)
             )
+            if state is SubmissionState.SUBMITTED:
+                # The answer came after somebody had declared it lost, and before the looks were sent again.
+                late = "the vendor has it: its answer came late"
+                move(
+                    connection,
+                    ours,
+                    LookState.SUBMITTING,
+                    self._by,
+                    from_states=[LookState.PLANNED],
+                    reason=late,
+                )
             move(
                 connection,
-                looks.c.key.in_(self._keys_of(submission)),
+                ours,
                 look_state,
                 self._by,
                 # A slow answer may come after a later try has put it in doubt.
@@ -230,6 +282,14 @@ class LedgerJournal:
 
     def _keys_of(self, submission: Submission) -> list[str]:
         return [self._keys[task] for task in submission.tasks]
+
+
+# What a person or a setting has decided meanwhile gives way to an answer, not to another doubt.
+_UNSETTLED: dict[SubmissionState, list[str]] = {
+    SubmissionState.SUBMITTED: ["SUBMITTING", "IN_DOUBT", "WRITTEN_OFF"],
+    SubmissionState.REFUSED: ["SUBMITTING", "IN_DOUBT", "WRITTEN_OFF"],
+    SubmissionState.IN_DOUBT: ["SUBMITTING"],
+}
 
 
 def _words(error: TryOnError) -> dict[str, Any]:

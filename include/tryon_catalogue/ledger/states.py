@@ -16,5 +16,7 @@ class SubmissionState(StrEnum):
     """It is proved that the vendor does not have it."""
     IN_DOUBT = "IN_DOUBT"
     """It was sent, or about to be, and its answer never came."""
+    WRITTEN_OFF = "WRITTEN_OFF"
+    """It was in doubt, and a person or a setting has decided to go on as if the vendor did not have it."""
     COLLECTED = "COLLECTED"
     """Every look of it has an end."""

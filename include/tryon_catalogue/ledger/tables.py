@@ -35,6 +35,7 @@ runs = Table(
     Column("export", Text, nullable=False),
     Column("export_date", Date, nullable=False),
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("planned_at", DateTime(timezone=True), nullable=False, server_default=func.now(), doc="last time"),
     Column("ended_at", DateTime(timezone=True)),
     Column("rows_read", Integer, nullable=False, server_default="0"),
     Column("looks_known", Integer, nullable=False, server_default="0", doc="already in the ledger"),
@@ -85,7 +86,7 @@ look_moves = Table(
     "look_moves",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("look_key", CHAR(64), ForeignKey(looks.c.key), nullable=False),
+    Column("look_key", CHAR(64), nullable=False, doc="only the triggers of looks write here"),
     Column("from_state", Text),
     Column("to_state", Text, nullable=False),
     Column("moved_at", DateTime(timezone=True), nullable=False),
@@ -102,6 +103,7 @@ submissions = Table(
     Column("batch_id", BigInteger, ForeignKey(batches.c.id), nullable=False),
     Column("run_id", Text, ForeignKey(runs.c.id), nullable=False),
     Column("try_number", Integer, nullable=False),
+    Column("conn_id", Text, nullable=False, doc="the Airflow connection it went over"),
     Column("state", Text, nullable=False),
     Column("fit_type", Text, nullable=False),
     Column("inference_num", SmallInteger, nullable=False),
@@ -112,7 +114,35 @@ submissions = Table(
     Column("uses", Integer, nullable=False, server_default="0", doc="expected charge once accepted"),
     Column("intended_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("answered_at", DateTime(timezone=True)),
+    Column(
+        "ended_at", DateTime(timezone=True), doc="seen to have ended at the vendor; not collected by that"
+    ),
     Column("collected_at", DateTime(timezone=True)),
+)
+
+paces = Table(
+    "paces",
+    metadata,
+    Column("conn_id", Text, primary_key=True, doc="the Airflow connection whose submissions share the pace"),
+    Column("next_submission_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("held_until", DateTime(timezone=True), doc="nobody submits before, for the vendor throttled us"),
+    Column("strikes", Integer, nullable=False, server_default="0", doc="holds since the last acceptance"),
+    Column("looked_at", DateTime(timezone=True), doc="when somebody last asked what is in flight"),
+)
+
+stops = Table(
+    "stops",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("conn_id", Text, nullable=False, doc="at most one that is not lifted"),
+    Column("kind", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("vendor_code", Text),
+    Column("request_id", Text),
+    Column("set_at", DateTime(timezone=True), nullable=False),
+    Column("set_by", Text, nullable=False, doc="the run that learned it"),
+    Column("lifted_at", DateTime(timezone=True)),
+    Column("lifted_by", Text),
 )
 
 submission_looks = Table(
@@ -168,4 +198,13 @@ pictures = Table(
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
     Column("archived_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("event", Text, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("told_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )

@@ -44,6 +44,8 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "DATABASE__CHECK_MIGRATIONS": "False",  # done before the four start, not again by each of them
     "API__HOST": "127.0.0.1",
     "API__WORKERS": "1",
+    # Seconds a task waits for the API server; on a busy machine the default of 5 fails tasks.
+    "WORKERS__EXECUTION_API_TIMEOUT": "60",
     # A changed or new DAG file is seen within seconds.
     "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
     "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",

@@ -106,12 +106,17 @@ class AirflowApi:
         """Close the connections."""
         self._session.close()
 
-    # -- the server ------------------------------------------------------------------------------------------
+    def answers(self, *, timeout: float = _TIMEOUT_SECONDS) -> bool:
+        """Whether the server is up, and ready for tasks.
 
-    def answers(self) -> bool:
-        """Whether the server is up."""
+        The first request to the part that tasks speak to costs seven seconds of work, in which the server answers
+        nobody, and a task gives up after five. So that request is made here, before there is a task.
+
+        Args:
+            timeout: seconds it may take to answer.
+        """
         try:
-            return self._session.get(f"{self.url}/api/v2/version", timeout=_TIMEOUT_SECONDS).ok
+            return self._session.get(f"{self.url}/execution/health", timeout=timeout).ok
         except requests.RequestException:
             return False
 
@@ -152,8 +157,6 @@ class AirflowApi:
             if error.status != requests.codes.conflict:
                 raise
             self._call("PATCH", f"pools/{_part(name)}", json=pool)
-
-    # -- DAGs and runs ---------------------------------------------------------------------------------------
 
     def dag_ids(self) -> set[str]:
         """The DAGs that can be triggered now."""
@@ -215,8 +218,6 @@ class AirflowApi:
         """Do what Clear does to a whole run."""
         body = {"dry_run": False, "only_failed": only_failed}
         self._call("POST", f"{_run_path(dag_id, run_id)}/clear", json=body)
-
-    # -- tasks -----------------------------------------------------------------------------------------------
 
     def task_instances(
         self, dag_id: str = "~", run_id: str = "~", *, states: Sequence[str] = ()
@@ -285,13 +286,16 @@ class AirflowApi:
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{_part(task_id)}/xcomEntries/{_part(key)}"
         return self._call("GET", path, params={"map_index": map_index})["value"]
 
+    def extra_links(self, dag_id: str, run_id: str, task_id: str, *, map_index: int = -1) -> dict[str, Any]:
+        """The addresses behind a task's own buttons, by their names; None for one that has nothing yet."""
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{_part(task_id)}/links"
+        return dict(self._call("GET", path, params={"map_index": map_index})["extra_links"])
+
     def log(self, dag_id: str, run_id: str, task_id: str, *, try_number: int = 1, map_index: int = -1) -> str:
         """What a try of a task has logged, one event a line."""
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{_part(task_id)}/logs/{try_number}"
         answer = self._call("GET", path, params={"map_index": map_index, "full_content": True})
         return "\n".join(_log_line(event) for event in answer["content"])
-
-    # -- the wire --------------------------------------------------------------------------------------------
 
     def _pages(self, path: str, key: str, **params: object) -> Iterator[Any]:
         offset = 0

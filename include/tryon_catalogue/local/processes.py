@@ -52,10 +52,10 @@ class ManagedProcess:
     ) -> None:
         self.name = name
         self.log_path = log_path
-        self._argv = list(argv)
+        self.argv = list(argv)
         self._home = home
         # setproctitle writes over the environment of a process unless it is told not to.
-        self._env = {**env, HOME_MARK: str(home), NAME_MARK: name, "SPT_NOENV": "1"}
+        self.env = {**env, HOME_MARK: str(home), NAME_MARK: name, "SPT_NOENV": "1"}
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
         self.started_at = datetime.now(UTC)
@@ -82,9 +82,9 @@ class ManagedProcess:
         with self.log_path.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(  # noqa: S603 - the stack's own command lines
-                self._argv,
+                self.argv,
                 cwd=self._home,
-                env=self._env,
+                env=self.env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -182,15 +182,19 @@ def inherited_environment() -> dict[str, str]:
 def end_all(processes: Iterable[ManagedProcess], *, grace: float) -> None:
     """End several children and their families at the same time.
 
+    A child gets SIGTERM, and once more when half of the time is over: Airflow's processes take the second one as
+    "do not wait for what is under way", and still sign off in their database, which a killed one does not.
+
     Args:
-        grace: seconds between SIGTERM for the children and SIGKILL for whatever still lives.
+        grace: seconds until SIGKILL for whatever still lives.
     """
     ended = list(processes)
-    for process in ended:
-        process.send(signal.SIGTERM)
-    deadline = time.monotonic() + grace
-    while any(process.pid is not None for process in ended) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
+    for _ in range(2):
+        for process in ended:
+            process.send(signal.SIGTERM)
+        deadline = time.monotonic() + grace / 2
+        while any(process.pid is not None for process in ended) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
     for process in ended:
         process.send(signal.SIGKILL)
         kill_all(process.family)

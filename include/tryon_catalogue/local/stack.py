@@ -263,9 +263,16 @@ class LocalStack:
         process.start()
         self._members[name].wait()
 
-    def restart(self, name: str) -> None:
-        """End a process and everything it has started in order, start it anew, and wait until it is ready."""
-        self.process(name).end(grace=self._grace)
+    def restart(self, name: str, argv: Sequence[str] | None = None) -> None:
+        """End a process and everything it has started in order, start it anew, and wait until it is ready.
+
+        Args:
+            argv: another program and arguments than before.
+        """
+        process = self.process(name)
+        process.end(grace=self._grace)
+        if argv is not None:
+            process.argv = list(argv)
         self.start(name)
 
     def task_processes(self) -> list[TaskProcess]:
@@ -365,7 +372,7 @@ class LocalStack:
         return {"AIRFLOW_CONN_CATALOGUE_DB": json.dumps(connection)}
 
     def _api_answers(self, process: ManagedProcess) -> bool:
-        return self.api.answers()
+        return self.api.answers(timeout=self._start_timeout)
 
     def _gives_signs_of_life(self, process: ManagedProcess) -> bool:
         try:

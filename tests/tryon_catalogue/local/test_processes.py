@@ -33,6 +33,15 @@ signal.signal(signal.SIGTERM, leave)
 print('up', flush=True)
 time.sleep(600)
 """
+ASKED_TWICE = """
+import signal, sys, time
+def first(number, frame):
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+signal.signal(signal.SIGTERM, first)
+print('up', flush=True)
+while True:
+    time.sleep(600)
+"""
 WITH_GRANDCHILD = f"""
 import subprocess, sys, time
 subprocess.Popen([sys.executable, '-c', {STUBBORN!r}], start_new_session=True)
@@ -65,6 +74,12 @@ def test_a_process_that_leaves_when_asked_is_not_killed(start: Start) -> None:
     process.end(grace=20)
     assert process.returncode == 0
     assert "left in order" in process.output()
+
+
+def test_a_process_that_takes_its_time_is_asked_twice(start: Start) -> None:
+    process = start(ASKED_TWICE)
+    process.end(grace=4)
+    assert process.returncode == 0
 
 
 def test_a_process_that_does_not_listen_is_killed_after_the_grace(start: Start) -> None:

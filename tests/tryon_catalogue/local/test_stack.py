@@ -210,17 +210,17 @@ def test_a_dag_runs_through_deferral_task_and_shell(api: AirflowApi) -> None:
 def test_a_running_task_is_found_shot_cleared_and_marked(stack: LocalStack, tmp_path: Path) -> None:
     api = stack.api
     run = api.trigger_dag("gated", conf={"gate": str(tmp_path / "gate")})
-    wait_until(lambda: bool(stack.task_processes()), timeout=60)
+    wait_until(lambda: bool(stack.task_processes()), timeout=120)
     [task] = stack.task_processes()
     assert (task.dag_id, task.run_id, task.task_id, task.map_index) == ("gated", run.run_id, "hold", -1)
     assert task.supervisor is not None
     assert task.supervisor.pid in {found.pid for found in stack.process("scheduler").family()}
     task.process.kill()
-    assert api.wait_for_run("gated", run.run_id, timeout=60).state is RunState.FAILED
+    assert api.wait_for_run("gated", run.run_id, timeout=120).state is RunState.FAILED
     api.clear("gated", run.run_id, ["hold"])
-    wait_until(lambda: bool(stack.task_processes()), timeout=60)
+    wait_until(lambda: bool(stack.task_processes()), timeout=120)
     (tmp_path / "gate").touch()
-    assert api.wait_for_run("gated", run.run_id, timeout=60).state is RunState.SUCCESS
+    assert api.wait_for_run("gated", run.run_id, timeout=120).state is RunState.SUCCESS
     api.mark_task("gated", run.run_id, "hold", "failed")
     assert [found.state for found in api.task_instances("gated", run.run_id)] == ["failed"]
 
@@ -229,14 +229,14 @@ def test_a_running_task_is_found_shot_cleared_and_marked(stack: LocalStack, tmp_
 def test_a_shot_scheduler_is_started_again_while_its_task_goes_on(stack: LocalStack, tmp_path: Path) -> None:
     api = stack.api
     run = api.trigger_dag("gated", conf={"gate": str(tmp_path / "gate")})
-    wait_until(lambda: bool(stack.task_processes()), timeout=60)
+    wait_until(lambda: bool(stack.task_processes()), timeout=120)
     [task] = stack.task_processes()
     stack.kill("scheduler")
     assert lives(task.process)
     stack.start("scheduler")
     assert lives(task.process)
     (tmp_path / "gate").touch()
-    assert api.wait_for_run("gated", run.run_id, timeout=60).state is RunState.SUCCESS
+    assert api.wait_for_run("gated", run.run_id, timeout=120).state is RunState.SUCCESS
     assert task.supervisor is not None
     assert lives(task.supervisor)  # an orphan now; the end of the stack takes it along
 
@@ -255,7 +255,7 @@ def test_a_broken_dag_file_is_reported_with_its_stack_trace(stack: LocalStack, d
     broken.write_text("from airflow.sdk import dag\n1 / 0\n")
     try:
         with pytest.raises(StackError, match=r"broken\.py cannot be read:\n(.*\n)*.*ZeroDivisionError"):
-            stack.wait_for_dags("never", timeout=60)
+            stack.wait_for_dags("never", timeout=120)
     finally:
         broken.unlink()
 

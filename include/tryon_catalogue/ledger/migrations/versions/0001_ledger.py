@@ -1,4 +1,7 @@
-"""The ledger: runs, batches, looks, submissions, garments, rejections, pictures; moves held by a trigger."""
+"""The ledger: runs, batches, looks, submissions, paces, stops, garments, rejections, pictures.
+
+Moves of looks are held to a table by a trigger.
+"""
 
 from alembic import context, op
 
@@ -30,6 +33,7 @@ ALLOWED_MOVES: tuple[tuple[str, str], ...] = (
     ("SUCCEEDED", "REVIEW"),
     ("IN_DOUBT", "SUBMITTED"),
     ("IN_DOUBT", "PLANNED"),
+    ("IN_DOUBT", "REJECTED"),
     ("IN_DOUBT", "FAILED"),
     ("REVIEW", "PUBLISHED"),
     ("REVIEW", "PLANNED"),
@@ -50,6 +54,7 @@ def upgrade() -> None:
         export text NOT NULL,
         export_date date NOT NULL,
         started_at timestamptz NOT NULL DEFAULT now(),
+        planned_at timestamptz NOT NULL DEFAULT now(),
         ended_at timestamptz,
         rows_read integer NOT NULL DEFAULT 0,
         looks_known integer NOT NULL DEFAULT 0,
@@ -92,7 +97,7 @@ def upgrade() -> None:
     INSERT INTO allowed_moves VALUES {moves};
     CREATE TABLE look_moves (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        look_key char(64) NOT NULL REFERENCES looks,
+        look_key char(64) NOT NULL, -- no REFERENCES: only the triggers below write here, and checking takes time
         from_state text,
         to_state text NOT NULL,
         moved_at timestamptz NOT NULL,
@@ -107,8 +112,10 @@ def upgrade() -> None:
         batch_id bigint NOT NULL REFERENCES batches,
         run_id text NOT NULL REFERENCES runs,
         try_number integer NOT NULL,
-        state text NOT NULL
-            CHECK (state IN ('SUBMITTING', 'SUBMITTED', 'REFUSED', 'IN_DOUBT', 'COLLECTED')),
+        conn_id text NOT NULL,
+        state text NOT NULL CHECK (
+            state IN ('SUBMITTING', 'SUBMITTED', 'REFUSED', 'IN_DOUBT', 'WRITTEN_OFF', 'COLLECTED')
+        ),
         fit_type text NOT NULL,
         inference_num smallint NOT NULL,
         result_key text UNIQUE,
@@ -118,10 +125,33 @@ def upgrade() -> None:
         uses integer NOT NULL DEFAULT 0,
         intended_at timestamptz NOT NULL DEFAULT now(),
         answered_at timestamptz,
+        ended_at timestamptz,
         collected_at timestamptz,
         CHECK ((state IN ('SUBMITTED', 'COLLECTED')) = (result_key IS NOT NULL))
     );
     CREATE INDEX submissions_of_batch ON submissions (batch_id);
+    CREATE INDEX submissions_open ON submissions (conn_id, state)
+        WHERE state IN ('SUBMITTING', 'SUBMITTED', 'IN_DOUBT');
+    CREATE TABLE paces (
+        conn_id text PRIMARY KEY,
+        next_submission_at timestamptz NOT NULL DEFAULT now(),
+        held_until timestamptz,
+        strikes integer NOT NULL DEFAULT 0,
+        looked_at timestamptz
+    );
+    CREATE TABLE stops (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        conn_id text NOT NULL,
+        kind text NOT NULL CHECK (kind IN ('credentials', 'package')),
+        reason text NOT NULL,
+        vendor_code text,
+        request_id text,
+        set_at timestamptz NOT NULL,
+        set_by text NOT NULL,
+        lifted_at timestamptz,
+        lifted_by text
+    );
+    CREATE UNIQUE INDEX stop_of_connection ON stops (conn_id) WHERE lifted_at IS NULL;
     CREATE TABLE submission_looks (
         submission_id bigint NOT NULL REFERENCES submissions,
         position smallint NOT NULL,
@@ -170,6 +200,13 @@ def upgrade() -> None:
         archived_at timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (look_key, number)
     );
+    CREATE TABLE alerts (
+        run_id text NOT NULL,
+        event text NOT NULL,
+        text text NOT NULL,
+        told_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (run_id, event)
+    );
     """)
     # The functions name their schema, because a trigger runs with the search_path of whoever fires it. They see
     # all rows of a statement at once: a hundred thousand looks are planned in a few statements.
@@ -181,7 +218,8 @@ def upgrade() -> None:
         SELECT key, NULL, state, moved_at, moved_run, moved_try, reason, vendor_code FROM now_rows;
         RETURN NULL;
     END $$;
-    CREATE FUNCTION record_moved_looks() RETURNS trigger LANGUAGE plpgsql AS $$
+    -- PostgreSQL knows nothing of how many rows moved, and would compare each with each.
+    CREATE FUNCTION record_moved_looks() RETURNS trigger LANGUAGE plpgsql SET enable_nestloop = off AS $$
     DECLARE
         refused record;
     BEGIN

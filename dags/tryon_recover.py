@@ -1,0 +1,62 @@
+"""Recovery: what was paid for and no run collects any more is waited for, published and accounted for.
+
+A run can die, be cleared, marked failed or deleted while the vendor works for it. Every accepted submission is in
+the ledger, so this DAG finds those that nobody has collected, whosever they were, and collects them beside whatever
+else runs. What was begun to be sent and never answered it puts in doubt, for a person to decide (`tryon doubts`). It
+sends nothing to the vendor that costs money, and is over at once when nothing was left behind.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import CronTriggerTimetable, dag, task, task_group
+
+from tryon_catalogue import tasks
+from tryon_catalogue.groups import PUBLISH_FIRST, collect
+from tryon_catalogue.settings import load_settings
+
+settings = load_settings()
+
+# What is not ready by then is left to the next run, which one slow submission is not to hold up.
+PATIENCE_SECONDS = 15 * 60
+
+
+@dag(
+    dag_id="tryon_recover",
+    schedule=CronTriggerTimetable(often, timezone="UTC") if (often := settings.recovery.schedule) else None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,  # it spends nothing, and what is paid for is not to wait for a click
+    doc_md=__doc__,
+    tags=["try-on"],
+    default_args={
+        "owner": "catalogue",
+        "retries": 3,
+        "retry_delay": timedelta(seconds=settings.vendor.retry_seconds),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(minutes=10),
+        "weight_rule": "absolute",
+    },
+)
+def tryon_recover() -> None:
+    """Find what was left behind, wait for it and publish it, then bring the accounts of its runs up to date."""
+
+    @task
+    def find() -> list[int]:
+        return tasks.find_left_behind()
+
+    @task_group
+    def batch(batch_id: int) -> None:
+        collect(batch_id, settings, patience_seconds=PATIENCE_SECONDS, late_is_red=False)
+
+    @task(trigger_rule="all_done", priority_weight=PUBLISH_FIRST)
+    def account(batch_ids: list[int]) -> list[str]:
+        return tasks.refresh_accounts(batch_ids)
+
+    found = find()
+    batch.expand(batch_id=found) >> account(found)
+
+
+tryon_recover()

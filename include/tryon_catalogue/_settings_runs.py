@@ -1,0 +1,44 @@
+"""Runs: when they start, how they are cut into tasks, when they are red, and what is recovered after them.
+
+Sections of the settings; ``settings`` puts them together and says where they are read.
+"""
+
+from pydantic import Field
+
+from tryon_catalogue._settings_types import Name, OptionalName, Section
+
+
+class BatchSettings(Section):
+    """How a run is cut into mapped tasks."""
+
+    submissions_per_batch: int = Field(1, ge=1, description="the fewest submissions a mapped task carries")
+    max_batches: int = Field(200, ge=1, le=1000, description="the most mapped tasks of a run")
+    pool: Name = Field("damo_tryon", description="the Airflow pool that bounds what is in flight")
+    pool_slots: int = Field(
+        16, ge=1, description="batches in flight at once, those being waited for included"
+    )
+
+    def size_for(self, submissions: int) -> int:
+        """Give the submissions a batch carries in a run of so many, so that ``max_batches`` are enough."""
+        return max(self.submissions_per_batch, -(-submissions // self.max_batches))
+
+
+class NightSettings(Section):
+    """When the night runs."""
+
+    schedule: OptionalName = Field("0 2 * * *", description="cron, in UTC; empty for runs by hand only")
+
+
+class RecoverySettings(Section):
+    """The DAG that collects what is paid for and that no run collects any more."""
+
+    schedule: OptionalName = Field("*/20 * * * *", description="cron, in UTC; empty for runs by hand only")
+    after_minutes: float = Field(
+        20, ge=0, description="minutes after which a submission counts as left behind"
+    )
+
+
+class AccountSettings(Section):
+    """When a run is red. A run in which something was tried and nothing succeeded is red whatever is set."""
+
+    min_success: float = Field(0.5, ge=0, le=1, description="share of what was tried, from 0 to 1")

@@ -1,0 +1,63 @@
+"""A person's word that looks are to be tried again: what they were refused or failed for has been put right.
+
+A new picture behind the same URL is the same look to the ledger, so somebody has to say that it is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy import or_, select
+
+from tryon_catalogue.ledger.moves import move
+from tryon_catalogue.ledger.tables import garment_looks, looks
+from tryon_catalogue.looks import LookState
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from tryon_catalogue.ledger.moves import Mover
+
+MAY_BE_TRIED_AGAIN = (LookState.REJECTED, LookState.FAILED)
+SHORTEST_BEGINNING = 6
+
+
+class TryAgainError(Exception):
+    """The looks cannot be tried again; says which and why. Nothing was changed."""
+
+
+def try_again(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
+    """Plan looks again that were rejected or failed; the next run that wants them sends them.
+
+    :param names: for each, a sku, or a look's key or its beginning (as reports show it)
+    :param by: the person who says so
+    :returns: the keys of the looks
+    :raises TryAgainError: a name is of no look that was rejected or failed
+    """
+    again = [state.value for state in MAY_BE_TRIED_AGAIN]
+    keys: set[str] = set()
+    with engine.begin() as connection:
+        for name in names:
+            by_sku = looks.c.key.in_(select(garment_looks.c.look_key).where(garment_looks.c.sku == name))
+            by_key = looks.c.key.startswith(name.lower(), autoescape=True)
+            which = or_(by_sku, by_key) if len(name) >= SHORTEST_BEGINNING else by_sku
+            found = connection.execute(select(looks.c.key, looks.c.state).where(which)).all()
+            fitting = [row.key for row in found if row.state in again]
+            if not fitting:
+                states = ", ".join(sorted({row.state for row in found})) or "in none: it is not known"
+                raise TryAgainError(
+                    f"{name}: only looks that are {' or '.join(again)} can be tried again; it is {states}. "
+                    "Give a sku, or at least the first six digits of a look's key."
+                )
+            keys.update(fitting)
+        return sorted(
+            move(
+                connection,
+                looks.c.key.in_(sorted(keys)),
+                LookState.PLANNED,
+                by,
+                from_states=MAY_BE_TRIED_AGAIN,
+                reason=f"to be tried again, says {by.run}",
+            )
+        )

@@ -1,0 +1,58 @@
+"""Pieces that several DAGs are made of. DAG files import this module: it imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import task
+
+from damo_tryon.sensors import RESULT_RETRY_POLICY
+from tryon_catalogue import tasks
+from tryon_catalogue.operators import WaitForBatchSensor
+
+if TYPE_CHECKING:
+    from tryon_catalogue.settings import Settings
+
+# The vendor's links die: what collects pictures goes before what asks for more.
+SUBMIT_FIRST, WAIT_FIRST, PUBLISH_FIRST = 1, 5, 10
+
+
+@task(
+    task_id="publish",
+    priority_weight=PUBLISH_FIRST,
+    trigger_rule="all_done",
+    retry_policy=RESULT_RETRY_POLICY,
+)
+def _publish(batch_id: int) -> dict[str, int]:
+    return tasks.publish(batch_id)
+
+
+def collect(
+    batch_id: int, settings: Settings, *, patience_seconds: float, late_is_red: bool
+) -> WaitForBatchSensor:
+    """Wait for everything of a batch that is paid for, then publish it: the tasks ``wait`` and ``publish``.
+
+    Whatever became of the tasks before it, both run: what is in the ledger is paid for. Publishing collects what
+    there is even when the waiting was in vain.
+
+    :param batch_id: the batch's id in the ledger, usually of a mapped task group
+    :param settings: the vendor's connection, the pool, the pace of asking
+    :param patience_seconds: how long to wait, in seconds
+    :param late_is_red: whether a vendor that takes longer makes the run red, or skips the task because somebody
+        comes again anyway
+    :returns: the first of the two, to be set behind what comes before
+    """
+    wait = WaitForBatchSensor(
+        task_id="wait",
+        batch_id=batch_id,
+        conn_id=settings.vendor.conn_id,
+        timeout=patience_seconds,
+        soft_fail=not late_is_red,
+        poke_interval=settings.vendor.first_poll_seconds,
+        max_wait=settings.vendor.max_poll_seconds,
+        pool=settings.batches.pool,
+        priority_weight=WAIT_FIRST,
+        trigger_rule="all_done",
+    )
+    wait >> _publish(batch_id)
+    return wait

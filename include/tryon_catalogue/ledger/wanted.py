@@ -1,0 +1,69 @@
+"""Tables that live as long as one transaction: what a chunk of an export wants, and how a run is cut.
+
+A hundred thousand looks are planned by a few statements over them instead of a few statements each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import CHAR, BigInteger, Column, MetaData, SmallInteger, Table, Text, text
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_metadata = MetaData()
+
+WANTED = Table(
+    "wanted",
+    _metadata,
+    Column("sku", Text),
+    Column("place", SmallInteger, doc="among the looks of the garment, from 0"),
+    Column("title", Text),
+    Column("collection", Text),
+    Column("position", BigInteger, doc="in the export"),
+    Column("key", CHAR(64)),
+    Column("fit_type", Text),
+    Column("inference_num", SmallInteger),
+    Column("model", Text),
+    Column("model_image", Text),
+    Column("tops_image", Text),
+    Column("pants_image", Text),
+    Column("mask_image", Text),
+    prefixes=["TEMPORARY"],
+    postgresql_on_commit="DROP",
+)
+"""One row for each look of each garment, whether the ledger has the look or not."""
+
+CUT = Table(
+    "cut",
+    _metadata,
+    Column("key", CHAR(64)),
+    Column("fit_type", Text),
+    Column("inference_num", SmallInteger),
+    Column("place", BigInteger, doc="among the looks of its kind, from 0"),
+    prefixes=["TEMPORARY"],
+    postgresql_on_commit="DROP",
+)
+"""The looks that get a batch, in the order in which they are to be sent."""
+
+
+def fill_wanted(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Make the table `WANTED` and fill it; it is gone when the transaction ends.
+
+    :param connection: in a transaction
+    :param rows: values in the order of the table's columns
+    """
+    WANTED.create(connection)
+    driver: Any = connection.connection.driver_connection
+    columns = ", ".join(column.name for column in WANTED.columns)
+    with driver.cursor() as cursor, cursor.copy(f"COPY {WANTED.name} ({columns}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+    analyze(connection, WANTED)
+
+
+def analyze(connection: Connection, table: Table) -> None:
+    """Let PostgreSQL count a table that was just filled: without that it takes it for empty, and plans badly."""
+    connection.execute(text(f"ANALYZE {table.name}"))

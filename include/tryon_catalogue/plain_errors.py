@@ -1,0 +1,51 @@
+"""What goes wrong in a task, told once and in plain words.
+
+A task names the errors it can meet; each of them says by itself what was wrong and what to do, so its causes and
+the frames that led there are left out of the log. What a task did not expect keeps all of them. Must not know
+which tasks there are.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+
+log = logging.getLogger(__name__)
+
+UNDEFINED_TABLE = "42P01"
+UNDEFINED_COLUMN = "42703"
+
+
+class LedgerUnavailableError(Exception):
+    """The ledger's database gives no answer, or does not hold the tables; says what to do."""
+
+
+@contextmanager
+def told_plainly(*expected: type[Exception]) -> Iterator[None]:
+    """Let only the words of expected errors through.
+
+    :param expected: errors whose own words suffice
+    :raises LedgerUnavailableError: in place of the database driver's errors of the same meaning
+    """
+    try:
+        yield
+    except expected as error:
+        raise error.with_traceback(None) from None
+    except (OperationalError, InterfaceError) as error:
+        raise LedgerUnavailableError(
+            f"the ledger's database gives no answer ({_first_line(error.orig)}); see the connection that "
+            "[catalogue] conn_id names. The task is tried again, and goes on where it stopped."
+        ) from None
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) not in {UNDEFINED_TABLE, UNDEFINED_COLUMN}:
+            raise
+        raise LedgerUnavailableError(
+            f"the ledger's tables are missing or of an older release ({_first_line(error.orig)}); run: tryon init"
+        ) from None
+
+
+def _first_line(error: BaseException | None) -> str:
+    return str(error).strip().split("\n", 1)[0]

@@ -1,0 +1,137 @@
+"""What the measurements stand on: a real PostgreSQL, a sandbox in a process of its own, pictures, and settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+from sqlalchemy import Engine, text
+
+from tryon_catalogue.ledger.database import engine_for, migrate
+from tryon_catalogue.local.ports import free_port
+from tryon_catalogue.local.postgres import LocalPostgres
+from tryon_catalogue.local.stack import LocalStack
+from tryon_catalogue.settings import Settings, load_settings
+
+PROJECT = Path(__file__).resolve().parents[2]
+# Nothing here is to be held back by a limit: what is measured is our own part.
+SANDBOX = (
+    "--latency",
+    "0",
+    "--submit-rate",
+    "0",
+    "--query-rate",
+    "0",
+    "--concurrency",
+    "0",
+    "--pictures",
+    "plain",
+)
+SETTINGS = """
+[export]
+path = "{folder}/export.csv"
+[export.columns]
+sku = "sku"
+title = "title"
+collection = "collection"
+category = "category"
+tops_image = "image_url"
+[roster]
+models = [{{ name = "Mei", image = "{images}/figure.png", tags = ["women"] }}]
+[[rules]]
+category = "*"
+fit_type = "HALF_BODY"
+tag = "women"
+[vendor]
+submissions_per_second = 1000
+max_in_flight = 0
+[catalogue]
+table = "catalogue"
+key = "sku"
+[catalogue.columns]
+picture_url = "picture_url"
+status = "status"
+[archive]
+path = "{folder}/archive"
+[fetch]
+allow_private = true
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Everything is there and idle.
+
+    :param folder: for files of the measurement
+    :param engine: an up-to-date ledger beside a shop's table
+    :param settings: read from a file in the folder
+    :param images_url: where ``figure.png`` is; any query may follow it, so that each look has its own
+    :param sandbox_url: the stand-in vendor
+    :param appcode: what it accepts
+    """
+
+    folder: Path
+    engine: Engine
+    settings: Settings
+    images_url: str
+    sandbox_url: str
+    appcode: str
+
+
+@contextmanager
+def open_ground(folder: Path) -> Iterator[Ground]:
+    """Start it all; end it when the block is left."""
+    images = folder / "images"
+    images.mkdir(parents=True)
+    picture = Image.new("RGB", (400, 520), (240, 240, 240))
+    ImageDraw.Draw(picture).rectangle((120, 20, 280, 500), fill=(70, 60, 90))
+    picture.save(images / "figure.png")
+    with LocalStack(folder / "home", dags_folder=PROJECT / "dags") as stack:
+        images_url = stack.serve_folder("images", images, port=free_port())
+        command = [sys.executable, "-m", "tryon_sandbox", "--json", *SANDBOX]
+        sandbox = stack.spawn("sandbox", command, ready=lambda one: one.first_json_line()).first_json_line()
+        if sandbox is None:
+            raise RuntimeError("the sandbox did not say where it listens")
+        connection = {"conn_type": "damo_tryon", "host": sandbox["url"], "password": sandbox["appcode"]}
+        os.environ["AIRFLOW_CONN_DAMO_TRYON"] = json.dumps(connection)
+        file = folder / "tryon.toml"
+        file.write_text(SETTINGS.format(folder=folder, images=images_url))
+        settings = load_settings(file)
+        engine = engine_for(stack.catalogue_url, settings.ledger.schema_name)
+        fresh_tables(engine, settings)
+        yield Ground(folder, engine, settings, images_url, sandbox["url"], sandbox["appcode"])
+
+
+@contextmanager
+def open_database(folder: Path) -> Iterator[str]:
+    """Start a PostgreSQL alone, without waiting for the disk; gives the URL of an empty database."""
+    with LocalPostgres(folder, durable=False) as server:
+        yield server.create_database("planning")
+
+
+def fresh_tables(engine: Engine, settings: Settings) -> None:
+    """Begin with an empty ledger and an empty shop's table."""
+    with engine.begin() as connection:
+        connection.execute(text(f'DROP SCHEMA IF EXISTS "{settings.ledger.schema_name}" CASCADE'))
+        connection.execute(text("DROP TABLE IF EXISTS catalogue"))
+        connection.execute(
+            text("CREATE TABLE catalogue (sku text PRIMARY KEY, picture_url text, status text)")
+        )
+    migrate(engine, settings.ledger.schema_name)
+
+
+def run_python(code: str, *arguments: str) -> str:
+    """Run Python in a process of its own; gives the last line it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, cwd=PROJECT
+    )
+    if done.returncode:
+        raise RuntimeError(f"a measurement failed:\n{done.stderr[-3000:]}")
+    return done.stdout.strip().splitlines()[-1]

@@ -1,0 +1,97 @@
+"""How many rows a second are read and planned, and in how much memory: a small export against a ten times larger."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+from ground import SETTINGS, fresh_tables, open_database, run_python
+
+from tryon_catalogue.ledger.database import engine_for
+from tryon_catalogue.settings import load_settings
+
+SMALL, LARGE = 10_000, 100_000
+FORMATS = ("csv", "parquet")
+CODE = """
+import json, sys, time
+from datetime import date
+from pathlib import Path
+from tryon_catalogue.exports import read_export
+from tryon_catalogue.ledger.database import engine_for
+from tryon_catalogue.planning import Run, plan_run
+from tryon_catalogue.settings import load_settings
+settings_file, url, export = sys.argv[1:]
+settings = load_settings(Path(settings_file))
+engine = engine_for(url, "tryon")
+def peak():  # not getrusage, which counts the process that started this one as well
+    line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
+def seconds(work):
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+def read():
+    for chunk in read_export(export, settings.export):
+        pass
+next(read_export(export, settings.export))  # so that no import is measured
+reading = seconds(read)
+planning = seconds(lambda: plan_run(engine, settings, Run("bench/run", export, date(2026, 11, 20))))
+print(json.dumps([reading, planning, peak()]))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One export that was read, and then read and planned.
+
+    :param ending: its format
+    :param rows: its rows, each a look
+    :param reading: seconds to read it
+    :param planning: seconds to read it and write its plan to the ledger
+    :param peak: MiB that it held at its peak in all
+    """
+
+    ending: str
+    rows: int
+    reading: float
+    planning: float
+    peak: float
+
+
+def measure_planning(folder: Path) -> list[Planned]:
+    """Plan each export into an empty ledger, each in a process of its own."""
+    folder.mkdir()
+    settings_file = folder / "tryon.toml"
+    settings_file.write_text(SETTINGS.format(folder=folder, images="https://shop.example"))
+    settings = load_settings(settings_file)
+    found = []
+    with open_database(folder / "postgres") as url:
+        engine = engine_for(url, settings.ledger.schema_name)
+        for ending, rows in product(FORMATS, (SMALL, LARGE)):
+            fresh_tables(engine, settings)
+            export = _export(folder, ending, rows)
+            reading, planning, peak = json.loads(run_python(CODE, str(settings_file), url, str(export)))
+            found.append(Planned(ending, rows, reading, planning, peak))
+    return found
+
+
+def _export(folder: Path, ending: str, rows: int) -> Path:
+    file = folder / f"export-{rows}.{ending}"
+    numbers = range(rows)
+    table = pd.DataFrame(
+        {
+            "sku": [f"{number:08}" for number in numbers],
+            "title": [f"Breton Stripe Tee 海魂衫条纹T恤 {number}" for number in numbers],
+            "collection": "SS26",
+            "category": "tshirt",
+            "image_url": [f"https://shop.example/pictures/{number}.jpg" for number in numbers],
+        }
+    )
+    if ending == "csv":
+        table.to_csv(file, index=False)
+    else:
+        table.to_parquet(file, row_group_size=20_000)
+    return file

@@ -1,0 +1,119 @@
+"""One warm scene for all end-to-end tests: it is started once, and its first night starts by itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from tests.e2e.cases import Case, Row, run_cases
+from tests.e2e.first_night import SCHEDULE, live_through_first_night
+from tests.e2e.matrix import write_matrix
+from tests.e2e.wardrobe import Wardrobe
+from tests.e2e.world import World
+from tryon_catalogue.demo.scene import open_scene
+from tryon_catalogue.local.ports import remembered_port
+
+HERE = Path(__file__).parent
+
+AIRFLOW_SETTINGS = {
+    # What was killed is noticed in seconds instead of minutes.
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "45",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+}
+TRYON_SETTINGS = {
+    "TRYON_NIGHT__SCHEDULE": SCHEDULE,
+    "TRYON_VENDOR__RETRY_SECONDS": "2",
+    "TRYON_VENDOR__MAX_POLL_SECONDS": "5",
+    "TRYON_VENDOR__SUBMISSIONS_PER_SECOND": "1000",
+    "TRYON_VENDOR__MAX_IN_FLIGHT": "0",
+    "TRYON_RECOVERY__SCHEDULE": "",
+    "TRYON_RECOVERY__AFTER_MINUTES": "0.05",
+}
+SANDBOX_OPTIONS = ("--pictures", "plain", "--submit-rate", "0", "--query-rate", "0", "--concurrency", "0")
+MATRIX = pytest.StashKey[dict[str, Row]]()
+WRITE_IT = "TRYON_WRITE_FAULT_MATRIX"
+LONGEST_MODULE = 600.0
+POOL_SLOTS = 128  # so that a night of 500 looks is in flight at once
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything here."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(LONGEST_MODULE))  # the first test waits for all of its module
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The scene, warm and idle."""
+    home = tmp_path_factory.mktemp("e2e")
+    with open_scene(
+        home,
+        latency=1.0,
+        sandbox_options=SANDBOX_OPTIONS,
+        env=AIRFLOW_SETTINGS | TRYON_SETTINGS,
+        paused=True,
+        durable=False,
+    ) as scene:
+        port = remembered_port(home, "wardrobe")
+        url = f"http://127.0.0.1:{port}"
+        wardrobe = Wardrobe(home / "wardrobe", url)
+        scene.stack.serve_folder("wardrobe", home / "wardrobe", port=port)
+        scene.api.set_pool("damo_tryon", POOL_SLOTS, include_deferred=True)
+        ledger = create_engine(scene.engine.url, pool_pre_ping=True, pool_size=16)
+        ledger = ledger.execution_options(**scene.engine.get_execution_options())
+        airflow = create_engine(scene.stack.postgres.url("airflow"), pool_pre_ping=True, pool_size=16)
+        yield World(scene, wardrobe, live_through_first_night(scene), ledger, airflow)
+        ledger.dispose()
+        airflow.dispose()
+
+
+@pytest.fixture(scope="module")
+def row_of(world: World, request: pytest.FixtureRequest) -> Callable[[Case], Row]:
+    """Run the chosen cases of a module side by side, and return the function that gives the row of one."""
+    chosen = [
+        item.callspec.params["case"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.module is request.module and hasattr(item, "callspec")
+    ]
+    results = run_cases(world, chosen, at_once=request.module.AT_ONCE)
+
+    def of(case: Case) -> Row:
+        found = results[case]
+        if isinstance(found, Exception):
+            raise found
+        request.config.stash[MATRIX][case.name] = found
+        return found
+
+    return of
+
+
+@pytest.fixture
+def record_row(request: pytest.FixtureRequest) -> Callable[[Case, Row], None]:
+    """Note the row of a case that a test runs by itself."""
+
+    def record(case: Case, row: Row) -> None:
+        request.config.stash[MATRIX][case.name] = row
+
+    return record
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make room for the rows."""
+    config.stash[MATRIX] = {}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the table of the fault matrix, when asked to."""
+    if os.environ.get(WRITE_IT):
+        write_matrix(session.config.stash[MATRIX])

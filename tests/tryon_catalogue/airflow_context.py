@@ -1,0 +1,58 @@
+"""What a running task finds around it, without an Airflow: a context, and connections in the environment."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.tryon_catalogue.vendor import Website, connection_to
+from tryon_sandbox.server import RunningSandbox
+
+NIGHT = datetime(2026, 11, 20, 2, tzinfo=UTC)
+
+
+def context(
+    *,
+    run_id: str = "night",
+    logical_date: datetime | None = NIGHT,
+    run_after: datetime = NIGHT,
+    try_number: int = 1,
+    **params: object,
+) -> Any:
+    """Make the part of a task's context that the project looks at; ``pushed`` holds its XComs."""
+    pushed: dict[str, object] = {}
+    return {
+        "dag_run": SimpleNamespace(
+            dag_id="dag", run_id=run_id, logical_date=logical_date, run_after=run_after
+        ),
+        "ti": SimpleNamespace(try_number=try_number, xcom_push=pushed.__setitem__, pushed=pushed),
+        "params": params,
+    }
+
+
+def set_scene(
+    patch: pytest.MonkeyPatch, settings_file: Path, engine: Engine, vendor: RunningSandbox, site: Website
+) -> None:
+    """Put settings, connections and the website's models into the environment."""
+    url = engine.url
+    database = {
+        "conn_type": "postgres",
+        "host": url.query["host"],
+        "login": url.username,
+        "schema": url.database,
+    }
+    models = [{"name": "anna", "image": f"{site.url}/anna.png", "tags": ["women"]}]
+    for name, value in {
+        "TRYON_SETTINGS": str(settings_file),
+        "TRYON_ROSTER__MODELS": json.dumps(models),
+        "TRYON_VENDOR__FIRST_POLL_SECONDS": "0.01",
+        "AIRFLOW_CONN_CATALOGUE_DB": json.dumps(database),
+        "AIRFLOW_CONN_DAMO_TRYON": connection_to(vendor),
+    }.items():
+        patch.setenv(name, value)

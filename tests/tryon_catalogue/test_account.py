@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import Engine, insert, select, text, update
+
+from tests.tryon_catalogue.helpers import PlanBatch, some_looks
+from tryon_catalogue.account import Account, close_run, judge
+from tryon_catalogue.catalogue import CatalogueError
+from tryon_catalogue.ledger.tables import batches, looks, rejections, run_looks, runs, submissions
+from tryon_catalogue.run_errors import RunFailedError
+from tryon_catalogue.settings import AccountSettings, Settings
+
+RUN = "dag/run"
+
+
+def account_of(**changes: object) -> Account:
+    """An account of nothing, but for the changes."""
+    nothing = Account(
+        run_id=RUN,
+        rows=10,
+        rejected_rows=0,
+        known=0,
+        looks={},
+        elsewhere=0,
+        submissions=0,
+        uses=0,
+        cost=Decimal(0),
+        currency="CNY",
+        rows_written=0,
+        unlisted=0,
+    )
+    return replace(nothing, **changes)  # type: ignore[arg-type]  # whatever the test says
+
+
+def bring(engine: Engine, key: str, *steps: str) -> None:
+    with engine.begin() as connection:
+        for step in steps:
+            connection.execute(update(looks).where(looks.c.key == key).values(state=step))
+
+
+@pytest.fixture
+def keys(engine: Engine, plan_batch: PlanBatch) -> list[str]:
+    """The keys of six looks of a run of nine rows, which knows four more looks: five ways they may stand in."""
+    _, keys = plan_batch(some_looks(6))
+    sent = ("SUBMITTING", "SUBMITTED")
+    for key in keys[:2]:
+        bring(engine, key, *sent, "SUCCEEDED", "PUBLISHED")
+    bring(engine, keys[2], *sent, "FAILED")
+    bring(engine, keys[3], *sent)
+    bring(engine, keys[4], "SUBMITTING", "IN_DOUBT")
+    with engine.begin() as connection:
+        connection.execute(update(runs).values(rows_read=9, looks_known=4, looks_new=6))
+        for line, rule in ((3, "bad_url"), (3, "missing_image"), (5, "no_model")):
+            connection.execute(
+                insert(rejections).values(
+                    run_id=RUN, line=line, sku=f"bad-{line}", rule=rule, reason="It is bad."
+                )
+            )
+        for state, key, uses in (
+            ("SUBMITTED", "key-1", 3),
+            ("COLLECTED", "key-2", 2),
+            ("REFUSED", None, 0),
+            ("IN_DOUBT", None, 0),
+        ):
+            connection.execute(
+                insert(submissions).values(
+                    batch_id=connection.execute(select(batches.c.id)).scalar_one(),
+                    run_id=RUN,
+                    try_number=1,
+                    conn_id="damo_tryon",
+                    state=state,
+                    fit_type="HALF_BODY",
+                    inference_num=1,
+                    result_key=key,
+                    uses=uses,
+                )
+            )
+    return keys
+
+
+def test_an_account_counts_every_look_by_what_became_of_it(
+    engine: Engine, settings: Settings, keys: list[str]
+) -> None:
+    account = close_run(engine, settings, RUN)
+    assert account.looks == {"PUBLISHED": 2, "FAILED": 1, "SUBMITTED": 1, "IN_DOUBT": 1, "PLANNED": 1}
+    assert (account.rows, account.rejected_rows, account.known, account.elsewhere) == (9, 2, 4, 0)
+    assert (account.tried, account.published) == (len(keys), 2)
+    assert (account.submissions, account.uses) == (2, 5)
+    assert (account.cost, account.currency) == (Decimal("4.75"), "CNY")
+    assert account.rows_written == 6
+    assert "9 rows read, 2 rejected; 4 looks known before, 6 to make" in str(account)
+    assert "5 uses, 4.75 CNY" in str(account)
+
+
+def test_an_account_is_kept_with_its_run(engine: Engine, settings: Settings, keys: list[str]) -> None:
+    account = close_run(engine, settings, RUN)
+    with engine.connect() as connection:
+        run = connection.execute(select(runs)).one()
+    assert run.ended_at is not None
+    assert run.summary == account.as_json()
+    assert run.summary["cost"] == "4.75"
+
+
+def test_accounting_again_changes_no_row_and_no_count(
+    engine: Engine, settings: Settings, keys: list[str]
+) -> None:
+    first = close_run(engine, settings, RUN)
+    with engine.connect() as connection:
+        before = connection.execute(text("SELECT * FROM catalogue ORDER BY sku")).all()
+    assert close_run(engine, settings, RUN) == replace(first, rows_written=0)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT * FROM catalogue ORDER BY sku")).all() == before
+
+
+def test_looks_that_another_run_carries_are_counted_apart(
+    engine: Engine, settings: Settings, keys: list[str]
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            insert(runs).values(id="dag/later", export="e.csv", export_date="2026-11-21", rows_read=3)
+        )
+        for key in keys[3:5]:
+            connection.execute(insert(run_looks).values(run_id="dag/later", look_key=key))
+    account = close_run(engine, settings, "dag/later")
+    assert (account.looks, account.elsewhere, account.uses) == ({}, 2, 0)
+    assert "2 carried by another run" in str(account)
+    judge(account, settings.account)  # they are the other run's to answer for
+
+
+def test_garments_that_the_catalogue_does_not_list_are_told(
+    engine: Engine, settings: Settings, keys: list[str]
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM catalogue WHERE sku IN ('sku-0', 'sku-5')"))
+    account = close_run(engine, settings, RUN)
+    assert (account.unlisted, account.rows_written) == (2, 4)
+    assert "2 garments have no row in the catalogue" in str(account)
+
+
+def test_a_run_that_was_never_planned_has_no_account(engine: Engine, settings: Settings) -> None:
+    with pytest.raises(LookupError, match="no run dag/never"):
+        close_run(engine, settings, "dag/never")
+
+
+def test_a_catalogue_that_lacks_a_column_is_named(
+    engine: Engine, settings: Settings, keys: list[str]
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE catalogue DROP COLUMN picture_url"))
+    with pytest.raises(CatalogueError, match="picture_url"):
+        close_run(engine, settings, RUN)
+
+
+@pytest.mark.parametrize(
+    ("changes", "min_success"),
+    [
+        ({}, 0.5),  # nothing new
+        ({"rows": 0}, 0.5),
+        ({"elsewhere": 5}, 1.0),
+        ({"rejected_rows": 9}, 0.5),
+        ({"looks": {"PUBLISHED": 5, "FAILED": 5}}, 0.5),
+        ({"looks": {"PUBLISHED": 1, "IN_DOUBT": 99}}, 0.0),
+        ({"looks": {"PUBLISHED": 7}}, 1.0),
+    ],
+    ids=str,
+)
+def test_a_run_is_green_when_enough_succeeded(changes: dict[str, object], min_success: float) -> None:
+    judge(account_of(**changes), AccountSettings(min_success=min_success))
+
+
+@pytest.mark.parametrize(
+    ("changes", "min_success", "words"),
+    [
+        ({"looks": {"FAILED": 3}}, 0.5, "0 of 3 looks"),
+        ({"looks": {"SUBMITTED": 1}}, 0.0, "0 of 1 looks"),
+        ({"looks": {"PLANNED": 2}}, 0.0, "0 of 2 looks"),
+        ({"looks": {"PUBLISHED": 4, "FAILED": 5}}, 0.5, "4 of 9 looks"),
+        ({"looks": {"PUBLISHED": 99, "REVIEW": 1}}, 1.0, "min_success = 1"),
+        ({"rejected_rows": 10}, 0.0, "every row of the export was rejected (10)"),
+    ],
+    ids=str,
+)
+def test_a_run_is_red_when_too_little_succeeded(
+    changes: dict[str, object], min_success: float, words: str
+) -> None:
+    account = account_of(**changes)
+    with pytest.raises(RunFailedError) as caught:
+        judge(account, AccountSettings(min_success=min_success))
+    assert words in str(caught.value)
+    assert str(account) in str(caught.value)

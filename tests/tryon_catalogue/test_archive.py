@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+from airflow.sdk.io import attach
+from fsspec.implementations.memory import MemoryFileSystem
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tryon_catalogue.archive import Archive, PictureName
+from tryon_catalogue.fetch import Fetched
+from tryon_catalogue.settings import ArchiveSettings
+
+KEY = "0123456789abcdef" * 4
+LONGEST_FILE_NAME = 255  # bytes, of the file systems in use
+
+
+def picture(content: bytes = b"picture", kind: str = "JPEG") -> Fetched:
+    return Fetched(content, hashlib.sha256(content).hexdigest(), kind, 1, 1)
+
+
+def name(collection: str = "autumn", sku: str = "A-1", model: str = "anna", number: int = 0) -> PictureName:
+    return PictureName(collection, sku, model, KEY, number)
+
+
+def archive(folder: Path | str, public_url: str | None = None) -> Archive:
+    return Archive(ArchiveSettings(path=str(folder), public_url=public_url))
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_name_tells_collection_sku_model_and_number(tmp_path: Path) -> None:
+    place = archive(tmp_path).put(name(number=1), picture(kind="PNG"))
+    assert files(tmp_path) == ["autumn/A-1/anna-0123456789-2.png"]
+    assert place.path == place.url == str(tmp_path / "autumn/A-1/anna-0123456789-2.png")
+    assert Path(place.path).read_bytes() == b"picture"
+
+
+def test_letters_of_every_script_and_case_stay_in_names() -> None:
+    assert name("2026 秋季", "上衣/A1", "小美").relative("jpg") == "2026-秋季/上衣-A1/小美-0123456789-1.jpg"
+    assert name("Été", "straße").relative("jpg").startswith("Été/straße/")
+
+
+def test_what_is_missing_has_a_name_all_the_same() -> None:
+    assert name("", "...", "").relative("jpg") == "no-collection/sku/model-0123456789-1.jpg"
+
+
+@given(collection=st.text(max_size=400), sku=st.text(max_size=400), model=st.text(max_size=400))
+def test_no_text_leads_out_of_the_archive_or_to_a_name_that_is_too_long(
+    collection: str, sku: str, model: str
+) -> None:
+    parts = name(collection, sku, model).relative("jpg").split("/")
+    assert len(parts) == 3
+    for part in parts:
+        assert part.strip(". ") == part != ""
+        assert len(part.encode()) < LONGEST_FILE_NAME
+        assert "\0" not in part
+
+
+@pytest.mark.parametrize("sku", ["../../etc/passwd", "..", "/etc/passwd", "a/../../b", "..\\..\\b", "~root"])
+def test_a_sku_is_never_a_way_out(tmp_path: Path, sku: str) -> None:
+    folder = tmp_path / "archive"
+    archive(folder).put(name(sku=sku), picture())
+    assert len(files(folder)) == len(files(tmp_path)) == 1
+
+
+def test_very_long_names_fit_the_file_system(tmp_path: Path) -> None:
+    archive(tmp_path).put(name("界" * 300, "𠀀" * 300, "𠀀" * 300), picture())
+    assert len(files(tmp_path)) == 1
+
+
+def test_the_same_picture_again_leaves_one_file(tmp_path: Path) -> None:
+    first = archive(tmp_path).put(name(), picture())
+    assert archive(tmp_path).put(name(), picture()) == first
+    assert len(files(tmp_path)) == 1
+
+
+def test_a_picture_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Path(archive(tmp_path).put(name(), picture(b"old")).path)
+
+    def full(_: int) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="no space"):
+            archive(tmp_path).put(name(), picture(b"new"))
+    assert place.read_bytes() == b"old"
+    assert len(files(tmp_path)) == 1
+    with place.open("rb") as reader:  # whoever has the old one open reads it to its end
+        archive(tmp_path).put(name(), picture(b"new"))
+        assert reader.read() == b"old"
+    assert place.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("base", ["https://cdn.example/tryon", "https://cdn.example/tryon/"])
+def test_the_public_address_is_quoted(tmp_path: Path, base: str) -> None:
+    url = archive(tmp_path, base).put(name("秋", "50%_off"), picture()).url
+    assert url == "https://cdn.example/tryon/%E7%A7%8B/50-_off/anna-0123456789-1.jpg"
+
+
+def test_a_file_url_names_a_folder(tmp_path: Path) -> None:
+    place = archive(f"file://{tmp_path}").put(name(), picture())
+    assert Path(place.path).is_relative_to(tmp_path)
+    assert len(files(tmp_path)) == 1
+
+
+def test_object_storage_takes_pictures_and_its_connection_is_not_shown() -> None:
+    storage = MemoryFileSystem()
+    attach(protocol="memory", conn_id="shop_archive", fs=storage)
+    settings = ArchiveSettings(path="memory://bucket/tryon/", conn_id="shop_archive")
+    place = Archive(settings).put(name("秋"), picture())
+    assert place.path == place.url == "memory://bucket/tryon/秋/A-1/anna-0123456789-1.jpg"
+    assert Archive(settings).put(name("秋"), picture()) == place
+    found = storage.find("/")
+    assert [path.lstrip("/") for path in found] == ["bucket/tryon/秋/A-1/anna-0123456789-1.jpg"]
+    assert storage.cat(found[0]) == b"picture"

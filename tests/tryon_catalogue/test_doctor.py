@@ -1,0 +1,199 @@
+"""What the doctor says of each thing, right and wrong: a real database, a real stand-in vendor, real files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, make_url, text
+
+from tests.tryon_catalogue.vendor import connection_to, open_vendor
+from tryon_catalogue.doctor import examine
+from tryon_sandbox.server import RunningSandbox
+
+EXPORT = "sku,category,image_url,title,collection,pants_url,mask_url,model_url\n"
+GOOD_ROW = "1,shirt,https://pictures.example/1.png,Shirt,autumn,,,\n"
+BAD_ROW = "2,shirt,,Shirt without a picture,autumn,,,\n"
+
+
+@pytest.fixture(scope="module")
+def vendor() -> Iterator[RunningSandbox]:
+    """A stand-in vendor for all tests here: nobody changes it."""
+    with open_vendor() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def healthy(
+    engine: Engine,
+    catalogue_database_url: str,
+    settings_file: Path,
+    vendor: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """Everything in order; gives the folder with the settings and the export."""
+    url = make_url(catalogue_database_url)
+    database = {
+        "conn_type": "postgres",
+        "host": url.query["host"],
+        "login": url.username,
+        "schema": url.database,
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_CATALOGUE_DB", json.dumps(database))
+    monkeypatch.setenv("AIRFLOW_CONN_DAMO_TRYON", connection_to(vendor))
+    monkeypatch.setenv("TRYON_SETTINGS", str(settings_file))
+    export = settings_file.parent / "export.csv"
+    export.write_text(EXPORT + GOOD_ROW + BAD_ROW)
+    monkeypatch.setenv("TRYON_EXPORT__PATH", str(export))
+    return settings_file.parent
+
+
+def findings(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """Let the doctor look; gives what it said of each thing, beginning with ok or NOT."""
+    examine()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line[:4] in {"ok  ", "NOT "}]
+    return {line[4:20].strip(): f"{line[:4].strip()} {line[20:]}" for line in lines}
+
+
+def test_when_all_is_right_each_line_says_what_was_found(
+    healthy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert examine() is True
+    capsys.readouterr()
+
+    found = findings(capsys)
+
+    assert found["settings"] == "ok 2 models, 2 casting rules"
+    assert found["database"].startswith("ok PostgreSQL 18")
+    assert found["ledger"].startswith("ok at revision 0001")
+    assert found["catalogue table"].startswith("ok catalogue has the columns picture_url, ")
+    assert found["vendor"].startswith("ok The vendor answered and accepted the credentials")
+    assert found["export"].endswith("of the first 2 rows 1 can be used")
+    assert found["archive"] == f"ok {healthy / 'archive'} can be written to"
+
+
+def test_settings_that_cannot_be_right_end_the_examination(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRYON_PRICE__USE", "gram")
+    assert examine() is False
+    said = capsys.readouterr().out
+    assert said.startswith("NOT settings")
+    assert "price.use" in said.lower() or "PRICE__USE" in said
+    assert "database" not in said
+
+
+def test_without_a_database_the_rest_is_looked_at_all_the_same(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_CATALOGUE_DB", "postgresql://shop:secret@127.0.0.1:1/shop")
+    found = findings(capsys)
+    assert found["database"].startswith("NOT the connection catalogue_db leads to no database (")
+    assert found["database"].endswith("correct its host, port and login")
+    assert "secret" not in str(found)
+    for name in ("ledger", "catalogue table"):
+        assert found[name] == "NOT cannot be looked at before the database is right"
+    assert found["vendor"].startswith("ok")
+
+
+def test_a_missing_connection_is_told_with_the_two_ways_to_add_it(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_CATALOGUE_DB")
+    monkeypatch.delenv("AIRFLOW_CONN_DAMO_TRYON")
+    found = findings(capsys)
+    assert "there is no Airflow connection catalogue_db" in found["database"]
+    assert "AIRFLOW_CONN_CATALOGUE_DB" in found["database"]
+    assert found["vendor"].startswith("NOT")
+    assert "damo_tryon" in found["vendor"]
+
+
+def test_a_ledger_without_tables_is_told_to_be_made(
+    healthy: Path, engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA tryon CASCADE"))
+    found = findings(capsys)
+    assert found["ledger"].startswith("NOT its tables are at revision None, 0001")
+    assert found["ledger"].endswith("run `tryon init`")
+
+
+def test_a_column_that_the_shop_lacks_is_named(
+    healthy: Path, engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE catalogue DROP COLUMN tryon_detail"))
+    assert "the table catalogue has no column tryon_detail" in findings(capsys)["catalogue table"]
+
+
+def test_a_table_that_is_not_there_is_named(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRYON_CATALOGUE__TABLE", "wares")
+    assert "there is no table wares" in findings(capsys)["catalogue table"]
+
+
+def test_a_vendor_that_does_not_know_the_appcode_is_told_without_the_appcode(
+    healthy: Path, vendor: RunningSandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = {"conn_type": "damo_tryon", "host": vendor.url, "password": "mistyped-code"}
+    monkeypatch.setenv("AIRFLOW_CONN_DAMO_TRYON", json.dumps(wrong))
+    found = findings(capsys)["vendor"]
+    assert found.startswith("NOT")
+    assert "AppCode" in found
+    assert "mistyped-code" not in found
+
+
+def test_a_vendor_that_nobody_answers_for_is_told(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = {"conn_type": "damo_tryon", "host": "http://127.0.0.1:1", "password": "code"}
+    monkeypatch.setenv("AIRFLOW_CONN_DAMO_TRYON", json.dumps(nobody))
+    assert findings(capsys)["vendor"].startswith("NOT")
+
+
+def test_an_export_that_is_not_there_is_told_with_its_path(
+    healthy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (healthy / "export.csv").unlink()
+    found = findings(capsys)["export"]
+    assert found.startswith("NOT")
+    assert str(healthy / "export.csv") in found
+
+
+def test_an_export_without_rows_is_told(healthy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (healthy / "export.csv").write_text(EXPORT)
+    assert findings(capsys)["export"].endswith("has no rows: nothing would be made")
+
+
+def test_an_export_of_which_no_row_can_be_used_is_told_with_the_first_reason(
+    healthy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (healthy / "export.csv").write_text(EXPORT + BAD_ROW)
+    found = findings(capsys)["export"]
+    assert found.startswith("NOT")
+    assert "none of the first 1 rows can be used. Line 2: The row has no image_url" in found
+
+
+def test_an_export_without_a_named_column_is_told_with_the_column(
+    healthy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (healthy / "export.csv").write_text("style,category,image_url\n1,shirt,https://pictures.example/1.png\n")
+    found = findings(capsys)["export"]
+    assert found.startswith("NOT")
+    assert "sku" in found
+
+
+def test_an_archive_that_is_a_file_is_told(healthy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (healthy / "archive").write_text("not a folder")
+    found = findings(capsys)["archive"]
+    assert found == f"NOT {healthy / 'archive'} is a file, where a folder is to be: set [archive] path"
+
+
+def test_a_bucket_is_taken_at_its_word(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRYON_ARCHIVE__PATH", "s3://shop-archive/tryon")
+    assert findings(capsys)["archive"].startswith("ok s3://shop-archive/tryon")

@@ -1,0 +1,59 @@
+"""The pool in a real Airflow's metadata database."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from tryon_catalogue.local.postgres import LocalPostgres
+from tryon_catalogue.pool import PoolError, make_pool
+from tryon_catalogue.settings import BatchSettings
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def airflow_database(postgres: LocalPostgres) -> Iterator[str]:
+    """The URL of an empty database for Airflow."""
+    yield postgres.create_database("airflow_for_the_pool")
+    postgres.drop_database("airflow_for_the_pool")
+
+
+@pytest.fixture
+def airflow(airflow_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An Airflow that has its database and nothing else; gives the URL."""
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", airflow_database)
+    return airflow_database
+
+
+def test_the_pool_is_made_and_later_changed_to_what_the_settings_say(airflow: str) -> None:
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+
+    for slots in (16, 32):
+        make_pool(BatchSettings(pool="damo_tryon", pool_slots=slots))
+
+    with create_engine(airflow).connect() as connection:
+        found = connection.execute(
+            text("SELECT slots, include_deferred FROM slot_pool WHERE pool = 'damo_tryon'")
+        ).all()
+    assert found == [(32, True)]
+
+
+def test_an_airflow_without_its_database_is_told_with_its_own_words(
+    airflow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "postgresql+psycopg2://shop:secret@127.0.0.1:1/x"
+    )
+    with pytest.raises(PoolError) as caught:
+        make_pool(BatchSettings())
+    assert "OperationalError" in str(caught.value)
+    assert "`airflow db check`" in str(caught.value)
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select, text, update
+
+from damo_tryon.hooks import DamoTryOnHook
+from tests.tryon_catalogue.airflow_context import context, set_scene
+from tests.tryon_catalogue.helpers import quick_gate, states
+from tests.tryon_catalogue.vendor import Website, open_vendor, open_website
+from tryon_catalogue import tasks
+from tryon_catalogue.catalogue import CatalogueError
+from tryon_catalogue.exports import ExportMissingError
+from tryon_catalogue.ledger.journal import load_batch
+from tryon_catalogue.ledger.moves import Mover
+from tryon_catalogue.ledger.tables import looks, runs, submissions
+from tryon_catalogue.publishing import PublishError
+from tryon_catalogue.run_errors import RunFailedError
+from tryon_catalogue.settings import Price
+from tryon_catalogue.submission import submit_batch
+from tryon_sandbox.server import RunningSandbox
+
+HEADER = "sku,title,collection,category,image_url,pants_url,mask_url,model_url\n"
+InContext = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def website() -> Iterator[Website]:
+    with open_website() as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def vendor() -> Iterator[RunningSandbox]:
+    with open_vendor() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def in_context(
+    engine: Engine,
+    settings_file: Path,
+    vendor: RunningSandbox,
+    website: Website,
+    monkeypatch: pytest.MonkeyPatch,
+) -> InContext:
+    """Stand in a task of the run ``dag/night``; ``in_context(**changes)`` changes what it finds around it."""
+    vendor.set_faults()
+    set_scene(monkeypatch, settings_file, engine, vendor, website)
+    exports = settings_file.parent / "exports"
+    exports.mkdir()
+    rows = "".join(f"sku-{n},,autumn,shirt,{website.url}/top-{n}.png,,,\n" for n in range(3))
+    (exports / "2026-11-20.csv").write_text(f"{HEADER}{rows}bad,,autumn,shirt,,,,\n")
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO catalogue (sku) VALUES ('sku-0'), ('sku-1'), ('sku-2'), ('bad')")
+        )
+
+    def stand(**changes: Any) -> None:
+        monkeypatch.setattr(tasks, "get_current_context", lambda: context(**changes))
+
+    stand()
+    return stand
+
+
+def send(engine: Engine, batch_id: int) -> None:
+    """Submit a batch and wait until the vendor has ended it."""
+    batch = load_batch(engine, batch_id)
+    hook = DamoTryOnHook()
+    submit_batch(engine, hook.submit, batch, Mover(batch.run_id), Price(), gate=quick_gate(engine))
+    with engine.connect() as connection:
+        keys = connection.execute(select(submissions.c.result_key)).scalars().all()
+    for key in keys:
+        while not hook.query(key).ended:
+            pass
+
+
+def test_a_run_is_known_by_its_dag_and_its_run_id() -> None:
+    assert tasks.run_id_of(context(run_id="manual__1")) == "dag/manual__1"
+    assert tasks.mover_of(context(try_number=3)) == Mover("dag/night", 3)
+
+
+def test_a_run_reads_the_export_of_its_logical_date() -> None:
+    assert tasks.export_date_of(context()) == date(2026, 11, 20)
+
+
+def test_a_run_without_a_logical_date_reads_the_export_of_its_day() -> None:
+    pressed = datetime(2026, 12, 1, 13, 30, tzinfo=UTC)
+    assert tasks.export_date_of(context(logical_date=None, run_after=pressed)) == date(2026, 12, 1)
+
+
+def test_planning_gives_the_batches_of_the_dates_export(engine: Engine, in_context: InContext) -> None:
+    planned = tasks.plan()
+    assert len(planned) == 1
+    assert tasks.plan() == planned
+    assert states(engine) == ["PLANNED"] * 3
+    with engine.connect() as connection:
+        run = connection.execute(select(runs)).one()
+    assert (run.id, run.export_date, run.rows_read) == ("dag/night", date(2026, 11, 20), 4)
+
+
+def test_a_person_can_name_another_export(
+    engine: Engine, in_context: InContext, tmp_path: Path, website: Website
+) -> None:
+    file = tmp_path / "some.csv"
+    file.write_text(f"{HEADER}sku-9,,autumn,shirt,{website.url}/top-9.png,,,\n")
+    in_context(export=str(file))
+    assert len(tasks.plan()) == 1
+    assert len(states(engine)) == 1
+
+
+def test_a_missing_export_is_told(in_context: InContext) -> None:
+    in_context(logical_date=datetime(2026, 11, 19, tzinfo=UTC))
+    with pytest.raises(ExportMissingError, match=r"2026-11-19\.csv"):
+        tasks.plan()
+
+
+def test_a_catalogue_that_is_not_as_the_settings_say_stops_the_run_before_it_is_planned(
+    engine: Engine, in_context: InContext
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE catalogue DROP COLUMN tryon_status"))
+    with pytest.raises(CatalogueError, match="tryon_status"):
+        tasks.plan()
+    assert states(engine) == []
+
+
+def test_publishing_gives_counts_and_nothing_else(engine: Engine, in_context: InContext) -> None:
+    (batch_id,) = tasks.plan()
+    assert tasks.publish(batch_id) == {"published": 0, "failed": 0, "waiting": 0}
+    send(engine, batch_id)
+    assert tasks.publish(batch_id) == {"published": 3, "failed": 0, "waiting": 0}
+    assert tasks.publish(batch_id) == {"published": 0, "failed": 0, "waiting": 0}
+
+
+def test_what_could_not_be_published_fails_the_task_and_names_each_look(
+    engine: Engine, in_context: InContext, vendor: RunningSandbox
+) -> None:
+    (batch_id,) = tasks.plan()
+    send(engine, batch_id)
+    vendor.set_faults({"kind": "expire_early", "times": None})
+    with pytest.raises(PublishError) as caught:
+        tasks.publish(batch_id)
+    assert "3 could not be published" in str(caught.value)
+    assert [sku for sku in ("sku-0", "sku-1", "sku-2") if sku not in str(caught.value)] == []
+    vendor.set_faults()
+    assert tasks.publish(batch_id)["published"] == 3
+
+
+def test_an_account_is_green_with_its_counts(engine: Engine, in_context: InContext) -> None:
+    (batch_id,) = tasks.plan()
+    send(engine, batch_id)
+    tasks.publish(batch_id)
+    counts = tasks.account()
+    assert (counts["looks"], counts["rows"], counts["rejected_rows"]) == ({"PUBLISHED": 3}, 4, 1)
+    assert all(isinstance(value, str | int | dict) for value in counts.values())
+
+
+def test_an_account_of_too_little_is_red_and_kept(engine: Engine, in_context: InContext) -> None:
+    tasks.plan()
+    with engine.begin() as connection:
+        connection.execute(update(looks).values(state="REJECTED", reason="refused"))
+    with pytest.raises(RunFailedError, match="0 of 3 looks"):
+        tasks.account()
+    with engine.connect() as connection:
+        assert connection.execute(select(runs.c.summary)).scalar_one()["looks"] == {"REJECTED": 3}
