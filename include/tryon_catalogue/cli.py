@@ -6,6 +6,7 @@ Each command imports what it needs when it runs, so that ``tryon --help`` answer
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -206,6 +207,7 @@ def _ledger(*, made: bool = True) -> Iterator[tuple[Settings, Engine]]:
 
     from tryon_catalogue.ledger.database import engine_from_connection, revisions  # noqa: PLC0415  # heavy
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # how it looks up the revision helps nobody here
     settings = load_settings()
     conn_id, schema = settings.catalogue.conn_id, settings.ledger.schema_name
     try:

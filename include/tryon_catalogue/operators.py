@@ -29,8 +29,7 @@ from damo_tryon.errors import (
     ThrottledError,
     TryOnError,
 )
-from damo_tryon.hooks import DEFAULT_CONN_ID, ONCE, DamoTryOnHook
-from damo_tryon.names import XCOM_CONN_ID
+from damo_tryon.names import DEFAULT_CONN_ID, XCOM_CONN_ID
 from damo_tryon.operators import TryOnResultsLink
 from damo_tryon.sensors import OnAllFailed, TryOnResultSensor
 from tryon_catalogue.ledger.errors import BusyError, StoppedError
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from damo_tryon.contract import Answer, FitType, TryOnTask
+    from damo_tryon.hooks import DamoTryOnHook
     from damo_tryon.submitting import Send
 
 log = logging.getLogger(__name__)
@@ -94,6 +94,7 @@ class SubmitBatchOperator(BaseOperator):
     def execute(self, context: Context) -> list[str]:
         """Submit, and return the result keys that are not collected yet, for the page of results."""
         # Heavy imports wait until the task runs: the DAG file imports this module each time it is parsed.
+        from damo_tryon.hooks import ONCE, DamoTryOnHook  # noqa: PLC0415
         from tryon_catalogue.ledger.gate import Gate  # noqa: PLC0415
         from tryon_catalogue.ledger.journal import load_batch  # noqa: PLC0415
         from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415

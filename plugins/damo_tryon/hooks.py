@@ -44,9 +44,8 @@ from damo_tryon.errors import (
     TryOnError,
     UnknownResultKeyError,
 )
+from damo_tryon.names import DEFAULT_CONN_ID
 from damo_tryon.transport import Attempt, apost, new_session, post, shared_session
-
-DEFAULT_CONN_ID: Final = "damo_tryon"
 
 _TEST_RESULT_KEY: Final = "airflow-connection-test"
 """Not a key the vendor hands out, so a query for it can only be answered that there is no such record."""

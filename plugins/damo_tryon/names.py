@@ -1,12 +1,14 @@
-"""Names that the submit task and the results page have to agree on.
+"""Names that hook, operator, sensor and results page have to agree on.
 
-Kept apart because every Airflow process loads the page's plugin, and this is all it needs of the operator.
+Kept apart because DAG files and every Airflow process read them, and the hook brings two HTTP libraries along.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+DEFAULT_CONN_ID: Final = "damo_tryon"
+"""The Airflow connection that is used when none is named."""
 RESULTS_PATH: Final = "/damo-tryon"
 """Where the API server serves the pages of ``damo_tryon.results_page``."""
 XCOM_REFUSED: Final = "refused"

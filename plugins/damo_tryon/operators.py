@@ -28,16 +28,17 @@ from damo_tryon.errors import (
     PackageUsedUpError,
     TryOnError,
 )
-from damo_tryon.hooks import DEFAULT_CONN_ID, DamoTryOnHook
 from damo_tryon.inputs import fit_type_in, inference_num_in, tasks_in
 from damo_tryon.journal import Journal, TaskStateJournal
-from damo_tryon.names import RESULTS_PATH, XCOM_CONN_ID, XCOM_IN_DOUBT, XCOM_REFUSED
+from damo_tryon.names import DEFAULT_CONN_ID, RESULTS_PATH, XCOM_CONN_ID, XCOM_IN_DOUBT, XCOM_REFUSED
 from damo_tryon.submitting import Accepted, InDoubt, Outcome, Refused, outcomes, remembered
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.definitions.xcom_arg import XComArg
     from airflow.sdk.types import TaskInstanceKey
+
+    from damo_tryon.hooks import DamoTryOnHook
 
 SUBMIT_RETRY_POLICY: Final = ExceptionRetryPolicy(
     [
@@ -213,6 +214,8 @@ class TryOnSubmitOperator(BaseOperator):
     @cached_property
     def hook(self) -> DamoTryOnHook:
         """The vendor, through the connection ``conn_id``."""
+        from damo_tryon.hooks import DamoTryOnHook  # noqa: PLC0415  # brings two HTTP libraries along, which DAG files need not read
+
         return DamoTryOnHook(self.conn_id)
 
     def execute(self, context: Context) -> list[str]:

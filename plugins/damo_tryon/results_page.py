@@ -31,9 +31,9 @@ from sqlalchemy.orm import Session
 
 from damo_tryon.contract import SubTask, SubTaskStatus, url_problem
 from damo_tryon.errors import MalformedRequestError, TryOnError
-from damo_tryon.hooks import DEFAULT_CONN_ID, DamoTryOnHook
+from damo_tryon.hooks import DamoTryOnHook
 from damo_tryon.inputs import keys_in
-from damo_tryon.names import XCOM_CONN_ID
+from damo_tryon.names import DEFAULT_CONN_ID, XCOM_CONN_ID
 
 PAGE_SIZE: Final = 20
 """Submissions shown on one page: each is one query to the vendor."""

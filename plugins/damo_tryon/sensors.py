@@ -27,8 +27,8 @@ from damo_tryon.errors import (
     ResultTimeoutError,
     TryOnError,
 )
-from damo_tryon.hooks import DEFAULT_CONN_ID, ONCE, DamoTryOnHook
 from damo_tryon.inputs import keys_in
+from damo_tryon.names import DEFAULT_CONN_ID
 from damo_tryon.triggers import FIRST_POLL_AFTER, TryOnResultTrigger
 from damo_tryon.watching import Reason, ResultEvent, Watch
 
@@ -168,6 +168,8 @@ class TryOnResultSensor(BaseSensorOperator):
         """Look at the submissions in order, up to the first that has not ended: that is enough to know."""
         del context
         watch = self._watching()
+        from damo_tryon.hooks import ONCE, DamoTryOnHook  # noqa: PLC0415  # brings two HTTP libraries along, which DAG files need not read
+
         hook = DamoTryOnHook(self.conn_id, retry=ONCE)  # the next look is the retry
         while pending := watch.pending:
             try:

@@ -19,7 +19,6 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from damo_tryon.contract import Answer
 from damo_tryon.errors import ThrottledError, TryOnError
-from damo_tryon.hooks import DamoTryOnHook
 from damo_tryon.watching import ResultEvent, Watch
 
 FIRST_POLL_AFTER: Final = 5.0
@@ -121,6 +120,8 @@ class TryOnResultTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll inside this one loop and fire once. Deferring again for each poll would leak file handles."""
+        from damo_tryon.hooks import DamoTryOnHook  # noqa: PLC0415  # brings two HTTP libraries along, which DAG files need not read
+
         hook = DamoTryOnHook(self.conn_id)
         event = await self._wait(hook.async_query)
         payload = event.model_dump(mode="json")

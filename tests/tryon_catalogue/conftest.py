@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, insert, text, update
+
+from tests.tryon_catalogue.helpers import PlanBatch
 from tryon_catalogue.ledger.database import engine_for, migrate
 from tryon_catalogue.ledger.journal import Batch
 from tryon_catalogue.ledger.tables import batches, garment_looks, looks, run_looks, runs
 from tryon_catalogue.looks import Look
 from tryon_catalogue.settings import Settings, load_settings
-
-from tests.tryon_catalogue.helpers import PlanBatch
 
 SHOP_TABLE = """
 CREATE TABLE catalogue (

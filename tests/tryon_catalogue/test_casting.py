@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from damo_tryon.contract import FitType
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+
+from damo_tryon.contract import FitType
 from tryon_catalogue.casting import cast
 from tryon_catalogue.exports import Garment, Rejection, Rule
 from tryon_catalogue.looks import Look

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, make_url, select
 
 from damo_tryon.contract import Answer, FitType, TryOnTask
 from damo_tryon.errors import CredentialsError, OutcomeUnknownError
@@ -42,9 +43,16 @@ def tryon(settings_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 @pytest.fixture
 def url(catalogue_database_url: str) -> str:
-    """The Airflow connection of the test's database, as an address."""
-    _, _, rest = catalogue_database_url.partition("://")
-    return f"postgresql://{rest}"
+    """The Airflow connection of the test's database."""
+    address = make_url(catalogue_database_url)
+    return json.dumps(
+        {
+            "conn_type": "postgres",
+            "host": address.host or address.query["host"],
+            "login": address.username,
+            "schema": address.database,
+        }
+    )
 
 
 def no_answer(tasks: Sequence[TryOnTask], fit_type: FitType, inference_num: int) -> Answer:

@@ -22,9 +22,10 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from airflow.sdk import ObjectStoragePath
-from damo_tryon.contract import url_problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from damo_tryon.contract import url_problem
 from tryon_catalogue import _export_text
 from tryon_catalogue.exports import (
     _PLAIN_URL,

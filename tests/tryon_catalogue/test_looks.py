@@ -6,9 +6,10 @@ import dataclasses
 import hashlib
 
 import pytest
-from damo_tryon.contract import FitType
 from hypothesis import given
 from hypothesis import strategies as st
+
+from damo_tryon.contract import FitType
 from tryon_catalogue.looks import MOVES, Look, LookState, identity, look_key
 
 ANNA = "https://images.example.com/anna.jpg"

@@ -26,6 +26,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 SCHEMA = "tryon"
 metadata = MetaData(schema=SCHEMA)
+# Digits need no language's order, and comparing without one is several times faster.
+KEY = CHAR(64, collation="C")
 
 
 runs = Table(
@@ -55,7 +57,7 @@ batches = Table(
 looks = Table(
     "looks",
     metadata,
-    Column("key", CHAR(64), primary_key=True),
+    Column("key", KEY, primary_key=True),
     Column("fit_type", Text, nullable=False),
     Column("inference_num", SmallInteger, nullable=False),
     Column("model", Text, nullable=False, doc="roster name; empty when the export named the picture"),
@@ -86,7 +88,7 @@ look_moves = Table(
     "look_moves",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("look_key", CHAR(64), nullable=False, doc="only the triggers of looks write here"),
+    Column("look_key", KEY, nullable=False, doc="only the triggers of looks write here"),
     Column("from_state", Text),
     Column("to_state", Text, nullable=False),
     Column("moved_at", DateTime(timezone=True), nullable=False),
@@ -150,14 +152,14 @@ submission_looks = Table(
     metadata,
     Column("submission_id", BigInteger, ForeignKey(submissions.c.id), primary_key=True),
     Column("position", SmallInteger, primary_key=True, doc="place in the vendor's task_list, from 0"),
-    Column("look_key", CHAR(64), ForeignKey(looks.c.key), nullable=False),
+    Column("look_key", KEY, ForeignKey(looks.c.key), nullable=False),
 )
 
 run_looks = Table(
     "run_looks",
     metadata,
-    Column("run_id", Text, ForeignKey(runs.c.id), primary_key=True),
-    Column("look_key", CHAR(64), ForeignKey(looks.c.key), primary_key=True),
+    Column("run_id", Text, primary_key=True),
+    Column("look_key", KEY, ForeignKey(looks.c.key), primary_key=True),
 )
 
 garment_looks = Table(
@@ -165,11 +167,11 @@ garment_looks = Table(
     metadata,
     Column("sku", Text, primary_key=True),
     Column("position", SmallInteger, primary_key=True, doc="place among the looks of the garment, from 0"),
-    Column("look_key", CHAR(64), ForeignKey(looks.c.key), nullable=False),
+    Column("look_key", KEY, ForeignKey(looks.c.key), nullable=False),
     Column("title", Text, nullable=False),
     Column("collection", Text, nullable=False),
     Column("export_date", Date, nullable=False, doc="the newest export that said so"),
-    Column("run_id", Text, ForeignKey(runs.c.id), nullable=False),
+    Column("run_id", Text, nullable=False),
     Column("written_state", Text, doc="the look's state that the catalogue row was last written with"),
 )
 
@@ -189,7 +191,7 @@ rejections = Table(
 pictures = Table(
     "pictures",
     metadata,
-    Column("look_key", CHAR(64), ForeignKey(looks.c.key), primary_key=True),
+    Column("look_key", KEY, ForeignKey(looks.c.key), primary_key=True),
     Column("number", SmallInteger, primary_key=True, doc="place among the look's pictures, from 0"),
     Column("path", Text, nullable=False),
     Column("url", Text, nullable=False, doc="what the catalogue shows"),

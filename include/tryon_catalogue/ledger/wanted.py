@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CHAR, BigInteger, Column, MetaData, SmallInteger, Table, Text, text
+from sqlalchemy import BigInteger, Column, MetaData, SmallInteger, Table, Text, text
+
+from tryon_catalogue.ledger.tables import KEY
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -23,7 +25,7 @@ WANTED = Table(
     Column("title", Text),
     Column("collection", Text),
     Column("position", BigInteger, doc="in the export"),
-    Column("key", CHAR(64)),
+    Column("key", KEY),
     Column("fit_type", Text),
     Column("inference_num", SmallInteger),
     Column("model", Text),
@@ -39,7 +41,7 @@ WANTED = Table(
 CUT = Table(
     "cut",
     _metadata,
-    Column("key", CHAR(64)),
+    Column("key", KEY),
     Column("fit_type", Text),
     Column("inference_num", SmallInteger),
     Column("place", BigInteger, doc="among the looks of its kind, from 0"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
+
 from tryon_catalogue.ledger.database import engine_for, migrate
 from tryon_catalogue.ledger.tables import metadata
 

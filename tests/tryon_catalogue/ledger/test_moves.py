@@ -5,11 +5,11 @@ import re
 
 from sqlalchemy import Engine, select, text, update
 from sqlalchemy.exc import IntegrityError
+
+from tests.tryon_catalogue.helpers import PlanBatch, some_looks
 from tryon_catalogue.ledger.moves import Mover, move, sources
 from tryon_catalogue.ledger.tables import allowed_moves, look_moves, looks
 from tryon_catalogue.looks import MOVES, LookState
-
-from tests.tryon_catalogue.helpers import PlanBatch, some_looks
 
 BY = Mover("dag/run", 2)
 

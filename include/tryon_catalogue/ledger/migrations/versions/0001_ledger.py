@@ -69,7 +69,7 @@ def upgrade() -> None:
     );
     CREATE INDEX batches_of_run ON batches (run_id);
     CREATE TABLE looks (
-        key char(64) PRIMARY KEY,
+        key char(64) COLLATE "C" PRIMARY KEY,
         fit_type text NOT NULL,
         inference_num smallint NOT NULL CHECK (inference_num BETWEEN 1 AND 4),
         model text NOT NULL,
@@ -97,7 +97,7 @@ def upgrade() -> None:
     INSERT INTO allowed_moves VALUES {moves};
     CREATE TABLE look_moves (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        look_key char(64) NOT NULL, -- no REFERENCES: only the triggers below write here, and checking takes time
+        look_key char(64) COLLATE "C" NOT NULL, -- no REFERENCES: only triggers write here
         from_state text,
         to_state text NOT NULL,
         moved_at timestamptz NOT NULL,
@@ -155,23 +155,25 @@ def upgrade() -> None:
     CREATE TABLE submission_looks (
         submission_id bigint NOT NULL REFERENCES submissions,
         position smallint NOT NULL,
-        look_key char(64) NOT NULL REFERENCES looks,
+        look_key char(64) COLLATE "C" NOT NULL REFERENCES looks,
         PRIMARY KEY (submission_id, position)
     );
     CREATE INDEX submissions_of_look ON submission_looks (look_key);
+    -- Neither names runs as REFERENCES: the plan that writes them has just made the run, and checking it for each of
+    -- a hundred thousand rows takes seconds.
     CREATE TABLE run_looks (
-        run_id text NOT NULL REFERENCES runs,
-        look_key char(64) NOT NULL REFERENCES looks,
+        run_id text NOT NULL,
+        look_key char(64) COLLATE "C" NOT NULL REFERENCES looks,
         PRIMARY KEY (run_id, look_key)
     );
     CREATE TABLE garment_looks (
         sku text NOT NULL,
         position smallint NOT NULL,
-        look_key char(64) NOT NULL REFERENCES looks,
+        look_key char(64) COLLATE "C" NOT NULL REFERENCES looks,
         title text NOT NULL,
         collection text NOT NULL,
         export_date date NOT NULL,
-        run_id text NOT NULL REFERENCES runs,
+        run_id text NOT NULL,
         written_state text,
         PRIMARY KEY (sku, position)
     );
@@ -189,7 +191,7 @@ def upgrade() -> None:
         UNIQUE (run_id, line, rule)
     );
     CREATE TABLE pictures (
-        look_key char(64) NOT NULL REFERENCES looks,
+        look_key char(64) COLLATE "C" NOT NULL REFERENCES looks,
         number smallint NOT NULL,
         path text NOT NULL,
         url text NOT NULL,
