@@ -29,7 +29,7 @@ from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import batches, looks, submission_looks, submissions
 from tryon_catalogue.looks import LookState
 
-LONGEST_NIGHT = 150.0
+LONGEST_NIGHT = 240.0
 MOST_RECOVERIES = 4
 ENDED = ("success", "failed")
 RECOVERY_DAG_ID = "tryon_recover"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, insert, select, text, update
 
 from damo_tryon.contract import Answer, FitType, Submission, TryOnTask
 from damo_tryon.errors import (
@@ -23,7 +23,7 @@ from tests.tryon_catalogue.helpers import PlanBatch, Waits, quick_gate, some_loo
 from tryon_catalogue.doubts import declare_lost, open_doubts
 from tryon_catalogue.ledger.journal import LedgerJournal, doubt_unanswered, planned_looks
 from tryon_catalogue.ledger.moves import Mover
-from tryon_catalogue.ledger.tables import looks, submissions
+from tryon_catalogue.ledger.tables import batches, looks, submissions
 from tryon_catalogue.settings import Price
 from tryon_catalogue.submission import open_result_keys, submit_batch
 
@@ -225,6 +225,27 @@ def test_a_late_refusal_does_not_touch_a_look_that_a_newer_submission_carries(
     submit_once(slow, journal, old)
     assert states(engine) == ["SUBMITTED"] * 2
     assert vendor.calls == 1
+
+
+def test_looks_that_another_run_has_taken_over_are_not_sent(engine: Engine, plan_batch: PlanBatch) -> None:
+    batch, keys = plan_batch(some_looks(10))
+    gate, vendor = quick_gate(engine), Vendor()
+    take_turn = gate.take_turn
+
+    def take_turn_late(run_id: str) -> None:
+        take_turn(run_id)
+        with engine.begin() as connection:  # the batch has been read by now, and not been claimed
+            other = connection.execute(
+                insert(batches)
+                .values(run_id=run_id, fit_type="HALF_BODY", inference_num=1)
+                .returning(batches.c.id)
+            ).scalar_one()
+            connection.execute(update(looks).where(looks.c.key.in_(keys[:3])).values(batch_id=other))
+
+    gate.take_turn = take_turn_late  # type: ignore[method-assign]  # the other run comes at the worst moment
+    submit_batch(engine, vendor.submit, batch, Mover(batch.run_id), PRICE, gate=gate)
+    assert states(engine) == ["PLANNED"] * 3 + ["SUBMITTED"] * 7
+    assert sum(vendor.accepted.values()) == 7
 
 
 def test_uses_are_counted_as_the_price_says(engine: Engine, plan_batch: PlanBatch) -> None:
