@@ -18,7 +18,7 @@ export UV_NO_PROGRESS := 1
 
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
-.PHONY: help install demo test bench lint lock clean
+.PHONY: help install demo test faults bench lint lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -30,6 +30,9 @@ demo: $(STAMP) ## a night from export to pictures, all on this machine (EXIT=1 e
 
 test: $(STAMP) ## run every test (PYTEST_ARGS="-k ledger" passes arguments on)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+faults: $(STAMP) ## run the fault matrix: real processes, killed (about a quarter of an hour)
+	@$(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
 
 bench: $(STAMP) ## measure, and print the table
 	@$(BIN)/python tests/bench/run.py

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.e2e.matrix import DOCUMENT, HEADINGS, MODULES, PROJECT, all_cases, read_lines
+
+pytestmark = pytest.mark.faults
 
 MOST_CHARGES = HEADINGS.index("most charges of one look")
 AFTER = HEADINGS.index("after recovery")

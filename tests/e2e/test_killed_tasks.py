@@ -14,6 +14,8 @@ from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import looks, submissions
 from tryon_catalogue.looks import LookState
 
+pytestmark = pytest.mark.faults
+
 BOOK = CaseBook()
 AT_ONCE = 4
 LOOKS = 10  # as many as one submission carries

@@ -12,6 +12,8 @@ from tests.e2e.world import PUBLISH, World
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.looks import LookState
 
+pytestmark = pytest.mark.faults
+
 BOOK = CaseBook()
 AT_ONCE = 5
 LOOKS = 5

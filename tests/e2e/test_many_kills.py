@@ -12,6 +12,8 @@ from tests.e2e.cases import Case, CaseBook, Expected, Row
 from tests.e2e.waiting import until
 from tests.e2e.world import ENDED, Night, World
 
+pytestmark = pytest.mark.faults
+
 BOOK = CaseBook()
 AT_ONCE = 1
 LOOKS = 500

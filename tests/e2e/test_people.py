@@ -14,6 +14,8 @@ from tryon_catalogue.demo.scene import DAG_ID
 from tryon_catalogue.local.api import RunState
 from tryon_catalogue.looks import LookState
 
+pytestmark = pytest.mark.faults
+
 BOOK = CaseBook()
 AT_ONCE = 3
 LOOKS = 5

@@ -15,6 +15,8 @@ from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.local.postgres import StopMode
 from tryon_catalogue.looks import LookState
 
+pytestmark = pytest.mark.faults
+
 BOOK = CaseBook()
 AT_ONCE = 1
 LOOKS = 20
