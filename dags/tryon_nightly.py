@@ -8,7 +8,7 @@ succeeded; looks in doubt wait for a person (`tryon doubts`).
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from airflow.sdk import (
     CronDataIntervalTimetable,
@@ -22,7 +22,7 @@ from airflow.sdk import (
 )
 
 from tryon_catalogue import tasks
-from tryon_catalogue.groups import PUBLISH_FIRST, SUBMIT_FIRST, collect
+from tryon_catalogue.groups import PUBLISH_FIRST, SUBMIT_FIRST, collect, default_args
 from tryon_catalogue.operators import SubmitBatchOperator
 from tryon_catalogue.run_errors import RunFailedError
 from tryon_catalogue.settings import load_settings
@@ -40,14 +40,7 @@ ACCOUNT_RETRIES = ExceptionRetryPolicy([RetryRule(RunFailedError, RetryAction.FA
     catchup=False,
     doc_md=__doc__,
     tags=["try-on"],
-    default_args={
-        "owner": "catalogue",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=settings.vendor.retry_seconds),
-        "retry_exponential_backoff": True,
-        "max_retry_delay": timedelta(minutes=10),
-        "weight_rule": "absolute",
-    },
+    default_args=default_args(settings),
     params={
         "export": Param(
             None,

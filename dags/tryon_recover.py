@@ -8,12 +8,12 @@ sends nothing to the vendor that costs money, and is over at once when nothing w
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from airflow.sdk import CronTriggerTimetable, dag, task, task_group
 
 from tryon_catalogue import tasks
-from tryon_catalogue.groups import PUBLISH_FIRST, collect
+from tryon_catalogue.groups import PUBLISH_FIRST, collect, default_args
 from tryon_catalogue.settings import load_settings
 
 settings = load_settings()
@@ -31,14 +31,7 @@ PATIENCE_SECONDS = 15 * 60
     is_paused_upon_creation=False,  # it spends nothing, and what is paid for is not to wait for a click
     doc_md=__doc__,
     tags=["try-on"],
-    default_args={
-        "owner": "catalogue",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=settings.vendor.retry_seconds),
-        "retry_exponential_backoff": True,
-        "max_retry_delay": timedelta(minutes=10),
-        "weight_rule": "absolute",
-    },
+    default_args=default_args(settings),
 )
 def tryon_recover() -> None:
     """Find what was left behind, wait for it and publish it, then bring the accounts of its runs up to date."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import task
 
@@ -25,6 +26,21 @@ SUBMIT_FIRST, WAIT_FIRST, PUBLISH_FIRST = 1, 5, 10
 )
 def _publish(batch_id: int) -> dict[str, int]:
     return tasks.publish(batch_id)
+
+
+def default_args(settings: Settings) -> dict[str, Any]:
+    """Give what every task of the project's DAGs has in common.
+
+    :param settings: the delay between tries
+    """
+    return {
+        "owner": "catalogue",
+        "retries": 3,
+        "retry_delay": timedelta(seconds=settings.vendor.retry_seconds),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(minutes=10),
+        "weight_rule": "absolute",
+    }
 
 
 def collect(

@@ -10,14 +10,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
-from sqlalchemy import func, select, union, update
+from sqlalchemy import func, select, union
 
 from tryon_catalogue.account import close_run
-from tryon_catalogue.ledger.journal import SECONDS_TO_KEEP_TRYING, waits_for
-from tryon_catalogue.ledger.moves import move
+from tryon_catalogue.ledger.journal import SECONDS_TO_KEEP_TRYING, doubt_unanswered
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import batches, run_looks, runs, submission_looks, submissions
-from tryon_catalogue.looks import LookState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +28,6 @@ if TYPE_CHECKING:
 
 MOST_BATCHES: Final = 500
 """Mapped tasks of one recovery: below Airflow's ``max_map_length``. The oldest come first, the rest comes next."""
-ABANDONED: Final = (
-    "its process ended between the intent and the answer: nobody knows whether the vendor has it"
-)
 
 
 class Caller(Protocol):
@@ -83,30 +78,7 @@ def doubt_abandoned(engine: Engine, older_than: timedelta, by: Mover) -> tuple[i
     :param by: who says so
     :returns: ids of the submissions
     """
-    with engine.begin() as connection:
-        found = (
-            connection.execute(
-                update(submissions)
-                .where(
-                    submissions.c.state == SubmissionState.SUBMITTING.value,
-                    submissions.c.intended_at < func.now() - older_than,
-                )
-                .values(state=SubmissionState.IN_DOUBT.value, message=ABANDONED, answered_at=func.now())
-                .returning(submissions.c.id)
-            )
-            .scalars()
-            .all()
-        )
-        if found:
-            move(
-                connection,
-                waits_for(submissions.c.id.in_(found)),
-                LookState.IN_DOUBT,
-                by,
-                from_states=[LookState.SUBMITTING],
-                reason=ABANDONED,
-            )
-    return tuple(sorted(found))
+    return doubt_unanswered(engine, submissions.c.intended_at < func.now() - older_than, by)
 
 
 def runs_of(engine: Engine, batch_ids: Sequence[int]) -> tuple[str, ...]:

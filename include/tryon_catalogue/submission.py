@@ -66,9 +66,12 @@ def submit_batch(
         was accepted before it is in the ledger
     """
     done = Submitted()
-    if doubted := doubt_unanswered(engine, batch, by):
+    # Tries of one task follow each other: what is still open is of a dead one.
+    if doubted := doubt_unanswered(engine, submissions.c.batch_id == batch.id, by):
         log.warning(
-            "Batch %s: %s submissions of an earlier try are in doubt; see `tryon doubts`", batch.id, doubted
+            "Batch %s: %s submissions of an earlier try are in doubt; see `tryon doubts`",
+            batch.id,
+            len(doubted),
         )
     journal = LedgerJournal(engine, batch, by, price, gate)
     doubts_in_a_row = 0

@@ -170,7 +170,7 @@ def test_a_late_refusal_of_one_look_settles_its_doubt(engine: Engine, plan_batch
     batch, _ = plan_batch(some_looks(1))
 
     def slow(tasks: Sequence[TryOnTask], fit_type: FitType, inference_num: int) -> Answer:
-        doubt_unanswered(engine, batch, Mover(batch.run_id, 2))
+        doubt_unanswered(engine, submissions.c.batch_id == batch.id, Mover(batch.run_id, 2))
         assert states(engine) == ["IN_DOUBT"]
         raise ImageRefusedError("not good", code=23500007, proved_not_accepted=True)
 
@@ -185,7 +185,7 @@ def test_a_late_answer_after_it_was_declared_lost_keeps_the_looks_from_being_sen
     vendor = Vendor()
 
     def slow(tasks: Sequence[TryOnTask], fit_type: FitType, inference_num: int) -> Answer:
-        doubt_unanswered(engine, batch, Mover(batch.run_id, 2))
+        doubt_unanswered(engine, submissions.c.batch_id == batch.id, Mover(batch.run_id, 2))
         with engine.connect() as connection:
             (doubt,) = open_doubts(connection)
         declare_lost(engine, doubt.id, Mover("ada"))
@@ -205,7 +205,7 @@ def test_a_late_refusal_does_not_touch_a_look_that_a_newer_submission_carries(
     vendor = Vendor()
 
     def slow(tasks: Sequence[TryOnTask], fit_type: FitType, inference_num: int) -> Answer:
-        doubt_unanswered(engine, batch, Mover(batch.run_id, 2))
+        doubt_unanswered(engine, submissions.c.batch_id == batch.id, Mover(batch.run_id, 2))
         with engine.connect() as connection:
             (doubt,) = open_doubts(connection)
         declare_lost(engine, doubt.id, Mover("ada"))

@@ -81,20 +81,22 @@ def load_batch(engine: Engine, batch_id: int) -> Batch:
     return Batch(row.id, row.run_id, row.fit_type, row.inference_num)
 
 
-def doubt_unanswered(engine: Engine, batch: Batch, by: Mover) -> int:
-    """Put in doubt what an earlier try of this batch began to send and never recorded an outcome for.
+def doubt_unanswered(engine: Engine, which: ColumnElement[bool], by: Mover) -> tuple[int, ...]:
+    """Put in doubt what was begun to be sent and has no recorded outcome, because its process is dead.
 
-    :returns: number of submissions put in doubt
+    Should an answer come after all, the process that waited for it settles the doubt.
+
+    :param engine: the ledger's
+    :param which: condition on ``tables.submissions``: those that no living process attends to
+    :param by: who says so
+    :returns: ids of the submissions put in doubt
     """
-    reason = "the process ended between the intent and the answer: nobody knows whether the vendor has it"
+    reason = "its process ended between the intent and the answer: nobody knows whether the vendor has it"
     with engine.begin() as connection:
         found = (
             connection.execute(
                 update(submissions)
-                .where(
-                    submissions.c.batch_id == batch.id,
-                    submissions.c.state == SubmissionState.SUBMITTING.value,
-                )
+                .where(which, submissions.c.state == SubmissionState.SUBMITTING.value)
                 .values(state=SubmissionState.IN_DOUBT.value, message=reason, answered_at=func.now())
                 .returning(submissions.c.id)
             )
@@ -110,7 +112,7 @@ def doubt_unanswered(engine: Engine, batch: Batch, by: Mover) -> int:
                 from_states=[LookState.SUBMITTING],
                 reason=reason,
             )
-    return len(found)
+    return tuple(sorted(found))
 
 
 def waits_for(which: ColumnElement[bool]) -> ColumnElement[bool]:
