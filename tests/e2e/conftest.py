@@ -20,6 +20,7 @@ from tryon_catalogue.local.ports import remembered_port
 HERE = Path(__file__).parent
 
 AIRFLOW_SETTINGS = {
+    "AIRFLOW__CORE__PARALLELISM": "16",  # what is held up on purpose holds its place
     # What was killed is noticed in seconds instead of minutes.
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "30",
@@ -41,7 +42,7 @@ TRYON_SETTINGS = {
 SANDBOX_OPTIONS = ("--pictures", "plain", "--submit-rate", "0", "--query-rate", "0", "--concurrency", "0")
 MATRIX = pytest.StashKey[dict[str, Row]]()
 WRITE_IT = "TRYON_WRITE_FAULT_MATRIX"
-LONGEST_MODULE = 600.0
+LONGEST_MODULE = 900.0
 POOL_SLOTS = 128  # so that a night of 500 looks is in flight at once
 
 

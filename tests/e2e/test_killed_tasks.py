@@ -17,7 +17,7 @@ from tryon_catalogue.looks import LookState
 pytestmark = pytest.mark.faults
 
 BOOK = CaseBook()
-AT_ONCE = 4
+AT_ONCE = 8
 LOOKS = 10  # as many as one submission carries
 TASK = "the task's process (SIGKILL)"
 WORKER = "the task's process and its supervisor (SIGKILL)"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.e2e.cases import Case, CaseBook, Expected, Row
+from tests.e2e.first_night import WAIT
 from tests.e2e.waiting import until
 from tests.e2e.world import PUBLISH, World
 from tryon_catalogue.ledger.states import SubmissionState
@@ -15,7 +16,7 @@ from tryon_catalogue.looks import LookState
 pytestmark = pytest.mark.faults
 
 BOOK = CaseBook()
-AT_ONCE = 5
+AT_ONCE = 8
 LOOKS = 5
 VENDOR = "the vendor"
 LINE = "the connection"
@@ -145,6 +146,30 @@ def refused_pictures_are_found_by_splitting_and_the_others_go_through(world: Wor
     export = world.export("refused-pictures", 12, too_small=[0, 6, 11])
     assert world.start_night(export).end() == "success"
     return Expected(export, published=9, refused=3)
+
+
+@BOOK.case(
+    died="the AppCode (revoked, then put right)", where="after a night has submitted, before it has collected"
+)
+def a_revoked_appcode_stops_the_night_and_loses_nothing(world: World) -> Expected:
+    export = world.export("revoked", LOOKS)
+    with world.faults(export.name, {"kind": "still_running", "times": None, "containing": export.mark}):
+        night = world.start_night(export)
+        night.wait_for_tasks(WAIT, "deferred")
+        (call,) = export.calls(SubmissionState.SUBMITTED)
+        with world.faults("revoked", {"kind": "revoke_appcode", "containing": call.result_key}):
+            assert night.end() == "failed"
+            assert set(export.states()) == {LookState.SUBMITTED}
+    return Expected(export, published=0, left=LOOKS)
+
+
+@BOOK.case(died="the vendor (30 % of all calls throttled)", where="submit and query, by vendor and gateway")
+def throttling_only_slows_a_night_down(world: World) -> Expected:
+    export = world.export("throttled", LOOKS)
+    throttle = {"kind": "throttle", "times": None, "probability": 0.3, "containing": export.mark}
+    with world.faults(export.name, throttle, throttle | {"style": "gateway"}):
+        assert world.start_night(export).end() == "success"
+    return Expected(export, published=LOOKS)
 
 
 @pytest.mark.parametrize("case", BOOK.cases, ids=str)

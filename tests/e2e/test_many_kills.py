@@ -47,11 +47,11 @@ def kill_at_random(world: World, night: Night, dice: random.Random) -> int:
 def five_hundred_looks_among_random_kills_are_each_paid_once(world: World) -> Expected:
     export = world.export("many-kills", LOOKS)
     # So that a kill often falls between the vendor's acceptance and its answer.
-    slow = {"kind": "delay", "path": "submit", "seconds": 1.5, "times": None, "accepted": True}
+    slow = {"kind": "delay", "path": "submit", "seconds": 3, "times": None, "accepted": True}
     with world.faults(export.name, slow | {"containing": export.mark}):
         night = world.start_night(export)
         kills = kill_at_random(world, night, random.Random(SEED))
-        night.end(seconds=240)
+        night.end(seconds=400)
     assert kills >= FEWEST_KILLS
     return Expected(export, published=None, in_doubt=None, left=LOOKS)
 

@@ -17,7 +17,7 @@ from tryon_catalogue.looks import LookState
 pytestmark = pytest.mark.faults
 
 BOOK = CaseBook()
-AT_ONCE = 3
+AT_ONCE = 6
 LOOKS = 5
 PERSON = "nobody: a person"
 

@@ -149,29 +149,6 @@ def credits_that_end_stop_the_night_and_it_goes_on_when_there_are_new_ones(world
     return [Expected(export, published=LOOKS), Expected(stopped, published=10)]
 
 
-@BOOK.case(
-    died="the AppCode (revoked, then put right)", where="after a night has submitted, before it has collected"
-)
-def a_revoked_appcode_stops_the_night_and_loses_nothing(world: World) -> Expected:
-    export = world.export("revoked", LOOKS)
-    with world.faults(export.name, {"kind": "still_running", "times": None, "containing": export.mark}):
-        night = world.start_night(export)
-        night.wait_for_tasks(WAIT, "deferred", LOOKS // 10)
-        with world.faults("revoked", {"kind": "revoke_appcode"}):
-            assert night.end() == "failed"
-            assert set(export.states()) == {LookState.SUBMITTED}
-    return Expected(export, published=0, left=LOOKS)
-
-
-@BOOK.case(died="the vendor (30 % of all calls throttled)", where="submit and query, by vendor and gateway")
-def throttling_only_slows_a_night_down(world: World) -> Expected:
-    export = world.export("throttled", LOOKS)
-    throttle = {"kind": "throttle", "times": None, "probability": 0.3, "containing": export.mark}
-    with world.faults(export.name, throttle, throttle | {"style": "gateway"}):
-        assert world.start_night(export).end() == "success"
-    return Expected(export, published=LOOKS)
-
-
 @pytest.mark.parametrize("case", BOOK.cases, ids=str)
 def test_each_look_is_paid_once_though(case: Case, row_of: Callable[[Case], Row]) -> None:
     assert row_of(case).most_charges == 1

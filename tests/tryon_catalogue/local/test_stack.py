@@ -105,6 +105,10 @@ def test_side_processes_are_served_restarted_and_ended(tmp_path: Path, dags: Pat
         first = stack.process("images").pid
         stack.restart("images")
         assert stack.process("images").pid != first
+        (tmp_path / "word").write_text("served from another folder")
+        *options, _, port = stack.process("images").argv
+        stack.restart("images", [*options, str(tmp_path), port])
+        assert urllib.request.urlopen(f"{url}/word").read() == b"served from another folder"  # noqa: S310 - as above
         stack.kill_family("images")
         assert stack.process("images").family() == []
         stack.start("images")
