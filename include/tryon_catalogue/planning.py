@@ -27,7 +27,7 @@ from tryon_catalogue.ledger.tables import (
     run_looks,
     runs,
 )
-from tryon_catalogue.ledger.wanted import CUT, WANTED, analyze, fill_wanted
+from tryon_catalogue.ledger.wanted import CUT, OURS, WANTED, fill_wanted, ready
 from tryon_catalogue.looks import LookState
 
 if TYPE_CHECKING:
@@ -251,11 +251,11 @@ def _point_garments(connection: Connection, run: Run) -> None:
         )
     )
     # A garment that has fewer looks than before keeps none of the old ones.
-    counts = select(WANTED.c.sku, func.count().label("count")).group_by(WANTED.c.sku).subquery()
+    has_now = select(func.count()).where(WANTED.c.sku == garment_looks.c.sku).scalar_subquery()
     connection.execute(
         delete(garment_looks).where(
-            garment_looks.c.sku == counts.c.sku,
-            garment_looks.c.position >= counts.c.count,
+            garment_looks.c.sku.in_(select(WANTED.c.sku)),
+            garment_looks.c.position >= has_now,
             garment_looks.c.export_date <= run.export_date,
         )
     )
@@ -285,10 +285,13 @@ def _cut_batches(connection: Connection, settings: Settings, run: Run) -> None:
     A look that another run has planned and not sent is taken over: a batch is a plan, and what decides who
     sends a look is the claim at submission. That way nothing waits for a run that has died.
     """
-    ours = and_(run_looks.c.look_key == looks.c.key, run_looks.c.run_id == run.id)
+    OURS.create(connection)
+    of_run = select(run_looks.c.look_key).where(run_looks.c.run_id == run.id)
+    connection.execute(insert(OURS).from_select(["key"], of_run))
+    ready(connection, OURS)
     waiting = (
         select(looks.c.key, looks.c.fit_type, looks.c.inference_num, looks.c.position)
-        .join(run_looks, ours)
+        .join(OURS, OURS.c.key == looks.c.key)
         .outerjoin(batches, batches.c.id == looks.c.batch_id)
         .where(
             looks.c.state == LookState.PLANNED.value,
@@ -311,30 +314,37 @@ def _cut_batches(connection: Connection, settings: Settings, run: Run) -> None:
             select(waiting.c.key, waiting.c.fit_type, waiting.c.inference_num, place - 1),
         )
     )
-    analyze(connection, CUT)
+    ready(connection, CUT)
     count = connection.execute(select(func.count()).select_from(CUT)).scalar_one()
     size = MAX_TASKS * settings.batches.size_for(-(-count // MAX_TASKS))
-    part = func.dense_rank().over(order_by=(CUT.c.fit_type, CUT.c.inference_num, CUT.c.place // size))
-    parts = select(CUT.c.key, CUT.c.fit_type, CUT.c.inference_num, part.label("part")).subquery()
-    kinds = connection.execute(
-        select(parts.c.part, parts.c.fit_type, parts.c.inference_num).distinct().order_by(parts.c.part)
+    part = (CUT.c.place // size).label("part")
+    parts = connection.execute(
+        select(CUT.c.fit_type, CUT.c.inference_num, part)
+        .distinct()
+        .order_by(CUT.c.fit_type, CUT.c.inference_num, part)
     ).all()
-    if not kinds:
+    if not parts:
         return
     ids = connection.execute(
         insert(batches).returning(batches.c.id, sort_by_parameter_order=True),
-        [
-            {"run_id": run.id, "fit_type": kind.fit_type, "inference_num": kind.inference_num}
-            for kind in kinds
-        ],
+        [{"run_id": run.id, "fit_type": one.fit_type, "inference_num": one.inference_num} for one in parts],
     ).scalars()
     new = as_table(
-        [{"id": batch_id, "part": kind.part} for batch_id, kind in zip(ids, kinds, strict=True)],
+        [{"id": batch_id, **one._mapping} for batch_id, one in zip(ids, parts, strict=True)],
         id=batches.c.id.type,
-        part=batches.c.id.type,
+        fit_type=CUT.c.fit_type.type,
+        inference_num=CUT.c.inference_num.type,
+        part=CUT.c.place.type,
     )
     connection.execute(
-        update(looks).where(looks.c.key == parts.c.key, parts.c.part == new.c.part).values(batch_id=new.c.id)
+        update(looks)
+        .where(
+            looks.c.key == CUT.c.key,
+            CUT.c.fit_type == new.c.fit_type,
+            CUT.c.inference_num == new.c.inference_num,
+            part == new.c.part,
+        )
+        .values(batch_id=new.c.id)
     )
 
 

@@ -20,12 +20,12 @@ _metadata = MetaData()
 WANTED = Table(
     "wanted",
     _metadata,
-    Column("sku", Text),
+    Column("sku", Text, index=True),
     Column("place", SmallInteger, doc="among the looks of the garment, from 0"),
     Column("title", Text),
     Column("collection", Text),
     Column("position", BigInteger, doc="in the export"),
-    Column("key", KEY),
+    Column("key", KEY, index=True),
     Column("fit_type", Text),
     Column("inference_num", SmallInteger),
     Column("model", Text),
@@ -38,10 +38,19 @@ WANTED = Table(
 )
 """One row for each look of each garment, whether the ledger has the look or not."""
 
+OURS = Table(
+    "ours",
+    _metadata,
+    Column("key", KEY, index=True),
+    prefixes=["TEMPORARY"],
+    postgresql_on_commit="DROP",
+)
+"""The looks that a run has to see to."""
+
 CUT = Table(
     "cut",
     _metadata,
-    Column("key", KEY),
+    Column("key", KEY, index=True),
     Column("fit_type", Text),
     Column("inference_num", SmallInteger),
     Column("place", BigInteger, doc="among the looks of its kind, from 0"),
@@ -63,9 +72,17 @@ def fill_wanted(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None
     with driver.cursor() as cursor, cursor.copy(f"COPY {WANTED.name} ({columns}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
-    analyze(connection, WANTED)
+    ready(connection, WANTED)
 
 
-def analyze(connection: Connection, table: Table) -> None:
-    """Let PostgreSQL count a table that was just filled: without that it takes it for empty, and plans badly."""
+def ready(connection: Connection, table: Table) -> None:
+    """Let PostgreSQL count a table that was just filled: without that it takes it for empty, and plans badly.
+
+    Whatever it believes of the ledger's own tables, the indexes of this one keep a join from comparing every row with
+    every row: autovacuum that looks at a new ledger during its first night finds it empty, and says so until it looks
+    again.
+
+    :param connection: in the transaction that made the table
+    :param table: one of the tables above
+    """
     connection.execute(text(f"ANALYZE {table.name}"))
