@@ -50,6 +50,7 @@ def five_hundred_looks_among_random_kills_are_each_paid_once(world: World) -> Ex
     slow = {"kind": "delay", "path": "submit", "seconds": 3, "times": None, "accepted": True}
     with world.faults(export.name, slow | {"containing": export.mark}):
         night = world.start_night(export)
+        night.wait_until_planned()  # before that there is one task, and nothing to pay for
         kills = kill_at_random(world, night, random.Random(SEED))
         night.end(seconds=400)
     assert kills >= FEWEST_KILLS
