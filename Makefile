@@ -7,6 +7,9 @@
 PYTHON ?= python3
 PYTHONS := $(if $(filter file,$(origin PYTHON)),python3 python3.11 python3.12 python3.13,$(PYTHON))
 
+# How many processes run the tests.
+WORKERS ?= 2
+
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -18,7 +21,7 @@ export UV_NO_PROGRESS := 1
 
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
-.PHONY: help install demo test faults bench lint lock clean
+.PHONY: help install demo test bench lint lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -28,11 +31,9 @@ install: $(STAMP) ## build the environment in .venv from requirements.lock
 demo: $(STAMP) ## a night from export to pictures, all on this machine (EXIT=1 ends it when done)
 	@$(BIN)/tryon demo $(if $(EXIT),--exit)
 
+# The end-to-end tests share one running Airflow and keep one of the workers; the others take the rest.
 test: $(STAMP) ## run every test (PYTEST_ARGS="-k ledger" passes arguments on)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
-
-faults: $(STAMP) ## run the fault matrix: real processes, killed (about a quarter of an hour)
-	@$(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 bench: $(STAMP) ## measure, and print the table
 	@$(BIN)/python tests/bench/run.py

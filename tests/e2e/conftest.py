@@ -36,6 +36,7 @@ TRYON_SETTINGS = {
     "TRYON_VENDOR__MAX_POLL_SECONDS": "5",
     "TRYON_VENDOR__SUBMISSIONS_PER_SECOND": "1000",
     "TRYON_VENDOR__MAX_IN_FLIGHT": "0",
+    "TRYON_BATCHES__MAX_BATCHES": "25",
     "TRYON_RECOVERY__SCHEDULE": "",
     "TRYON_RECOVERY__AFTER_MINUTES": "0.05",
 }
@@ -51,6 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.xdist_group("e2e"))  # one scene, so one process
             item.add_marker(pytest.mark.timeout(LONGEST_MODULE))  # the first test waits for all of its module
 
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.e2e.matrix import DOCUMENT, HEADINGS, MODULES, PROJECT, all_cases, read_lines
-
-pytestmark = pytest.mark.faults
 
 MOST_CHARGES = HEADINGS.index("most charges of one look")
 AFTER = HEADINGS.index("after recovery")
@@ -20,7 +16,7 @@ def cells(line: str) -> list[str]:
 
 def test_every_case_has_its_row_and_every_row_its_case() -> None:
     assert list(read_lines()) == [case.name for case in all_cases()], (
-        f"write {DOCUMENT.relative_to(PROJECT)} anew: TRYON_WRITE_FAULT_MATRIX=1 pytest tests/e2e"
+        f"write {DOCUMENT.relative_to(PROJECT)} anew: TRYON_WRITE_FAULT_MATRIX=1 make test PYTEST_ARGS=tests/e2e"
     )
 
 
