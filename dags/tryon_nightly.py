@@ -51,7 +51,11 @@ ACCOUNT_RETRIES = ExceptionRetryPolicy([RetryRule(RunFailedError, RetryAction.FA
     },
 )
 def tryon_nightly() -> None:
-    """Read and plan the export, then submit, wait and publish each batch, then account for every look."""
+    """Check and plan what the export asks for, submit, wait and publish each batch, account for every look."""
+
+    @task
+    def preflight() -> dict[str, int]:
+        return tasks.preflight()
 
     @task
     def plan() -> list[int]:
@@ -74,7 +78,8 @@ def tryon_nightly() -> None:
     def account() -> dict[str, object]:
         return tasks.account()
 
-    batch.expand(batch_id=plan()) >> account()
+    preflight() >> (batch_ids := plan())
+    batch.expand(batch_id=batch_ids) >> account()
 
 
 tryon_nightly()

@@ -15,7 +15,7 @@ from tryon_catalogue.ledger.tables import garment_looks, looks
 from tryon_catalogue.looks import LookState
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from tryon_catalogue.ledger.moves import Mover
 
@@ -35,29 +35,41 @@ def try_again(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
     :returns: the keys of the looks
     :raises TryAgainError: a name is of no look that was rejected or failed
     """
-    again = [state.value for state in MAY_BE_TRIED_AGAIN]
-    keys: set[str] = set()
     with engine.begin() as connection:
-        for name in names:
-            by_sku = looks.c.key.in_(select(garment_looks.c.look_key).where(garment_looks.c.sku == name))
-            by_key = looks.c.key.startswith(name.lower(), autoescape=True)
-            which = or_(by_sku, by_key) if len(name) >= SHORTEST_BEGINNING else by_sku
-            found = connection.execute(select(looks.c.key, looks.c.state).where(which)).all()
-            fitting = [row.key for row in found if row.state in again]
-            if not fitting:
-                states = ", ".join(sorted({row.state for row in found})) or "in none: it is not known"
-                raise TryAgainError(
-                    f"{name}: only looks that are {' or '.join(again)} can be tried again; it is {states}. "
-                    "Give a sku, or at least the first six digits of a look's key."
-                )
-            keys.update(fitting)
         return sorted(
             move(
                 connection,
-                looks.c.key.in_(sorted(keys)),
+                looks.c.key.in_(look_keys(connection, names, MAY_BE_TRIED_AGAIN)),
                 LookState.PLANNED,
                 by,
                 from_states=MAY_BE_TRIED_AGAIN,
                 reason=f"to be tried again, says {by.run}",
             )
         )
+
+
+def look_keys(connection: Connection, names: Sequence[str], states: Sequence[LookState]) -> list[str]:
+    """Find the looks that a person names.
+
+    :param connection: to the ledger
+    :param names: for each, a sku, or a look's key or its beginning (as reports show it)
+    :param states: those that the looks have to be in
+    :returns: their keys
+    :raises TryAgainError: a name is of no look in these states
+    """
+    fitting_states = [state.value for state in states]
+    keys: set[str] = set()
+    for name in names:
+        by_sku = looks.c.key.in_(select(garment_looks.c.look_key).where(garment_looks.c.sku == name))
+        by_key = looks.c.key.startswith(name.lower(), autoescape=True)
+        which = or_(by_sku, by_key) if len(name) >= SHORTEST_BEGINNING else by_sku
+        found = connection.execute(select(looks.c.key, looks.c.state).where(which)).all()
+        fitting = [row.key for row in found if row.state in fitting_states]
+        if not fitting:
+            known = ", ".join(sorted({row.state for row in found})) or "in none: it is not known"
+            raise TryAgainError(
+                f"{name}: only looks that are {' or '.join(fitting_states)} are meant here; it is {known}. "
+                "Give a sku, or at least the first six digits of a look's key."
+            )
+        keys.update(fitting)
+    return sorted(keys)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from more_itertools import batched
+from more_itertools import batched, partition
 from sqlalchemy import JSON, MetaData, Table, Text, cast, func, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import NoSuchTableError
@@ -116,9 +116,10 @@ class Catalogue:
             by_sku[row.sku].append(
                 GarmentLook(row.key, LookState(row.state), row.model, row.reason, urls.get(row.key, ()))
             )
-        changed = self._write(
-            connection, [{"sku": sku, **_row_values(of_garment)} for sku, of_garment in by_sku.items()]
-        )
+        rows = [{"sku": sku, **_row_values(of_garment)} for sku, of_garment in by_sku.items()]
+        # A garment with new looks keeps its pictures from before until there are new ones.
+        shown, unshown = partition(lambda row: "picture_url" not in row, rows)
+        changed = self._write(connection, list(shown)) + self._write(connection, list(unshown))
         self._remember(connection, by_sku)
         return changed
 
@@ -181,6 +182,8 @@ class Catalogue:
 
         :param rows: ``sku`` and our words -> plain values; all with the same words
         """
+        if not rows:
+            return 0
         theirs = {ours: self._table.c[name] for ours, name in self._columns.items() if ours in rows[0]}
         if not theirs:
             return 0
@@ -276,12 +279,8 @@ def _row_values(of_garment: Sequence[GarmentLook]) -> dict[str, Any]:
     states = {look.state for look in of_garment}
     urls = [url for look in of_garment if look.state is LookState.PUBLISHED for url in look.urls]
     status = next(state for state in STATUS_ORDER if state in states)
-    return {
-        "status": status.value,
-        "detail": _detail(of_garment),
-        "picture_url": urls[0] if urls else None,
-        "picture_urls": urls,
-    }
+    words = {"status": status.value, "detail": _detail(of_garment)}
+    return {**words, "picture_url": urls[0], "picture_urls": urls} if urls else words
 
 
 def _detail(of_garment: Sequence[GarmentLook]) -> str | None:

@@ -9,7 +9,7 @@ import getpass
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,7 +33,12 @@ app = typer.Typer(
 app.command("sandbox", help="Run the stand-in vendor alone.")(sandbox)
 doubts_app = typer.Typer()
 app.add_typer(doubts_app, name="doubts")
+review_app = typer.Typer()
+app.add_typer(review_app, name="review")
 
+Looks = Annotated[
+    list[str], typer.Argument(metavar="LOOK...", help="Skus, or beginnings of looks' keys.")
+]
 By = Annotated[
     str | None, typer.Option(help="Who says so; stands in the looks' history. Your user name without it.")
 ]
@@ -82,6 +87,57 @@ def status() -> None:
 
     with _ledger() as (settings, engine):
         show_status(read_status(engine, settings.price))
+
+
+@app.command()
+def preview(
+    export: Annotated[
+        str | None, typer.Argument(help="Path or URL of an export, or the date of one. Today's without it.")
+    ] = None,
+) -> None:
+    """Show what a run over an export would make and what that would cost. Spends and writes nothing."""
+    from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.preview import export_path, read_preview, show_preview  # noqa: PLC0415  # heavy
+
+    settings = load_settings()
+    with ExitStack() as stack:
+        connection = None
+        try:
+            _, engine = stack.enter_context(_ledger())
+            connection = stack.enter_context(engine.connect())
+        except CommandError as error:
+            typer.echo(f"Without the ledger: {error}\n", err=True)
+        try:
+            found = read_preview(export_path(export, settings), settings, connection)
+        except ExportError as error:
+            raise CommandError(str(error)) from error
+    show_preview(found, settings)
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(help="DAG_ID/RUN_ID, or `last` for the run that started last.")] = "last",
+    output: Annotated[
+        Path | None, typer.Option(help="The page. Without it, a file in this folder that is named after the run.")
+    ] = None,
+    rejections: Annotated[
+        Path | None, typer.Option(help="Write the rejected rows to this CSV as well, for a spreadsheet.")
+    ] = None,
+    in_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+) -> None:
+    """Write what became of a run as one page, with every picture inside, that opens anywhere."""
+    from tryon_catalogue.report.command import write_report  # noqa: PLC0415  # heavy
+    from tryon_catalogue.report.reading import NoSuchRunError  # noqa: PLC0415  # heavy
+
+    with _ledger() as (settings, engine):
+        try:
+            write_report(
+                engine, settings, run, typer.echo, output=output, rejected=rejections, in_browser=in_browser
+            )
+        except NoSuchRunError as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"The report cannot be written: {error}.") from error
 
 
 @doubts_app.callback(invoke_without_command=True)
@@ -151,12 +207,7 @@ def resolve(
 
 
 @app.command()
-def retry(
-    looks: Annotated[
-        list[str], typer.Argument(metavar="LOOK...", help="Skus, or beginnings of looks' keys.")
-    ],
-    by: By = None,
-) -> None:
+def retry(looks: Looks, by: By = None) -> None:
     """Plan looks again that were rejected or failed, now that you have put right what was wrong with them."""
     from tryon_catalogue.again import TryAgainError, try_again  # noqa: PLC0415  # heavy
 
@@ -167,6 +218,60 @@ def retry(
             raise CommandError(str(error)) from error
     for key in keys:
         typer.echo(f"{key} is planned again; the next run that wants it sends it.")
+
+
+@review_app.callback(invoke_without_command=True)
+def review(context: typer.Context) -> None:
+    """List the looks whose pictures did not pass our check, with where the pictures are."""
+    if context.invoked_subcommand is not None:
+        return
+    from tryon_catalogue.review import open_reviews  # noqa: PLC0415  # heavy
+
+    with _ledger() as (_, engine), engine.connect() as connection:
+        found = open_reviews(connection)
+    for one in found:
+        typer.echo(f"{one.key[:10]}: {', '.join(one.skus) or 'of no garment now'} on {one.model or 'a model'}")
+        typer.echo(f"    {one.reason}")
+        for path in one.paths:
+            typer.echo(f"    {path}")
+    typer.echo(REVIEW_HELP if found else "Nothing waits for review.")
+
+
+REVIEW_HELP = """
+Look at the pictures, then
+  tryon review accept LOOK...   they are good enough: they go to the catalogue
+  tryon review again LOOK...    they are planned, and paid for, again"""
+
+
+@review_app.command()
+def accept(looks: Looks, by: By = None) -> None:
+    """Publish looks on your word: their pictures are good enough."""
+    from tryon_catalogue.again import TryAgainError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.catalogue import CatalogueError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.review import accept as publish  # noqa: PLC0415  # heavy
+
+    with _ledger() as (settings, engine):
+        try:
+            keys = publish(engine, settings, looks, _person(by))
+        except (TryAgainError, CatalogueError) as error:
+            raise CommandError(str(error)) from error
+    for key in keys:
+        typer.echo(f"{key} is published.")
+
+
+@review_app.command()
+def again(looks: Looks, by: By = None) -> None:
+    """Plan looks again on your word: the next run that wants them sends, and pays for, them again."""
+    from tryon_catalogue.again import TryAgainError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.review import make_again  # noqa: PLC0415  # heavy
+
+    with _ledger() as (_, engine):
+        try:
+            keys = make_again(engine, looks, _person(by))
+        except TryAgainError as error:
+            raise CommandError(str(error)) from error
+    for key in keys:
+        typer.echo(f"{key} is planned again; the next run that wants it sends it, and it is paid for again.")
 
 
 @app.command()

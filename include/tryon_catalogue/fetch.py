@@ -1,8 +1,9 @@
-"""Fetching pictures from addresses that come from outside, within limits.
+"""Fetching pictures and images from addresses that come from outside, within limits.
 
 Size, time, redirects, pixels and the addresses that may be connected to are all bounded, because a URL in an
 answer is somebody else's word. The address is checked where the connection is made, so a name that resolves to
-a private address is refused, and a redirect to one as well. It knows no ledger and no vendor.
+a private address is refused, and a redirect to one as well. Of a result the picture is fetched; of an input, whose
+file is yet to be held to the rules, the bytes. It knows no ledger, and of the vendor only which URLs it can take.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import asyncio
 import hashlib
 import io
 import ipaddress
+import re
 import socket
+import zlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -23,8 +26,10 @@ from aiohttp.resolver import ThreadedResolver
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 from yarl import URL
 
+from damo_tryon.contract import url_problem
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from tryon_catalogue.settings import FetchSettings
 
@@ -33,10 +38,17 @@ CONNECTIONS = 16
 ATTEMPTS = 3
 LONGEST_PAUSE_SECONDS = 2.0
 
+_T = TypeVar("_T")
+
 _OK = 200
+_NOT_MODIFIED = 304
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _EXPIRED = frozenset({403, 404, 410})  # what object stores say of a signed link whose time is over
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_DEFLATED = frozenset({"gzip", "x-gzip", "deflate"})
+_EITHER_DEFLATE = 47  # zlib's word for: gzip or deflate, whichever it is
+# What a server called a version goes into a header of ours, and into the ledger, the next time.
+_VERSION = re.compile(r"[!-~](?:[ -~]{0,254}[!-~])?")
 
 
 class FetchError(Exception):
@@ -60,6 +72,38 @@ class FetchError(Exception):
 
 class BrokenTransferError(FetchError):
     """The transfer broke, or the server could not serve just now: it may well go through the next time."""
+
+
+class BadUrlError(FetchError):
+    """The URL itself is at fault: nothing was asked for."""
+
+
+class TooLargeError(FetchError):
+    """The file has more bytes than were allowed.
+
+    :param url: the address as it was asked for; kept without its query
+    :param limit: bytes that were allowed
+    :param size: bytes of the file by the server's word; None when it was only found too large
+    """
+
+    def __init__(self, url: str, limit: int, size: int | None = None) -> None:
+        super().__init__(url, f"is larger than {limit:,} bytes")
+        self.limit = limit
+        self.size = size
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedInput:
+    """A file of the shop's, whatever it is.
+
+    :param content: the file's bytes
+    :param etag: what the server calls this version of it; None when it does not say
+    :param last_modified: since when the server has this version, in its words; None when it does not say
+    """
+
+    content: bytes
+    etag: str | None
+    last_modified: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +147,31 @@ class Fetcher:
         :param url: an http or https address
         :raises FetchError: not reachable, not allowed, too large, too slow, or not a JPEG or PNG picture
         """
+        return await self._in_time(self._picture, url)
+
+    async def fetch_input(
+        self, url: str, *, etag: str | None = None, last_modified: str | None = None, max_bytes: int
+    ) -> FetchedInput | None:
+        """Fetch a file whole, whatever it is; with the limits of ``fetch`` but for its size.
+
+        :param url: an address that the vendor could take
+        :param etag: what the server called the version that is known
+        :param last_modified: since when the server had the version that is known
+        :param max_bytes: the largest file, unpacked if the server packed it for the way
+        :returns: the file; None when it is still the version that is known
+        :raises BadUrlError: the vendor cannot take this URL, or it holds a login
+        :raises TooLargeError: more than ``max_bytes``
+        :raises FetchError: not reachable, not allowed, or too slow
+        """
+        problem = _input_url_problem(url)
+        if problem is not None:
+            raise BadUrlError(url, problem)
+        known = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+        headers = {name: value for name, value in known.items() if value is not None}
+        return await self._in_time(self._input, url, headers, max_bytes)
+
+    async def _in_time(self, attempt: Callable[..., Awaitable[_T]], url: str, *others: object) -> _T:
+        """Try a few times where a transfer broke; all attempts together have the time of one file."""
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(BrokenTransferError),
             stop=stop_after_attempt(ATTEMPTS),
@@ -111,13 +180,46 @@ class Fetcher:
         )
         try:
             async with asyncio.timeout(self._limits.timeout_seconds):
-                return await attempts(self._attempt, url)
+                return await attempts(attempt, url, *others)
         except TimeoutError as error:
             raise FetchError(url, f"took longer than {self._limits.timeout_seconds:g} s") from error
 
-    async def _attempt(self, url: str) -> Fetched:
+    async def _picture(self, url: str) -> Fetched:
+        async with self._answer(url) as answer:
+            self._check_status(url, answer)
+            content = await self._bounded_body(url, answer, self._limits.max_bytes)
+        return await asyncio.to_thread(self._measured, url, content)
+
+    async def _input(self, url: str, headers: Mapping[str, str], max_bytes: int) -> FetchedInput | None:
+        async with self._answer(url, headers) as answer:
+            if answer.status == _NOT_MODIFIED and headers:
+                return None
+            self._check_status(url, answer)
+            size = answer.content_length
+            if size is not None and size > max_bytes:
+                raise TooLargeError(url, max_bytes, size)
+            body = await self._bounded_body(url, answer, max_bytes)
+            packed = answer.headers.get("Content-Encoding", "identity").strip().lower()
+            return FetchedInput(
+                content=_unpacked(url, body, packed, max_bytes),
+                etag=_version(answer.headers.get("ETag")),
+                last_modified=_version(answer.headers.get("Last-Modified")),
+            )
+
+    @asynccontextmanager
+    async def _answer(
+        self, url: str, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Follow redirects within the limits, to the answer that is none."""
         try:
-            content = await self._content(url)
+            address = self._address(url, url)
+            for _ in range(self._limits.max_redirects + 1):
+                async with self._session.get(address, allow_redirects=False, headers=headers) as answer:
+                    if answer.status in _REDIRECTS and (target := answer.headers.get("Location")):
+                        address = self._address(url, target, base=address)
+                        continue
+                    yield answer
+                    return
         except _PrivateAddressError as error:
             raise FetchError(url, str(error)) from error
         except aiohttp.InvalidURL:  # its own words repeat the whole address
@@ -126,22 +228,15 @@ class Fetcher:
             raise BrokenTransferError(
                 url, f"could not be fetched ({error or type(error).__name__})"
             ) from error
-        return await asyncio.to_thread(self._measured, url, content)
-
-    async def _content(self, url: str) -> bytes:
-        address = self._address(url, url)
-        for _ in range(self._limits.max_redirects + 1):
-            async with self._session.get(address, allow_redirects=False) as answer:
-                if answer.status in _REDIRECTS and (target := answer.headers.get("Location")):
-                    address = self._address(url, target, base=address)
-                    continue
-                if answer.status != _OK:
-                    problem = f"answered HTTP {answer.status}"
-                    if answer.status in _PASSING:
-                        raise BrokenTransferError(url, problem)
-                    raise FetchError(url, problem, expired=answer.status in _EXPIRED)
-                return await self._bounded_body(url, answer)
         raise FetchError(url, f"redirects more than {self._limits.max_redirects} times")
+
+    def _check_status(self, url: str, answer: aiohttp.ClientResponse) -> None:
+        if answer.status == _OK:
+            return
+        problem = f"answered HTTP {answer.status}"
+        if answer.status in _PASSING:
+            raise BrokenTransferError(url, problem)
+        raise FetchError(url, problem, expired=answer.status in _EXPIRED)
 
     def _address(self, url: str, text: str, base: URL | None = None) -> URL:
         """Read an address as the HTTP client will: it maps full-width digits to an IP address, for one."""
@@ -157,12 +252,12 @@ class Fetcher:
             raise _PrivateAddressError(host)
         return address
 
-    async def _bounded_body(self, url: str, answer: aiohttp.ClientResponse) -> bytes:
+    async def _bounded_body(self, url: str, answer: aiohttp.ClientResponse, max_bytes: int) -> bytes:
         body = bytearray()
         async for piece in answer.content.iter_chunked(65_536):
             body += piece
-            if len(body) > self._limits.max_bytes:
-                raise FetchError(url, f"is larger than {self._limits.max_bytes:,} bytes")
+            if len(body) > max_bytes:
+                raise TooLargeError(url, max_bytes)
         return bytes(body)
 
     def _measured(self, url: str, content: bytes) -> Fetched:
@@ -236,6 +331,35 @@ class _PublicResolver(AbstractResolver):
 
     async def close(self) -> None:
         await self._resolver.close()
+
+
+def _input_url_problem(url: str) -> str | None:
+    problem = url_problem(url)
+    if problem is None and "@" in urlsplit(url).netloc:
+        return "holds a login, which would be handed to the vendor; give one that needs none"
+    return problem
+
+
+def _unpacked(url: str, body: bytes, packed: str, max_bytes: int) -> bytes:
+    """Some servers pack a file that was asked for as it is, and whoever fetches it unpacks it."""
+    if packed in {"", "identity"}:
+        return body
+    if packed not in _DEFLATED:
+        raise FetchError(url, f"was sent packed as {packed[:40]!r} to a client that asked for it as it is")
+    unpacking = zlib.decompressobj(_EITHER_DEFLATE)
+    try:
+        content = unpacking.decompress(body, max_bytes + 1)
+    except zlib.error as error:
+        raise BrokenTransferError(url, f"was sent packed and cannot be unpacked ({error})") from error
+    if len(content) > max_bytes:
+        raise TooLargeError(url, max_bytes)
+    if not unpacking.eof:
+        raise BrokenTransferError(url, "was sent packed and ends too early")
+    return content
+
+
+def _version(header: str | None) -> str | None:
+    return header if header is not None and _VERSION.fullmatch(header) else None
 
 
 def _is_ip_address(host: str) -> bool:

@@ -9,13 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, delete, func, literal, or_, select, update
+from sqlalchemy import case, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from damo_tryon.contract import MAX_TASKS
 from tryon_catalogue.casting import cast
 from tryon_catalogue.doubts import resubmit_old
 from tryon_catalogue.exports import Rejection, read_export
+from tryon_catalogue.holding import ROSTER_LINE, ImageRejection, hold, wanted_images
+from tryon_catalogue.ledger.images import load_images
 from tryon_catalogue.ledger.moves import Mover, move
 from tryon_catalogue.ledger.rows import as_table
 from tryon_catalogue.ledger.tables import (
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from tryon_catalogue.exports import Chunk
+    from tryon_catalogue.exports import Chunk, Garment
+    from tryon_catalogue.looks import Look
     from tryon_catalogue.settings import SafetySettings, Settings
 
 LONGEST_VALUE = 200
@@ -51,7 +54,12 @@ LOOK_COLUMNS = (
     "tops_image",
     "pants_image",
     "mask_image",
+    "model_sha256",
+    "tops_sha256",
+    "pants_sha256",
+    "mask_sha256",
 )
+ADDRESSES = ("model_image", "tops_image", "pants_image", "mask_image")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +142,29 @@ def _open_run(connection: Connection, run: Run) -> None:
 
 def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) -> tuple[int, int]:
     """Write one chunk; returns the number of rejected rows and of looks that were asked for."""
-    refused: list[Rejection] = list(chunk.rejections)
+    refused: list[Rejection | ImageRejection] = list(chunk.rejections)
     wanted: list[tuple[object, ...]] = []
+    keys: set[str] = set()
+    cast_for: list[tuple[Garment, tuple[Look, ...]]] = []
     for garment in chunk.garments:
         answer = cast(garment, settings)
         if isinstance(answer, Rejection):
             refused.append(answer)
-            continue
-        for place, look in enumerate(answer):
-            of_garment = (garment.sku, place, garment.title, garment.collection)
-            position = garment.line * LOOKS_PER_LINE + place
-            of_look = (look.key, look.fit_type.value, look.inference_num, look.model, *look.images)
-            wanted.append((*of_garment, position, *of_look))
+        else:
+            cast_for.append((garment, answer))
+    known = load_images(
+        connection, {image for _, answer in cast_for for look in answer for image in wanted_images(look)}
+    )
+    for garment, answer in cast_for:
+        held = hold(garment, answer, known, settings.export.columns)
+        refused += held.rejections
+        for one in held.looks:
+            of_garment = (garment.sku, one.place, len(answer), garment.title, garment.collection)
+            position = garment.line * LOOKS_PER_LINE + one.place
+            look = one.look
+            of_look = (one.key, look.fit_type.value, look.inference_num, look.model, *look.images)
+            wanted.append((*of_garment, position, one.key not in keys, *of_look, *one.digests))
+            keys.add(one.key)
     if refused:
         connection.execute(
             insert(rejections).on_conflict_do_nothing(), [_rejection_row(run, one) for one in refused]
@@ -154,14 +173,11 @@ def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) 
         fill_wanted(connection, wanted)
         _plan_looks(connection, settings.safety, run)
         _point_garments(connection, run)
-    return len(refused), len(wanted)
+    return len({one.line for one in refused if one.line != ROSTER_LINE}), len(wanted)
 
 
 def _plan_looks(connection: Connection, safety: SafetySettings, run: Run) -> None:
     """Plan the looks that are wanted: those that are new, and those that may be tried again."""
-    first = (
-        select(WANTED.c.key, func.min(WANTED.c.position).label("position")).group_by(WANTED.c.key).subquery()
-    )
     new = (
         select(
             *(WANTED.c[name] for name in LOOK_COLUMNS),
@@ -170,7 +186,7 @@ def _plan_looks(connection: Connection, safety: SafetySettings, run: Run) -> Non
             literal(run.id),
             literal(run.mover.try_number),
         )
-        .join(first, and_(first.c.key == WANTED.c.key, first.c.position == WANTED.c.position))
+        .where(WANTED.c.first)
         # In one order, so that two runs which insert the same looks at once cannot wait for each other in a circle.
         .order_by(WANTED.c.key)
     )
@@ -180,6 +196,7 @@ def _plan_looks(connection: Connection, safety: SafetySettings, run: Run) -> Non
         .on_conflict_do_nothing()
     )
     _try_failed_again(connection, safety, run)
+    _use_newest_addresses(connection)
     connection.execute(
         insert(run_looks)
         .from_select(
@@ -228,6 +245,20 @@ def _try_failed_again(connection: Connection, safety: SafetySettings, run: Run) 
         )
 
 
+def _use_newest_addresses(connection: Connection) -> None:
+    """Send what is still to be sent from where the newest export has it: the same pictures may have moved."""
+    connection.execute(
+        update(looks)
+        .where(
+            looks.c.key == WANTED.c.key,
+            WANTED.c.first,
+            looks.c.state == LookState.PLANNED.value,
+            or_(*(looks.c[name].is_distinct_from(WANTED.c[name]) for name in ADDRESSES)),
+        )
+        .values({name: WANTED.c[name] for name in ADDRESSES})
+    )
+
+
 def _point_garments(connection: Connection, run: Run) -> None:
     """Say which looks each garment has now, unless a newer export has said so already."""
     columns = ("sku", "place", "key", "title", "collection")
@@ -251,7 +282,7 @@ def _point_garments(connection: Connection, run: Run) -> None:
         )
     )
     # A garment that has fewer looks than before keeps none of the old ones.
-    has_now = select(func.count()).where(WANTED.c.sku == garment_looks.c.sku).scalar_subquery()
+    has_now = select(func.max(WANTED.c.of)).where(WANTED.c.sku == garment_looks.c.sku).scalar_subquery()
     connection.execute(
         delete(garment_looks).where(
             garment_looks.c.sku.in_(select(WANTED.c.sku)),
@@ -261,16 +292,19 @@ def _point_garments(connection: Connection, run: Run) -> None:
     )
 
 
-def _rejection_row(run: Run, one: Rejection) -> dict[str, Any]:
-    return {
+def _rejection_row(run: Run, one: Rejection | ImageRejection) -> dict[str, Any]:
+    row = {
         "run_id": run.id,
         "line": one.line,
         "sku": one.sku or None,
-        "rule": one.rule.value,
         "column": one.column or None,
-        "value": one.value[:LONGEST_VALUE] if one.value else None,
         "reason": one.reason,
     }
+    if isinstance(one, ImageRejection):
+        of_image = {"image": one.image, "measured": one.measured, "limit": one.limit}
+        return {**row, "rule": one.rule, "value": None, **of_image}
+    value = one.value[:LONGEST_VALUE] if one.value else None
+    return {**row, "rule": one.rule.value, "value": value, "image": None, "measured": None, "limit": None}
 
 
 def _count_new(connection: Connection, run: Run) -> int:

@@ -22,6 +22,7 @@ from tryon_catalogue._settings_places import (
     FetchSettings,
     LedgerSettings,
 )
+from tryon_catalogue._settings_preflight import PreflightSettings
 from tryon_catalogue._settings_problems import SettingsError, problems_of, read_toml, stray_variables
 from tryon_catalogue._settings_runs import (
     AccountSettings,
@@ -60,6 +61,7 @@ __all__ = [
     "NotesSettings",
     "OnDoubt",
     "Pants",
+    "PreflightSettings",
     "Price",
     "RecoverySettings",
     "Roster",
@@ -100,6 +102,7 @@ class Settings(BaseSettings):
     recovery: RecoverySettings = Field(default_factory=RecoverySettings)
     account: AccountSettings = Field(default_factory=AccountSettings)
     fetch: FetchSettings = Field(default_factory=FetchSettings)
+    preflight: PreflightSettings = Field(default_factory=PreflightSettings)
     notes: NotesSettings = Field(default_factory=NotesSettings)
     alerts: AlertSettings = Field(default_factory=AlertSettings)
 
@@ -114,6 +117,14 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put the environment before the file, whose content `load_settings` hands in."""
         return (env_settings, init_settings)
+
+    @model_validator(mode="after")
+    def _repaired_copies_can_be_fetched(self) -> "Settings":
+        if self.preflight.repair and not self.archive.public_url:
+            raise ValueError(
+                "preflight.repair = true: archive.public_url is expected, from where the vendor gets what was repaired"
+            )
+        return self
 
     @model_validator(mode="after")
     def _every_rule_can_count(self) -> "Settings":

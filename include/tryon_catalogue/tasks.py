@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tryon_catalogue.alerts import Alert
     from tryon_catalogue.ledger.moves import Mover
     from tryon_catalogue.notes import Note
+    from tryon_catalogue.planning import Run
     from tryon_catalogue.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -55,29 +56,54 @@ def open_ledger() -> tuple[Settings, Engine]:
     return settings, engine_from_connection(settings)
 
 
-def plan() -> list[int]:
-    """Read the export of the run's date and plan it.
+def _run_of(settings: Settings, context: Context) -> Run:
+    """Say which run this is and which export it reads."""
+    from tryon_catalogue.planning import Run  # noqa: PLC0415  # heavy
 
-    :returns: ids of the batches with work left
+    export_date = export_date_of(context)
+    path = (context["params"] or {}).get("export") or settings.export.path_for(export_date)
+    return Run(run_id_of(context), path, export_date)
+
+
+def preflight() -> dict[str, int]:
+    """Fetch each picture that the export of the run's date asks for, and hold it to the vendor's rules.
+
+    :returns: counts
     :raises tryon_catalogue.exports.ExportError: the file cannot be read as an export
     :raises tryon_catalogue.catalogue.CatalogueError: the shop's table is not as the settings say
     """
     from tryon_catalogue.catalogue import Catalogue, CatalogueError  # noqa: PLC0415  # heavy
     from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
     from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
-    from tryon_catalogue.planning import Run, plan_run  # noqa: PLC0415  # heavy
+    from tryon_catalogue.preflight import preflight_run  # noqa: PLC0415  # heavy
 
-    context = get_current_context()
     with told_plainly(ExportError, CatalogueError):
         settings, engine = open_ledger()
         with engine.connect() as connection:
-            Catalogue(connection, settings.catalogue)  # found out before money is spent, not after
-        export_date = export_date_of(context)
-        path = (context["params"] or {}).get("export") or settings.export.path_for(export_date)
-        planned = plan_run(engine, settings, Run(run_id_of(context), path, export_date))
+            Catalogue(connection, settings.catalogue)  # found out before anything is done, not after
+        run = _run_of(settings, get_current_context())
+        found = preflight_run(engine, settings, run.export)
+    log.info("%s: %s", run.export, found)
+    return found.as_json()
+
+
+def plan() -> list[int]:
+    """Read the export of the run's date and plan it.
+
+    :returns: ids of the batches with work left
+    :raises tryon_catalogue.exports.ExportError: the file cannot be read as an export
+    """
+    from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
+    from tryon_catalogue.planning import plan_run  # noqa: PLC0415  # heavy
+
+    with told_plainly(ExportError):
+        settings, engine = open_ledger()
+        run = _run_of(settings, get_current_context())
+        planned = plan_run(engine, settings, run)
     log.info(
         "%s: %d rows, %d rejected; %d looks, %d of them to make, in %d batches",
-        path,
+        run.export,
         planned.rows,
         planned.rejected,
         planned.looks,

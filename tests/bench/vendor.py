@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 import requests
-from ground import Ground
+from ground import Ground, pretend_checked
 
 from damo_tryon.hooks import ONCE, DamoTryOnHook
 from tryon_catalogue.ledger.gate import Gate
@@ -83,6 +83,7 @@ def _plan(ground: Ground, number: int) -> tuple[int, ...]:
         for place in range(LOOKS_A_ROUND):
             top = f"{ground.images_url}/figure.png?ours={number}-{place}"
             writer.writerow([f"{number}-{place}", "Tee", "SS26", "tshirt", top])
+    pretend_checked(ground.engine, ground.settings, export)
     return plan_run(
         ground.engine, ground.settings, Run(f"bench/{number}", str(export), date(2026, 11, 20))
     ).batch_ids

@@ -79,7 +79,7 @@ def a_submit_task_killed_before_it_notes_the_answer_leaves_its_looks_in_doubt(wo
 @BOOK.case(died=TASK, where="submit, in the middle of the splitting around a bad picture")
 def a_submit_task_killed_while_it_splits_goes_on_where_it_was(world: World) -> Expected:
     bad, doubted = 7, 2
-    export = world.export("splitting", LOOKS, too_small=[bad])
+    export = world.export("splitting", LOOKS)
     # The whole is refused and the first half goes through; the part with look 5 is accepted and unanswered.
     fault = {
         "kind": "delay",
@@ -88,7 +88,7 @@ def a_submit_task_killed_while_it_splits_goes_on_where_it_was(world: World) -> E
         "accepted": True,
         "containing": f"{export.mark}5.",
     }
-    with world.faults(export.name, fault):
+    with world.faults(export.name, *export.refused(bad), fault):
         night = world.start_night(export)
         until(lambda: export.charged() == bad, "the first half and a part of the second are accepted")
         night.kill_task(SUBMIT)

@@ -143,8 +143,9 @@ def a_look_that_the_vendor_fails_leaves_the_others_alone(world: World) -> Expect
 
 @BOOK.case(died=VENDOR, where="three pictures of twelve are refused")
 def refused_pictures_are_found_by_splitting_and_the_others_go_through(world: World) -> Expected:
-    export = world.export("refused-pictures", 12, too_small=[0, 6, 11])
-    assert world.start_night(export).end() == "success"
+    export = world.export("refused-pictures", 12)
+    with world.faults(export.name, *export.refused(0, 6, 11)):
+        assert world.start_night(export).end() == "success"
     return Expected(export, published=9, refused=3)
 
 

@@ -53,26 +53,23 @@ class Wardrobe:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / PERSON).write_bytes(_jpeg(_person()))
         self._top = _jpeg(_shirt(SMALLEST_SIDE))
-        self._small_top = _jpeg(_shirt(SMALLEST_SIDE - 1))
 
     def folder_url(self, name: str) -> str:
         """Give what the URLs of one export's tops begin with, and no other's."""
         return f"{self.url}/{name}/"
 
-    def make_export(self, name: str, count: int, *, too_small: Sequence[int] = ()) -> tuple[Garment, ...]:
+    def make_export(self, name: str, count: int) -> tuple[Garment, ...]:
         """Put the pictures of a new export on the shelf.
 
         :param name: of the export; its tops are in a folder of that name
         :param count: of garments
-        :param too_small: numbers, from 0, of those whose picture the vendor refuses
         """
         folder = self._folder / name
         folder.mkdir()
         garments = []
         for number in range(count):
-            picture = self._small_top if number in too_small else self._top
             # What follows the picture's end makes its bytes its own; readers stop at the end.
-            (folder / f"{number}.jpg").write_bytes(picture + f"{name} {number}".encode())
+            (folder / f"{number}.jpg").write_bytes(self._top + f"{name} {number}".encode())
             garments.append(Garment(f"{name}-{number:03}", f"{self.folder_url(name)}{number}.jpg"))
         return tuple(garments)
 

@@ -81,14 +81,13 @@ class World:
 
     # -- nights ----------------------------------------------------------------------------------------------
 
-    def export(self, name: str, count: int, *, too_small: Sequence[int] = ()) -> Export:
+    def export(self, name: str, count: int) -> Export:
         """Let the shop export some new garments.
 
         :param name: of the export, used once
         :param count: of garments; each is one look
-        :param too_small: those whose picture the vendor refuses
         """
-        garments = self.wardrobe.make_export(name, count, too_small=too_small)
+        garments = self.wardrobe.make_export(name, count)
         path = self.scene.exports / f"{name}.csv"
         path.write_text(self.wardrobe.csv_of(garments), encoding="utf-8")
         with self.ledger.begin() as connection:
@@ -105,9 +104,9 @@ class World:
         )
         return Night(self, export, run.run_id)
 
-    def night_of(self, name: str, count: int, *, too_small: Sequence[int] = ()) -> Night:
+    def night_of(self, name: str, count: int) -> Night:
         """Export new garments and start a night on them."""
-        return self.start_night(self.export(name, count, too_small=too_small))
+        return self.start_night(self.export(name, count))
 
     # -- the sandbox -----------------------------------------------------------------------------------------
 
@@ -235,6 +234,19 @@ class Export:
     def of_ours(self) -> Any:
         """The condition on the table of looks."""
         return looks.c.tops_image.in_([garment.top for garment in self.garments])
+
+    def refused(self, *numbers: int) -> list[Mapping[str, Any]]:
+        """Make the faults by which the vendor refuses some of its looks: it finds nobody in their pictures."""
+        return [
+            {
+                "kind": "refuse",
+                "path": "submit",
+                "code": 23500016,
+                "times": None,
+                "containing": self.garments[number].top,
+            }
+            for number in numbers
+        ]
 
     def books(self) -> Books:
         """Read what came of it."""

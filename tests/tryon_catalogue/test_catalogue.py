@@ -109,18 +109,18 @@ def row(engine: Engine, sku: str, table: str = "catalogue", key: str = "sku") ->
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected", "empty"),
+    ("kind", "expected"),
     [
-        ("text", '["http://a/1", "http://a/画"]', "[]"),
-        ("varchar(100)", '["http://a/1", "http://a/画"]', "[]"),
-        ("json", ["http://a/1", "http://a/画"], []),
-        ("jsonb", ["http://a/1", "http://a/画"], []),
-        ("text[]", ["http://a/1", "http://a/画"], []),
-        ("varchar(100)[]", ["http://a/1", "http://a/画"], []),
+        ("text", '["http://a/1", "http://a/画"]'),
+        ("varchar(100)", '["http://a/1", "http://a/画"]'),
+        ("json", ["http://a/1", "http://a/画"]),
+        ("jsonb", ["http://a/1", "http://a/画"]),
+        ("text[]", ["http://a/1", "http://a/画"]),
+        ("varchar(100)[]", ["http://a/1", "http://a/画"]),
     ],
 )
 def test_the_list_of_addresses_takes_the_form_of_the_shops_column(
-    engine: Engine, keys: list[str], kind: str, expected: object, empty: object
+    engine: Engine, keys: list[str], kind: str, expected: object
 ) -> None:
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE catalogue DROP COLUMN picture_urls"))
@@ -128,7 +128,7 @@ def test_the_list_of_addresses_takes_the_form_of_the_shops_column(
     bring(engine, keys[0], LookState.PUBLISHED, "http://a/1", "http://a/画")
     assert write(engine, "sku-0", "sku-1") == 2
     assert row(engine, "sku-0").picture_urls == expected
-    assert row(engine, "sku-1").picture_urls == empty
+    assert row(engine, "sku-1").picture_urls is None
     assert write(engine, "sku-0", "sku-1") == 0
 
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event, select, text
 
 from damo_tryon.contract import Answer, FitType, TryOnTask
-from tests.tryon_catalogue.helpers import PlanBatch, quick_gate, some_looks
+from tests.tryon_catalogue.helpers import PlanBatch, pretend_checked, quick_gate, some_looks
 from tryon_catalogue.ledger.journal import Batch, load_batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import batches, looks, submission_looks, submissions
@@ -139,6 +139,7 @@ def test_a_backfill_beside_a_night_with_workers_killed_at_random_pays_for_each_l
     engine: Engine, settings: Settings, export: Path
 ) -> None:
     vendor = CountingVendor(engine)
+    pretend_checked(engine, settings, export)
     runs = [Run(f"dag/{name}", str(export), date(2026, 11, 20)) for name in ("night", "backfill")]
 
     def plan_and_submit(run: Run, try_number: int) -> None:
@@ -170,6 +171,7 @@ def test_four_workers_on_two_runs_submit_each_look_once(
 ) -> None:
     vendor = CountingVendor(engine)
     ids: list[int] = []
+    pretend_checked(engine, settings, export)
     for name in ("night", "backfill"):
         ids += plan_run(engine, settings, Run(f"dag/{name}", str(export), date(2026, 11, 20))).batch_ids
     started = time.monotonic()

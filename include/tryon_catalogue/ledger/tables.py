@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Float,
     ForeignKey,
     Identity,
     Integer,
@@ -65,6 +66,11 @@ looks = Table(
     Column("tops_image", Text, nullable=False),
     Column("pants_image", Text),
     Column("mask_image", Text),
+    # What the pictures were when the look was planned: its key is made of these.
+    Column("model_sha256", CHAR(64)),
+    Column("tops_sha256", CHAR(64)),
+    Column("pants_sha256", CHAR(64)),
+    Column("mask_sha256", CHAR(64)),
     Column("state", Text, nullable=False, doc="moves are held to allowed_moves by a trigger"),
     Column("attempts", Integer, nullable=False, server_default="0", doc="submissions that were accepted"),
     Column("batch_id", BigInteger, ForeignKey(batches.c.id)),
@@ -185,7 +191,32 @@ rejections = Table(
     Column("rule", Text, nullable=False),
     Column("column", Text),
     Column("value", Text),
+    Column("image", Text, doc="the picture that breaks the rule, where it is one: its address, without its query"),
+    Column("measured", Text),
+    Column("limit", Text),
     Column("reason", Text, nullable=False),
+)
+
+images = Table(
+    "images",
+    metadata,
+    Column("url_sha256", KEY, primary_key=True, doc="an address may be longer than an index takes"),
+    Column("role", Text, primary_key=True, doc="a mask is held to rules of its own"),
+    Column("url", Text, nullable=False),
+    Column("sha256", CHAR(64), doc="of the bytes that the shop serves; null while it could not be fetched"),
+    Column("format", Text),
+    Column("bytes", Integer),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("rule", Text, doc="the rule it breaks; null for a good one"),
+    Column("measured", Text),
+    Column("limit", Text),
+    Column("advice", Text, doc="what to do"),
+    Column("warnings", JSONB, nullable=False, server_default="[]"),
+    Column("used_url", Text, doc="our repaired copy, which the vendor gets instead"),
+    Column("checked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
 pictures = Table(
@@ -199,6 +230,9 @@ pictures = Table(
     Column("bytes", Integer, nullable=False),
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
+    Column("thumbnail", Text, doc="where a small copy of it is kept"),
+    Column("score", Float, doc="of the judgement, 0 to 1; null when it was not judged"),
+    Column("verdict", JSONB, doc="what was measured"),
     Column("archived_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 

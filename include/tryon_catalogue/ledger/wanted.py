@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Column, MetaData, SmallInteger, Table, Text, text
+from sqlalchemy import CHAR, BigInteger, Column, MetaData, SmallInteger, Table, Text, text
 
 from tryon_catalogue.ledger.tables import KEY
 
@@ -22,6 +22,7 @@ WANTED = Table(
     _metadata,
     Column("sku", Text, index=True),
     Column("place", SmallInteger, doc="among the looks of the garment, from 0"),
+    Column("of", SmallInteger, doc="looks the garment was cast for, those that its pictures rule out included"),
     Column("title", Text),
     Column("collection", Text),
     Column("position", BigInteger, doc="in the export"),
@@ -33,6 +34,10 @@ WANTED = Table(
     Column("tops_image", Text),
     Column("pants_image", Text),
     Column("mask_image", Text),
+    Column("model_sha256", CHAR(64)),
+    Column("tops_sha256", CHAR(64)),
+    Column("pants_sha256", CHAR(64)),
+    Column("mask_sha256", CHAR(64)),
     prefixes=["TEMPORARY"],
     postgresql_on_commit="DROP",
 )
@@ -68,7 +73,7 @@ def fill_wanted(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None
     """
     WANTED.create(connection)
     driver: Any = connection.connection.driver_connection
-    columns = ", ".join(column.name for column in WANTED.columns)
+    columns = ", ".join(f'"{column.name}"' for column in WANTED.columns)
     with driver.cursor() as cursor, cursor.copy(f"COPY {WANTED.name} ({columns}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)

@@ -1,4 +1,4 @@
-"""The ledger: runs, batches, looks, submissions, paces, stops, garments, rejections, pictures.
+"""The ledger: runs, batches, looks, submissions, paces, stops, garments, rejections, images, pictures.
 
 Moves of looks are held to a table by a trigger.
 """
@@ -77,6 +77,10 @@ def upgrade() -> None:
         tops_image text NOT NULL,
         pants_image text,
         mask_image text,
+        model_sha256 char(64),
+        tops_sha256 char(64),
+        pants_sha256 char(64),
+        mask_sha256 char(64),
         state text NOT NULL CHECK (state IN ({states})),
         attempts integer NOT NULL DEFAULT 0,
         batch_id bigint REFERENCES batches,
@@ -187,8 +191,31 @@ def upgrade() -> None:
         rule text NOT NULL,
         "column" text,
         value text,
-        reason text NOT NULL,
-        UNIQUE (run_id, line, rule)
+        image text,
+        measured text,
+        "limit" text,
+        reason text NOT NULL
+    );
+    CREATE UNIQUE INDEX rejection_of_row ON rejections (run_id, line, rule, coalesce(image, ''));
+    CREATE TABLE images (
+        url_sha256 char(64) COLLATE "C" NOT NULL,
+        role text NOT NULL,
+        url text NOT NULL,
+        sha256 char(64),
+        format text,
+        bytes integer,
+        width integer,
+        height integer,
+        etag text,
+        last_modified text,
+        rule text,
+        measured text,
+        "limit" text,
+        advice text,
+        warnings jsonb NOT NULL DEFAULT '[]',
+        used_url text,
+        checked_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (url_sha256, role)
     );
     CREATE TABLE pictures (
         look_key char(64) COLLATE "C" NOT NULL REFERENCES looks,
@@ -199,6 +226,9 @@ def upgrade() -> None:
         bytes integer NOT NULL,
         width integer NOT NULL,
         height integer NOT NULL,
+        thumbnail text,
+        score double precision,
+        verdict jsonb,
         archived_at timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (look_key, number)
     );

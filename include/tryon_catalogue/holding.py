@@ -1,0 +1,196 @@
+"""Holds the looks of a garment to what preflight found of their pictures, and gives each look its key.
+
+A garment whose own picture breaks a rule gets no look. A model of the roster whose picture does is left out, and the
+garment is shown on the others. It must not know how pictures are fetched or measured, or how the ledger keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tryon_catalogue.fetch import shown
+from tryon_catalogue.image_rules import ImageRole, ImageRule
+
+if TYPE_CHECKING:
+    from tryon_catalogue.exports import Garment
+    from tryon_catalogue.ledger.images import KnownImage, Wanted
+    from tryon_catalogue.looks import Look
+    from tryon_catalogue.settings import ExportColumns
+
+ROSTER_LINE = 0
+"""The line of a rejection that is about the roster and not about a row of the export."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLook:
+    """A look whose pictures may go to the vendor.
+
+    :param place: among the looks that the garment was cast for, from 0
+    :param key: made of the pictures' digests, so that the same pictures at other addresses are the same look
+    :param look: as it is sent: with the address of our repaired copy where there is one
+    :param digests: SHA-256 of the model's, tops', pants' and mask's picture, hex; None where there is none
+    """
+
+    place: int
+    key: str
+    look: Look
+    digests: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRejection:
+    """A picture that may not go to the vendor.
+
+    :param line: of the row in the export; `ROSTER_LINE` for a picture of the roster
+    :param sku: of the row; empty for a picture of the roster
+    :param rule: what it breaks
+    :param column: the export's column that names it, or the roster's model
+    :param image: its address, without login and query
+    :param measured: what was measured
+    :param limit: what the rule allows
+    :param reason: what is wrong and what to do about it
+    """
+
+    line: int
+    sku: str
+    rule: str
+    column: str
+    image: str
+    measured: str
+    limit: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What became of the looks of a garment.
+
+    :param looks: those that may be planned
+    :param rejections: why others may not
+    """
+
+    looks: tuple[HeldLook, ...]
+    rejections: tuple[ImageRejection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """A picture that breaks a rule: which, and what was measured."""
+
+    url: str
+    rule: str
+    measured: str
+    limit: str
+    advice: str
+
+
+def wanted_images(look: Look) -> tuple[Wanted, ...]:
+    """Give the pictures that a look needs, each with what it is to be."""
+    wanted = [(url, ImageRole.PICTURE) for url in look.images[:3] if url is not None]
+    if look.mask_image is not None:
+        wanted.append((look.mask_image, ImageRole.MASK))
+    return tuple(wanted)
+
+
+def hold(
+    garment: Garment, cast: Sequence[Look], known: Mapping[Wanted, KnownImage], columns: ExportColumns
+) -> Held:
+    """Hold the looks of a garment to what is known of their pictures.
+
+    :param garment: whose looks
+    :param cast: what it was cast for
+    :param known: what preflight found; a picture it never saw may not go to the vendor either
+    :param columns: the export's columns, for the reasons
+    """
+    held: list[HeldLook] = []
+    of_roster: list[ImageRejection] = []
+    for place, look in enumerate(cast):
+        problem = _problem_of(look, known)
+        if problem is None:
+            held.append(_held(place, look, known))
+            continue
+        column = _column_of(garment, problem.url, columns)
+        if column is not None:
+            return Held((), (_rejection(garment.line, garment.sku, column, problem),))
+        of_roster.append(_rejection(ROSTER_LINE, "", f"model {look.model}", problem))
+    if not held and of_roster:
+        # The row gets nothing, and says so itself.
+        of_roster += [replace(one, line=garment.line, sku=garment.sku) for one in of_roster[:1]]
+    return Held(tuple(held), tuple(of_roster))
+
+
+def _held(place: int, look: Look, known: Mapping[Wanted, KnownImage]) -> HeldLook:
+    found = {url: known[url, role] for url, role in wanted_images(look)}
+    digests = {url: one.sha256 for url, one in found.items() if one.sha256 is not None}
+    used = {url: one.used_url or url for url, one in found.items()}
+    sent = replace(
+        look,
+        model_image=used[look.model_image],
+        tops_image=used[look.tops_image],
+        pants_image=used.get(look.pants_image or ""),
+        mask_image=used.get(look.mask_image or ""),
+    )
+    of_look = tuple(None if url is None else digests[url] for url in look.images)
+    return HeldLook(place, look.key_with(digests), sent, of_look)
+
+
+def _problem_of(look: Look, known: Mapping[Wanted, KnownImage]) -> _Problem | None:
+    for url, role in wanted_images(look):
+        found = known.get((url, role))
+        if found is None:
+            advice = "The export changed while it was read, or names it in another role. Start the run again."
+            return _Problem(
+                url, ImageRule.UNCHECKED.value, "never checked", "checked before it is sent", advice
+            )
+        if not found.good:
+            return _Problem(
+                url, found.rule or "", found.measured or "", found.limit or "", found.advice or ""
+            )
+    return _mask_problem(look, known)
+
+
+def _mask_problem(look: Look, known: Mapping[Wanted, KnownImage]) -> _Problem | None:
+    """A mask has to be exactly as large as the model's picture (vendor document, section 5.1)."""
+    if look.mask_image is None:
+        return None
+    mask = known[look.mask_image, ImageRole.MASK]
+    model = known[look.model_image, ImageRole.PICTURE]
+    if (mask.width, mask.height) == (model.width, model.height):
+        return None
+    return _Problem(
+        look.mask_image,
+        ImageRule.MASK_SIZE.value,
+        f"{mask.width} x {mask.height} px",
+        f"{model.width} x {model.height} px, the size of the model's picture",
+        "Export the mask again at exactly the size of the model's picture.",
+    )
+
+
+def _column_of(garment: Garment, url: str, columns: ExportColumns) -> str | None:
+    """Give the column of the export that names a picture; None for one of the roster."""
+    named = {
+        garment.tops_image: columns.tops_image,
+        garment.pants_image: columns.pants_image,
+        garment.model_image: columns.model_image,
+        garment.mask_image if garment.model_image else None: columns.mask_image,
+    }
+    named.pop(None, None)
+    return (named[url] or "") if url in named else None
+
+
+def _rejection(line: int, sku: str, column: str, problem: _Problem) -> ImageRejection:
+    return ImageRejection(
+        line=line,
+        sku=sku,
+        rule=problem.rule,
+        column=column,
+        image=shown(problem.url),
+        measured=problem.measured,
+        limit=problem.limit,
+        reason=(
+            f"{column or 'The picture'} {shown(problem.url)}: {problem.measured}; allowed: {problem.limit}. "
+            f"{problem.advice}"
+        ),
+    )

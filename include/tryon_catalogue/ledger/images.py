@@ -1,0 +1,125 @@
+"""What is known of the shop's pictures: the answers of the last preflight, by address and role.
+
+It must not know how a picture is fetched or what the rules are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from tryon_catalogue.image_rules import ImageRole
+from tryon_catalogue.ledger.tables import images
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+Wanted = tuple[str, ImageRole]
+"""An address and what its picture is to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownImage:
+    """What preflight found behind an address.
+
+    :param url: the address
+    :param role: what its picture is to be
+    :param sha256: digest of the bytes, hex; None while it could not be fetched
+    :param format: ``JPEG``, ``PNG`` or whatever else it is; None where that cannot be told
+    :param bytes: size of the file
+    :param width: pixels, upright
+    :param height: pixels, upright
+    :param etag: what the server called this version
+    :param last_modified: since when the server has this version, in its words
+    :param rule: the rule it breaks; None for a good one
+    :param measured: what was measured
+    :param limit: what the rule allows
+    :param advice: what to do
+    :param warnings: what is not as it should be and breaks no rule
+    :param used_url: our repaired copy, which the vendor gets instead
+    :param checked_at: when it was last held to the rules; None for one that is about to be stored
+    """
+
+    url: str
+    role: ImageRole
+    sha256: str | None = None
+    format: str | None = None
+    bytes: int | None = None
+    width: int | None = None
+    height: int | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    rule: str | None = None
+    measured: str | None = None
+    limit: str | None = None
+    advice: str | None = None
+    warnings: tuple[str, ...] = ()
+    used_url: str | None = None
+    checked_at: datetime | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether it may go to the vendor."""
+        return self.rule is None and self.sha256 is not None
+
+
+_NAMES = tuple(field.name for field in fields(KnownImage))
+
+
+def url_sha256(url: str) -> str:
+    """Give what an address is kept under."""
+    return hashlib.sha256(url.encode()).hexdigest()
+
+
+def load_images(connection: Connection, wanted: Collection[Wanted]) -> dict[Wanted, KnownImage]:
+    """Read what is known of pictures; those never checked are missing.
+
+    :param connection: to the ledger
+    :param wanted: addresses with roles
+    """
+    keys = {url_sha256(url) for url, _ in wanted}
+    rows = connection.execute(
+        select(*(images.c[name] for name in _NAMES)).where(images.c.url_sha256 == func.any(sorted(keys)))
+    ).all()
+    found = [_image_of(row) for row in rows]
+    return {(one.url, one.role): one for one in found if (one.url, one.role) in wanted}
+
+
+def store_images(connection: Connection, found: Sequence[KnownImage]) -> None:
+    """Write what preflight found; it takes the place of what was known.
+
+    :param connection: in a transaction
+    :param found: each address and role once
+    """
+    if not found:
+        return
+    statement = insert(images)
+    replaced = {name: statement.excluded[name] for name in _NAMES if name not in {"url", "role", "checked_at"}}
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["url_sha256", "role"], set_={**replaced, "checked_at": func.now()}
+        ),
+        [_row_of(one) for one in _in_one_order(found)],
+    )
+
+
+def _in_one_order(found: Iterable[KnownImage]) -> list[KnownImage]:
+    """So that two runs which store the same pictures at once cannot wait for each other in a circle."""
+    return sorted(found, key=lambda one: (url_sha256(one.url), one.role))
+
+
+def _row_of(one: KnownImage) -> dict[str, Any]:
+    row = {name: getattr(one, name) for name in _NAMES if name != "checked_at"}
+    return {**row, "url_sha256": url_sha256(one.url), "role": one.role.value, "warnings": list(one.warnings)}
+
+
+def _image_of(row: Any) -> KnownImage:
+    values = {**row._mapping, "role": ImageRole(row.role), "warnings": tuple(row.warnings)}
+    return KnownImage(**values)

@@ -1,0 +1,197 @@
+"""Preflight: every picture that an export asks for is fetched once and held to the vendor's rules, for free.
+
+What was found stands in the ledger by address, so the next night asks each server only whether a picture has
+changed. It decides nothing: what a broken rule means for a look is said where looks are planned. It must not know
+Airflow or the vendor's API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from tryon_catalogue.archive import Archive
+from tryon_catalogue.casting import cast
+from tryon_catalogue.exports import Rejection, read_export
+from tryon_catalogue.fetch import open_fetcher, shown
+from tryon_catalogue.holding import wanted_images
+from tryon_catalogue.image_rules import ImageRule
+from tryon_catalogue.ledger.images import KnownImage, Wanted, load_images, store_images
+from tryon_catalogue.preflight_images import MAX_INPUT_BYTES, Checked, PreflightLimits, check_urls
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from sqlalchemy import Engine
+
+    from tryon_catalogue.settings import Settings
+
+log = logging.getLogger(__name__)
+
+STORED_AT_ONCE = 50
+"""Pictures after which what was found is committed, so that a killed task goes on from there."""
+MAX_REPAIRABLE_BYTES = 30_000_000
+"""The largest file that is fetched where one that is too large may be repaired."""
+
+
+@dataclass(slots=True)
+class Preflight:
+    """What a preflight came to.
+
+    :param images: distinct pictures that the export asks for, each in each role
+    :param remembered: those that were checked so lately that nobody was asked
+    :param unchanged: those of which their server says that they are as they were
+    :param fetched: those that were looked at
+    :param broken: those of all of them that may not go to the vendor
+    :param repaired: those of which the vendor gets a copy of ours
+    """
+
+    images: int = 0
+    remembered: int = 0
+    unchanged: int = 0
+    fetched: int = 0
+    broken: int = 0
+    repaired: int = 0
+
+    def as_json(self) -> dict[str, int]:
+        """Give the counts as plain values, fit for an XCom."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.images} pictures: {self.remembered} checked lately, {self.unchanged} unchanged, "
+            f"{self.fetched} fetched; {self.broken} break a rule, {self.repaired} repaired"
+        )
+
+
+def preflight_run(engine: Engine, settings: Settings, export: str) -> Preflight:
+    """Hold every picture that an export asks for to the vendor's rules, and remember what was found.
+
+    Running it again asks only for what has not been asked lately.
+
+    :param engine: the ledger's
+    :param settings: columns, casting, how pictures are fetched, where copies of them are kept
+    :param export: path or URL of the export
+    :returns: counts
+    :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
+    """
+    done = Preflight()
+    archive = Archive(settings.archive)
+    for wanted in images_of_export(settings, export):
+        with engine.connect() as connection:
+            known = load_images(connection, wanted)
+        done.images += len(wanted)
+        asyncio.run(_Check(engine, settings, archive, done).check(wanted, known))
+    return done
+
+
+def images_of_export(settings: Settings, export: str) -> Iterator[set[Wanted]]:
+    """Give the pictures that an export asks for, chunk by chunk; each in each role once.
+
+    :param settings: columns, casting rules, roster
+    :param export: path or URL of the export
+    :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
+    """
+    seen: set[Wanted] = set()
+    for chunk in read_export(export, settings.export):
+        wanted: set[Wanted] = set()
+        for garment in chunk.garments:
+            answer = cast(garment, settings)
+            if not isinstance(answer, Rejection):
+                wanted.update(image for look in answer for image in wanted_images(look))
+        yield wanted - seen
+        seen |= wanted
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    engine: Engine
+    settings: Settings
+    archive: Archive
+    done: Preflight
+
+    async def check(self, wanted: Collection[Wanted], known: Mapping[Wanted, KnownImage]) -> None:
+        """Look at pictures and remember what was found, some at a time."""
+        settings, done = self.settings.preflight, self.done
+        since = datetime.now(UTC) - timedelta(minutes=settings.recheck_minutes)
+        lately = {one for one in wanted if one in known and _settled(known[one], since)}
+        done.remembered += len(lately)
+        done.broken += sum(not known[one].good for one in lately)
+        # What is to be repaired now has to be fetched, unchanged or not.
+        asked = {
+            one: found for one, found in known.items() if found.sha256 and (found.good or not settings.repair)
+        }
+        limits = PreflightLimits(
+            concurrency=settings.at_once,
+            max_bytes=MAX_REPAIRABLE_BYTES if settings.repair else MAX_INPUT_BYTES,
+            repair=settings.repair,
+        )
+        found: list[KnownImage] = []
+        async with open_fetcher(self.settings.fetch) as fetcher:
+            async for checked in check_urls(sorted(set(wanted) - lately), asked, fetcher, limits):
+                found.append(await asyncio.to_thread(self._noted, checked, known))
+                if len(found) >= STORED_AT_ONCE:
+                    await asyncio.to_thread(self._store, found)
+                    found = []
+        await asyncio.to_thread(self._store, found)
+
+    def _noted(self, checked: Checked, known: Mapping[Wanted, KnownImage]) -> KnownImage:
+        if checked.unchanged:
+            image = known[checked.url, checked.role]
+            self.done.unchanged += 1
+        else:
+            image = _kept(self.archive, checked)
+            self.done.fetched += 1
+        self.done.broken += not image.good
+        self.done.repaired += image.used_url is not None
+        return image
+
+    def _store(self, found: list[KnownImage]) -> None:
+        with self.engine.begin() as connection:
+            store_images(connection, found)
+
+
+def _settled(image: KnownImage, since: datetime) -> bool:
+    """Whether nobody needs to ask: it was checked lately, and was there."""
+    checked_at = image.checked_at
+    return checked_at is not None and checked_at > since and image.rule != ImageRule.UNREACHABLE.value
+
+
+def _kept(archive: Archive, checked: Checked) -> KnownImage:
+    """Keep copies of what was found, and give what is to be remembered of it."""
+    facts, rejection = checked.facts, checked.rejection
+    if facts is not None and checked.thumbnail is not None:
+        archive.put_input(facts.sha256, checked.thumbnail)
+    image = KnownImage(
+        url=checked.url,
+        role=checked.role,
+        etag=checked.etag,
+        last_modified=checked.last_modified,
+        warnings=tuple(f"{one.measured}: {one.advice}" for one in checked.findings if not one.rejects),
+    )
+    if facts is not None:
+        image = replace(
+            image,
+            sha256=facts.sha256,
+            format=facts.format,
+            bytes=facts.bytes,
+            width=facts.width,
+            height=facts.height,
+        )
+    if facts is not None and checked.repaired is not None:
+        copy = checked.repaired
+        kept = archive.put_repaired(facts.sha256, copy.content, copy.facts.format or "")
+        log.info("%s was repaired; the vendor gets %s", shown(checked.url), kept.url)
+        return replace(image, width=copy.facts.width, height=copy.facts.height, used_url=kept.url)
+    if rejection is None:
+        return image
+    return replace(
+        image,
+        rule=rejection.rule.value,
+        measured=rejection.measured,
+        limit=rejection.limit,
+        advice=rejection.advice,
+    )

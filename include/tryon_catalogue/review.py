@@ -1,0 +1,132 @@
+"""Looks that wait for a person's eye: paid for, made, and not good enough by our own check.
+
+It must not know the vendor or Airflow. What is accepted goes to the catalogue at once; what is to be made again is
+planned, and paid for, again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from tryon_catalogue.again import look_keys
+from tryon_catalogue.catalogue import Catalogue
+from tryon_catalogue.ledger.moves import move
+from tryon_catalogue.ledger.tables import garment_looks, looks, pictures
+from tryon_catalogue.looks import LookState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Engine
+
+    from tryon_catalogue.ledger.moves import Mover
+    from tryon_catalogue.settings import Settings
+
+IN_REVIEW = (LookState.REVIEW,)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A look that waits for a person's eye.
+
+    :param key: of the look
+    :param skus: garments that it shows
+    :param model: roster name
+    :param reason: why it was not published
+    :param paths: where its pictures are kept, best first
+    :param since: when it was put aside
+    """
+
+    key: str
+    skus: tuple[str, ...]
+    model: str
+    reason: str
+    paths: tuple[str, ...]
+    since: datetime
+
+
+def open_reviews(connection: Connection) -> list[Review]:
+    """Read the looks that wait for a person's eye, oldest first.
+
+    :param connection: to the ledger
+    """
+    skus = (
+        select(func.array_agg(garment_looks.c.sku.distinct()))
+        .where(garment_looks.c.look_key == looks.c.key)
+        .scalar_subquery()
+    )
+    paths = (
+        select(func.array_agg(pictures.c.path)).where(pictures.c.look_key == looks.c.key).scalar_subquery()
+    )
+    rows = connection.execute(
+        select(looks, skus.label("skus"), paths.label("paths"))
+        .where(looks.c.state == LookState.REVIEW.value)
+        .order_by(looks.c.moved_at, looks.c.key)
+    ).all()
+    return [
+        Review(
+            row.key,
+            tuple(row.skus or ()),
+            row.model,
+            row.reason or "",
+            tuple(sorted(row.paths or ())),
+            row.moved_at,
+        )
+        for row in rows
+    ]
+
+
+def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) -> list[str]:
+    """Publish looks on a person's word: the pictures are good enough.
+
+    :param engine: the ledger's
+    :param settings: the catalogue's table
+    :param names: for each, a sku, or a look's key or its beginning
+    :param by: the person who says so
+    :returns: the keys of the looks
+    :raises tryon_catalogue.again.TryAgainError: a name is of no look that waits for review
+    :raises tryon_catalogue.catalogue.CatalogueError: the shop's table is not as the settings say
+    """
+    with engine.begin() as connection:
+        catalogue = Catalogue(connection, settings.catalogue)
+        keys = look_keys(connection, names, IN_REVIEW)
+        moved = move(
+            connection,
+            looks.c.key.in_(keys),
+            LookState.PUBLISHED,
+            by,
+            from_states=IN_REVIEW,
+            reason=f"found good by {by.run}",
+        )
+        skus = connection.execute(
+            select(garment_looks.c.sku).where(garment_looks.c.look_key.in_(moved)).distinct()
+        ).scalars()
+        catalogue.write_garments(connection, skus.all())
+    return sorted(moved)
+
+
+def make_again(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
+    """Plan looks again on a person's word: the next run that wants them sends, and pays for, them again.
+
+    :param engine: the ledger's
+    :param names: for each, a sku, or a look's key or its beginning
+    :param by: the person who says so
+    :returns: the keys of the looks
+    :raises tryon_catalogue.again.TryAgainError: a name is of no look that waits for review
+    """
+    with engine.begin() as connection:
+        keys = look_keys(connection, names, IN_REVIEW)
+        return sorted(
+            move(
+                connection,
+                looks.c.key.in_(keys),
+                LookState.PLANNED,
+                by,
+                from_states=IN_REVIEW,
+                reason=f"to be made, and paid for, again, says {by.run}",
+            )
+        )
