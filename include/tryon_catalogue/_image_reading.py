@@ -193,7 +193,8 @@ def _plain(image: Image.Image) -> Image.Image:
     if image.mode == "I;16":
         # The library's own way cuts everything above 255 off instead of scaling it.
         return Image.frombytes("L", image.size, image.tobytes()[1::2]).convert("RGB")
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _is_transparent(plain: Image.Image) -> bool:
@@ -204,8 +205,8 @@ def _is_transparent(plain: Image.Image) -> bool:
 
 
 def exif_orientation(image: Image.Image) -> int:
+    """Read how an image is to be turned when it is shown, 1 to 8; 1 where nothing is said that means anything."""
     found = image.getexif().get(_ORIENTATION, UPRIGHT)
-    # Anything but 1 to 8 means nothing, and no reader turns an image for it.
     return found if found in _TURNS else UPRIGHT
 
 

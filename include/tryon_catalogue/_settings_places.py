@@ -83,3 +83,6 @@ class FetchSettings(Section):
     max_redirects: int = Field(3, ge=0, description="the most redirects followed")
     max_pixels: int = Field(50_000_000, ge=1, description="the largest picture, width times height")
     allow_private: bool = Field(False, description="whether private and loopback addresses are allowed")
+    give_up_hours: float = Field(
+        24, gt=0, description="hours after which a look whose pictures cannot be fetched is left to a person"
+    )

@@ -1,14 +1,16 @@
-"""The vendor: how it is reached, how fast it is asked, what it charges, and what is done when in doubt.
+"""The vendor: how it is reached, how fast it is asked, and what is done when in doubt.
 
 Sections of the settings; ``settings`` puts them together and says where they are read.
 """
 
-from decimal import Decimal
 from enum import StrEnum
 
 from pydantic import Field, model_validator
 
+from tryon_catalogue._settings_money import Price, Use
 from tryon_catalogue._settings_types import Name, Section
+
+__all__ = ["OnDoubt", "Price", "SafetySettings", "Use", "VendorSettings"]
 
 
 class VendorSettings(Section):
@@ -36,30 +38,6 @@ class VendorSettings(Section):
         if self.max_poll_seconds < self.first_poll_seconds:
             raise ValueError("max_poll_seconds is expected to be at least first_poll_seconds")
         return self
-
-
-class Use(StrEnum):
-    """What the vendor charges one use for. Its document does not say; a picture is the careful reading."""
-
-    PICTURE = "picture"
-    LOOK = "look"
-    SUBMISSION = "submission"
-
-
-class Price(Section):
-    """What the vendor charges: it seems 475 CNY for 500 uses, so 0.95 each (vendor document, section 2)."""
-
-    currency: Name = Field("CNY", description="the currency's code, for reports")
-    per_use: Decimal = Field(Decimal("0.95"), ge=0, description="price of one use")
-    use: Use = Field(Use.PICTURE, description="what one use is: picture, look or submission")
-
-    def uses(self, *, looks: int, pictures: int, submissions: int) -> int:
-        """Give how many uses are charged for so many looks with so many pictures in so many submissions."""
-        return {Use.PICTURE: pictures, Use.LOOK: looks, Use.SUBMISSION: submissions}[self.use]
-
-    def cost(self, *, looks: int, pictures: int, submissions: int) -> Decimal:
-        """Give the price, in ``currency``, of what `uses` counts."""
-        return self.per_use * self.uses(looks=looks, pictures=pictures, submissions=submissions)
 
 
 class OnDoubt(StrEnum):

@@ -1,53 +1,26 @@
-"""What the shop wants pictures of: its export, the people to be dressed, and the casting rules.
+"""What the shop wants pictures of: the people to be dressed, and the casting rules; its export has a module of its own.
 
 Sections of the settings; ``settings`` puts them together and says where they are read.
 """
 
-from datetime import date
 from enum import StrEnum
 from functools import cached_property
 
 from pydantic import Field, model_validator
 
 from damo_tryon.contract import MAX_INFERENCE_NUM, MIN_INFERENCE_NUM, FitType, url_problem
-from tryon_catalogue._settings_types import (
-    Delimiter,
-    Encoding,
-    Name,
-    Names,
-    OptionalName,
-    PathTemplate,
-    Section,
-)
+from tryon_catalogue._settings_export import ExportColumns, ExportSettings, normal_name
+from tryon_catalogue._settings_types import Name, Names, OptionalName, Section
 
-
-class ExportColumns(Section):
-    """Which column of the export holds what. A part the shop does not have is left out."""
-
-    sku: Name = Field("sku", description="the column with the garment's number")
-    category: Name = Field("category", description="the column the casting rules go by")
-    tops_image: Name = Field("tops_image", description="the column with the URL of the top or dress")
-    title: OptionalName = Field(None, description="the column with the garment's name for people")
-    collection: OptionalName = Field(None, description="the column with the garment's collection")
-    tag: OptionalName = Field(None, description="the column with a tag of the roster, such as gender")
-    pants_image: OptionalName = Field(None, description="the column with the URL of the trousers or skirt")
-    mask_image: OptionalName = Field(None, description="the column with the URL of a mask of model_image")
-    model_image: OptionalName = Field(None, description="the column with the URL of a person to dress")
-
-
-class ExportSettings(Section):
-    """Where the export of a date is, and how it is written."""
-
-    path: PathTemplate = Field(description="path or URL of the export, with {ds} or {ds_nodash} for its date")
-    conn_id: OptionalName = Field(None, description="Airflow connection of the object storage")
-    encoding: Encoding = Field("auto", description='"auto" (UTF-8, else GB18030) or the name of an encoding')
-    delimiter: Delimiter = Field(",", description="the character between two fields")
-    chunk_rows: int = Field(5000, ge=1, le=1_000_000, description="rows held in memory at once")
-    columns: ExportColumns = Field(default_factory=ExportColumns, description="names of the columns")
-
-    def path_for(self, day: date) -> str:
-        """Give the path or URL of the export of one date."""
-        return self.path.format(ds=day.isoformat(), ds_nodash=day.strftime("%Y%m%d"))
+__all__ = [
+    "CastingRule",
+    "ExportColumns",
+    "ExportSettings",
+    "Pants",
+    "Roster",
+    "RosterModel",
+    "normal_name",
+]
 
 
 class RosterModel(Section):
@@ -115,8 +88,3 @@ class CastingRule(Section):
     def categories(self) -> frozenset[str]:
         """The categories as they are compared: without regard to case or surrounding spaces."""
         return frozenset(normal_name(one) for one in self.category)
-
-
-def normal_name(name: str) -> str:
-    """Give a category or tag as it is compared: people write `Dress`, `dress ` and mean one thing."""
-    return name.strip().casefold()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select, update
 
 from tryon_catalogue.catalogue import Catalogue
+from tryon_catalogue.holding import ROSTER_LINE
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import batches, looks, rejections, run_looks, runs, submissions
 from tryon_catalogue.looks import LookState
@@ -113,7 +114,9 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
             )
         ).one()
         rejected = connection.execute(
-            select(func.count(rejections.c.line.distinct())).where(rejections.c.run_id == run_id)
+            select(func.count(rejections.c.line.distinct())).where(
+                rejections.c.run_id == run_id, rejections.c.line > ROSTER_LINE
+            )
         ).scalar_one()
         account = Account(
             run_id=run_id,

@@ -6,7 +6,7 @@ equal order: the rules as they stand in the file, then the models as they stand 
 
 from collections.abc import Sequence
 
-from tryon_catalogue.exports import Garment, Rejection, Rule, shown
+from tryon_catalogue.exports import Garment, Rejection, Rule, shown, told
 from tryon_catalogue.looks import Look
 from tryon_catalogue.settings import ANY_CATEGORY, CastingRule, Pants, RosterModel, Settings, normal_name
 
@@ -26,7 +26,7 @@ def cast(garment: Garment, settings: Settings) -> tuple[Look, ...] | Rejection:
         One look or more; or why there can be none.
     """
     columns = settings.export.columns
-    rule = _rule_for(garment.category, settings.rules)
+    rule = rule_for(garment.category, settings.rules)
     if rule is None:
         known = ", ".join(sorted({category for rule in settings.rules for category in rule.categories}))
         reason = (
@@ -65,7 +65,8 @@ def cast(garment: Garment, settings: Settings) -> tuple[Look, ...] | Rejection:
     )
 
 
-def _rule_for(category: str, rules: Sequence[CastingRule]) -> CastingRule | None:
+def rule_for(category: str, rules: Sequence[CastingRule]) -> CastingRule | None:
+    """Give the rule that counts for a category: the first that names it; None when there is none."""
     name = normal_name(category)
     return next((rule for rule in rules if name in rule.categories or ANY_CATEGORY in rule.categories), None)
 
@@ -93,4 +94,4 @@ def _models_for(garment: Garment, rule: CastingRule, settings: Settings) -> Sequ
 
 
 def _rejected(garment: Garment, rule: Rule, column: str, value: str, reason: str) -> Rejection:
-    return Rejection(garment.line, garment.sku, rule, column, shown(value), reason)
+    return Rejection(garment.line, garment.sku, rule, column, shown(value), told(garment.where, reason))

@@ -188,7 +188,7 @@ class Fetcher:
         async with self._answer(url) as answer:
             self._check_status(url, answer)
             content = await self._bounded_body(url, answer, self._limits.max_bytes)
-        return await asyncio.to_thread(self._measured, url, content)
+        return await asyncio.to_thread(measured, url, content, self._limits.max_pixels)
 
     async def _input(self, url: str, headers: Mapping[str, str], max_bytes: int) -> FetchedInput | None:
         async with self._answer(url, headers) as answer:
@@ -260,39 +260,47 @@ class Fetcher:
                 raise TooLargeError(url, max_bytes)
         return bytes(body)
 
-    def _measured(self, url: str, content: bytes) -> Fetched:
-        from PIL import Image  # noqa: PLC0415  # heavy
 
-        try:
-            with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-                width, height = picture.size
-                if width * height > self._limits.max_pixels:
-                    raise FetchError(
-                        url, f"has {width} x {height} pixels, more than {self._limits.max_pixels:,}"
-                    )
-                # A JPEG that carries further pictures (MPO) is a JPEG.
-                kind = "PNG" if picture.format == "PNG" else "JPEG"
-                picture.load()  # a cut-off file shows only here
-        except Image.DecompressionBombError as error:
-            raise FetchError(url, f"has too many pixels ({error})") from error
-        except (OSError, SyntaxError, ValueError) as error:
-            # A body that was cut off somewhere on the way looks like this as well.
-            raise BrokenTransferError(url, f"is not a whole JPEG or PNG picture ({error})") from error
-        return Fetched(content, hashlib.sha256(content).hexdigest(), kind, width, height)
+def measured(url: str, content: bytes, max_pixels: int) -> Fetched:
+    """Read a picture, to the last pixel.
+
+    :param url: where it is from, for the errors
+    :param content: the file's bytes
+    :param max_pixels: the most pixels, width times height
+    :raises FetchError: it has too many pixels
+    :raises BrokenTransferError: it is not a whole JPEG or PNG picture
+    """
+    from PIL import Image  # noqa: PLC0415  # heavy
+
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+            width, height = picture.size
+            if width * height > max_pixels:
+                raise FetchError(url, f"has {width} x {height} pixels, more than {max_pixels:,}")
+            # A JPEG that carries further pictures (MPO) is a JPEG.
+            kind = "PNG" if picture.format == "PNG" else "JPEG"
+            picture.load()  # a cut-off file shows only here
+    except Image.DecompressionBombError as error:
+        raise FetchError(url, f"has too many pixels ({error})") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        # A body that was cut off somewhere on the way looks like this as well.
+        raise BrokenTransferError(url, f"is not a whole JPEG or PNG picture ({error})") from error
+    return Fetched(content, hashlib.sha256(content).hexdigest(), kind, width, height)
 
 
 @asynccontextmanager
 async def open_fetcher(
-    limits: FetchSettings, resolver: AbstractResolver | None = None
+    limits: FetchSettings, resolver: AbstractResolver | None = None, connections: int = CONNECTIONS
 ) -> AsyncIterator[Fetcher]:
     """Open a fetcher for as long as the block lasts.
 
     :param limits: the ``[fetch]`` section of the settings
     :param resolver: how host names become addresses; the system's way when not given
+    :param connections: how many are open at once; waiting for one counts towards the time of a file
     """
     resolver = resolver or ThreadedResolver()
     connector = aiohttp.TCPConnector(
-        limit=CONNECTIONS,
+        limit=connections,
         resolver=resolver if limits.allow_private else _PublicResolver(resolver),
         force_close=True,  # a second attempt is to meet a fresh connection
     )

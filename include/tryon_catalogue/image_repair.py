@@ -24,6 +24,7 @@ _QUALITIES: Final = (95, 90, 85)
 _FULL_COLOUR_FROM: Final = 95
 _JPEG_MODES: Final = frozenset({"L", "RGB", "CMYK"})
 _COLOURS_OF_A_DRAWING: Final = 4096
+_GREYS_OF_A_DRAWING: Final = 64
 _COLOUR_MODES: Final = frozenset({"P", "RGB", "RGBA"})
 _PNG_MODES: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 _UNREADABLE: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning, *SPOILT)
@@ -31,6 +32,9 @@ _UNREADABLE: Final = (Image.DecompressionBombError, Image.DecompressionBombWarni
 
 def repair(content: bytes, facts: ImageFacts, *, max_pixels: int = MAX_PIXELS) -> bytes | None:
     """Make a copy that keeps the rules.
+
+    A copy of an image that EXIF turns has other measures than the original: a mask that fitted the original may
+    not fit the copy.
 
     Args:
         content: the file.
@@ -52,7 +56,10 @@ def repair(content: bytes, facts: ImageFacts, *, max_pixels: int = MAX_PIXELS) -
     except _UNREADABLE:
         return None
     for write in _ways(turned, facts):
-        copy = write(turned, profile)
+        try:
+            copy = write(turned, profile)
+        except OSError:  # a side that is longer than the format can say
+            return None
         if len(copy) <= MAX_IMAGE_BYTES:
             good = check_image(copy, facts.role, max_pixels=max_pixels).rejection is None
             return copy if good else None
@@ -84,7 +91,10 @@ def _ways(image: Image.Image, facts: ImageFacts) -> Iterator[_Write]:
 
 def _is_drawing(image: Image.Image) -> bool:
     """A photograph never gets small as PNG, and finding that out takes seconds."""
-    return image.mode != "CMYK" and image.getcolors(_COLOURS_OF_A_DRAWING) is not None
+    if image.mode not in _PNG_MODES or image.mode == "I;16":
+        return False
+    most = _GREYS_OF_A_DRAWING if image.mode == "L" else _COLOURS_OF_A_DRAWING
+    return image.getcolors(most) is not None
 
 
 def _png(image: Image.Image, profile: bytes | None) -> bytes:

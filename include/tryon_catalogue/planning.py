@@ -1,7 +1,7 @@
-"""From an export to batches: reads rows, casts looks, writes what is new to the ledger, cuts it into batches.
+"""From an export to planned looks: reads rows, casts looks, writes what is new to the ledger.
 
-Nothing is spent here. Running it again for the same run changes nothing that has been decided: looks are
-known by their key, batches by their id. It must not know the vendor's wire or Airflow.
+Nothing is spent here; ``cutting`` says what of it goes. Running it again for the same run changes nothing that has
+been decided: looks are known by their key. It must not know the vendor's wire or Airflow.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import case, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from damo_tryon.contract import MAX_TASKS
 from tryon_catalogue.casting import cast
+from tryon_catalogue.cutting import cut_run
 from tryon_catalogue.doubts import resubmit_old
 from tryon_catalogue.exports import Rejection, read_export
 from tryon_catalogue.holding import ROSTER_LINE, ImageRejection, hold, wanted_images
 from tryon_catalogue.ledger.images import load_images
 from tryon_catalogue.ledger.moves import Mover, move
-from tryon_catalogue.ledger.rows import as_table
 from tryon_catalogue.ledger.tables import (
     batches,
+    collections,
     garment_looks,
     look_moves,
     looks,
@@ -29,7 +29,7 @@ from tryon_catalogue.ledger.tables import (
     run_looks,
     runs,
 )
-from tryon_catalogue.ledger.wanted import CUT, OURS, WANTED, fill_wanted, ready
+from tryon_catalogue.ledger.wanted import WANTED, fill_wanted
 from tryon_catalogue.looks import LookState
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ LOOK_COLUMNS = (
     "tops_sha256",
     "pants_sha256",
     "mask_sha256",
+    "collection",
 )
 ADDRESSES = ("model_image", "tops_image", "pants_image", "mask_image")
 
@@ -82,13 +83,29 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Found:
     """What a run found in its export.
 
     :param rows: rows read, rejected ones included
     :param rejected: rows that cannot be used; each stands in the table ``rejections``
     :param looks: looks that the usable rows ask for
     :param new: those among them that this run has to see to; the others have ended already
+    """
+
+    rows: int
+    rejected: int
+    looks: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run found in its export, and what it is going to send.
+
+    :param rows: see ``Found``
+    :param rejected: see ``Found``
+    :param looks: see ``Found``
+    :param new: see ``Found``
     :param batch_ids: batches with work left, in the order in which they should run
     """
 
@@ -100,12 +117,25 @@ class Plan:
 
 
 def plan_run(engine: Engine, settings: Settings, run: Run) -> Plan:
-    """Read an export and write what it asks for to the ledger.
+    """Read an export, write what it asks for to the ledger, and cut it within the limits. Nobody is asked.
 
     :param engine: the ledger's
-    :param settings: columns, casting rules, batch sizes
+    :param settings: columns, casting rules, batch sizes, limits
     :param run: which run asks
     :returns: counts, and the batches with work left
+    :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
+    """
+    found = record_run(engine, settings, run)
+    cut = cut_run(engine, settings, run.id)
+    return Plan(found.rows, found.rejected, found.looks, found.new, cut.batch_ids)
+
+
+def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
+    """Read an export and write what it asks for to the ledger. Nothing is reserved yet.
+
+    :param engine: the ledger's
+    :param settings: columns, casting rules
+    :param run: which run asks
     :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
     """
     with engine.begin() as connection:
@@ -120,14 +150,12 @@ def plan_run(engine: Engine, settings: Settings, run: Run) -> Plan:
         wanted += chunk_wanted
     with engine.begin() as connection:
         new = _count_new(connection, run)
-        _cut_batches(connection, settings, run)
         connection.execute(
             update(runs)
             .where(runs.c.id == run.id)
             .values(rows_read=rows, looks_known=wanted - new, looks_new=new)
         )
-        batch_ids = _batches_with_work(connection, run)
-    return Plan(rows, rejected, wanted, new, batch_ids)
+    return Found(rows, rejected, wanted, new)
 
 
 def _open_run(connection: Connection, run: Run) -> None:
@@ -171,9 +199,23 @@ def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) 
         )
     if wanted:
         fill_wanted(connection, wanted)
+        _remember_collections(connection, run)
         _plan_looks(connection, settings.safety, run)
         _point_garments(connection, run)
     return len({one.line for one in refused if one.line != ROSTER_LINE}), len(wanted)
+
+
+def _remember_collections(connection: Connection, run: Run) -> None:
+    """Say since when each collection is known: a limit may let the newest go first."""
+    # In one order, for two runs that read the same export at once.
+    names = select(WANTED.c.collection, literal(run.export_date)).distinct().order_by(WANTED.c.collection)
+    statement = insert(collections).from_select(["name", "first_date"], names)
+    older = statement.excluded.first_date
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["name"], set_={"first_date": older}, where=collections.c.first_date > older
+        )
+    )
 
 
 def _plan_looks(connection: Connection, safety: SafetySettings, run: Run) -> None:
@@ -205,7 +247,10 @@ def _plan_looks(connection: Connection, safety: SafetySettings, run: Run) -> Non
                 looks.c.key.in_(select(WANTED.c.key)), looks.c.state.in_(NOT_ENDED)
             ),
         )
-        .on_conflict_do_nothing()
+        # A leftover that the export asks for after all is a leftover no more.
+        .on_conflict_do_update(
+            index_elements=["run_id", "look_key"], set_={"leftover": False}, where=run_looks.c.leftover
+        )
     )
 
 
@@ -309,83 +354,7 @@ def _rejection_row(run: Run, one: Rejection | ImageRejection) -> dict[str, Any]:
 
 def _count_new(connection: Connection, run: Run) -> int:
     return connection.execute(
-        select(func.count()).select_from(run_looks).where(run_looks.c.run_id == run.id)
+        select(func.count())
+        .select_from(run_looks)
+        .where(run_looks.c.run_id == run.id, ~run_looks.c.leftover)
     ).scalar_one()
-
-
-def _cut_batches(connection: Connection, settings: Settings, run: Run) -> None:
-    """Give each look that is still only planned a batch of this run.
-
-    A look that another run has planned and not sent is taken over: a batch is a plan, and what decides who
-    sends a look is the claim at submission. That way nothing waits for a run that has died.
-    """
-    OURS.create(connection)
-    of_run = select(run_looks.c.look_key).where(run_looks.c.run_id == run.id)
-    connection.execute(insert(OURS).from_select(["key"], of_run))
-    ready(connection, OURS)
-    waiting = (
-        select(looks.c.key, looks.c.fit_type, looks.c.inference_num, looks.c.position)
-        .join(OURS, OURS.c.key == looks.c.key)
-        .outerjoin(batches, batches.c.id == looks.c.batch_id)
-        .where(
-            looks.c.state == LookState.PLANNED.value,
-            or_(looks.c.batch_id.is_(None), batches.c.run_id != run.id),
-        )
-        # What another run is cutting or sending just now is left to it. A run that only reads the same looks from
-        # its export holds a weaker lock, which must not keep them from us: hence key_share.
-        .with_for_update(of=looks, key_share=True, skip_locked=True)
-        .cte()
-        .prefix_with("MATERIALIZED")
-    )
-    place = func.row_number().over(
-        partition_by=(waiting.c.fit_type, waiting.c.inference_num),
-        order_by=(waiting.c.position, waiting.c.key),
-    )
-    CUT.create(connection)
-    connection.execute(
-        insert(CUT).from_select(
-            ["key", "fit_type", "inference_num", "place"],
-            select(waiting.c.key, waiting.c.fit_type, waiting.c.inference_num, place - 1),
-        )
-    )
-    ready(connection, CUT)
-    count = connection.execute(select(func.count()).select_from(CUT)).scalar_one()
-    size = MAX_TASKS * settings.batches.size_for(-(-count // MAX_TASKS))
-    part = (CUT.c.place // size).label("part")
-    parts = connection.execute(
-        select(CUT.c.fit_type, CUT.c.inference_num, part)
-        .distinct()
-        .order_by(CUT.c.fit_type, CUT.c.inference_num, part)
-    ).all()
-    if not parts:
-        return
-    ids = connection.execute(
-        insert(batches).returning(batches.c.id, sort_by_parameter_order=True),
-        [{"run_id": run.id, "fit_type": one.fit_type, "inference_num": one.inference_num} for one in parts],
-    ).scalars()
-    new = as_table(
-        [{"id": batch_id, **one._mapping} for batch_id, one in zip(ids, parts, strict=True)],
-        id=batches.c.id.type,
-        fit_type=CUT.c.fit_type.type,
-        inference_num=CUT.c.inference_num.type,
-        part=CUT.c.place.type,
-    )
-    connection.execute(
-        update(looks)
-        .where(
-            looks.c.key == CUT.c.key,
-            CUT.c.fit_type == new.c.fit_type,
-            CUT.c.inference_num == new.c.inference_num,
-            part == new.c.part,
-        )
-        .values(batch_id=new.c.id)
-    )
-
-
-def _batches_with_work(connection: Connection, run: Run) -> tuple[int, ...]:
-    work = select(looks.c.key).where(looks.c.batch_id == batches.c.id, looks.c.state.in_(NOT_ENDED)).exists()
-    return tuple(
-        connection.execute(
-            select(batches.c.id).where(batches.c.run_id == run.id, work).order_by(batches.c.id)
-        ).scalars()
-    )

@@ -1,4 +1,4 @@
-"""Publishing a batch: collect what the vendor made, archive it at once, write it to the catalogue.
+"""Publishing a batch: collect what the vendor made, judge, label and archive it at once, write it to the catalogue.
 
 The vendor's links die, so a picture is fetched in the same breath in which its link is read. A look's pictures,
 its state and the shop's row change in one transaction, so the catalogue never says more or less than the
@@ -11,7 +11,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError
@@ -25,19 +26,28 @@ from damo_tryon.errors import (
     ThrottledError,
     TryOnError,
 )
-from tryon_catalogue.archive import Archive, PictureName
+from tryon_catalogue._settings_judgement import Below
 from tryon_catalogue.catalogue import Catalogue
 from tryon_catalogue.fetch import FetchError, open_fetcher
+from tryon_catalogue.finishing import Finished, Finisher, Made
+from tryon_catalogue.labels import LabelError
 from tryon_catalogue.ledger.journal import look_of, waits_for
 from tryon_catalogue.ledger.moves import move
 from tryon_catalogue.ledger.states import SubmissionState
-from tryon_catalogue.ledger.tables import garment_looks, looks, pictures, submission_looks, submissions
+from tryon_catalogue.ledger.tables import (
+    garment_looks,
+    images,
+    looks,
+    pictures,
+    submission_looks,
+    submissions,
+)
 from tryon_catalogue.looks import LookState
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-    from tryon_catalogue.fetch import Fetched, Fetcher
+    from tryon_catalogue.fetch import Fetcher
     from tryon_catalogue.ledger.journal import Batch
     from tryon_catalogue.ledger.moves import Mover
     from tryon_catalogue.looks import Look
@@ -78,12 +88,14 @@ class Published:
     """What came of publishing a batch in this try.
 
     :param published: looks whose pictures are archived and in the catalogue
+    :param review: looks whose pictures are archived and wait for a person's eye
     :param failed: looks that the vendor could not make
     :param waiting: looks that the vendor has not ended
     :param problems: what could not be published, one sentence each
     """
 
     published: int = 0
+    review: int = 0
     failed: int = 0
     waiting: int = 0
     problems: list[str] = field(default_factory=list)
@@ -99,15 +111,23 @@ class _Submission:
 
 @dataclass(frozen=True, slots=True)
 class _Paid:
-    """A look of a submission, with the garment that its pictures are named after."""
+    """A look of a submission."""
 
-    key: str
-    look: Look
+    made: Made
     state: LookState
+    moved_at: datetime
     ours: bool
-    sku: str
-    collection: str
     results: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The look's key."""
+        return self.made.key
+
+    @property
+    def look(self) -> Look:
+        """What was asked for."""
+        return self.made.look
 
     @property
     def open(self) -> bool:
@@ -116,7 +136,9 @@ class _Paid:
 
     def problem(self, words: str, *, expired: bool = False) -> _Problem:
         """Say what keeps the look from being published."""
-        return _Problem(f"look {self.key[:10]} (sku {self.sku or 'of no garment now'}): {words}", expired)
+        return _Problem(
+            f"look {self.key[:10]} (sku {self.made.sku or 'of no garment now'}): {words}", expired
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +168,7 @@ class Publisher:
         self._settings = settings
         self._query = query
         self._by = by
-        self._archive = Archive(settings.archive)
+        self._finisher = Finisher(settings)
         with engine.connect() as connection:
             self._catalogue = Catalogue(connection, settings.catalogue)
 
@@ -215,17 +237,27 @@ class Publisher:
             select(
                 garment_looks.c.look_key,
                 func.min(garment_looks.c.sku).label("sku"),
+                func.min(garment_looks.c.title).label("title"),
                 func.min(garment_looks.c.collection).label("collection"),
             )
             .group_by(garment_looks.c.look_key)
             .subquery()
+        )
+        # Whatever its address, the same bytes have the same size.
+        size = (
+            select(func.jsonb_build_array(images.c.width, images.c.height))
+            .where(images.c.sha256 == looks.c.model_sha256)
+            .limit(1)
+            .scalar_subquery()
         )
         with self._engine.connect() as connection:
             rows = connection.execute(
                 select(
                     looks,
                     first.c.sku,
+                    first.c.title,
                     first.c.collection,
+                    size.label("model_size"),
                     waits_for(submissions.c.id == submission.id).label("ours"),
                 )
                 .join(submission_looks, submission_looks.c.look_key == looks.c.key)
@@ -234,7 +266,7 @@ class Publisher:
                 .order_by(submission_looks.c.position)
             ).all()
         return [
-            _Paid(row.key, look_of(row), LookState(row.state), row.ours, row.sku or "", row.collection or "")
+            _Paid(_made(row, submission.result_key), LookState(row.state), row.moved_at, row.ours)
             for row in rows
         ]
 
@@ -272,54 +304,53 @@ class Publisher:
     async def _publish_look(
         self, one: _Paid, fetcher: Fetcher, writing: asyncio.Lock, done: Published
     ) -> _Problem | None:
-        if len(one.results) != one.look.inference_num:
-            return one.problem(
-                f"{len(one.results)} pictures came, {one.look.inference_num} were asked and paid for; "
-                "ask the vendor's support"
-            )
         try:
-            fetched = await asyncio.gather(*(fetcher.fetch(url) for url in one.results))
-            rows = await asyncio.to_thread(self._archive_pictures, one, fetched)
-            async with writing:
-                done.published += await asyncio.to_thread(self._record_published, one, rows)
+            fetched = await asyncio.to_thread(self._finisher.kept, one.made)
+            if fetched is None:
+                fetched = await asyncio.gather(*(fetcher.fetch(url) for url in one.results))
+            finished = await asyncio.to_thread(self._finisher.finish, one.made, fetched)
         except FetchError as error:
-            return one.problem(str(error), expired=error.expired)
+            if not self._given_up(one):
+                return one.problem(str(error), expired=error.expired)
+            finished = Finished(doubts=f"its pictures could not be fetched for too long: {error}")
+        except LabelError as error:
+            return one.problem(str(error))
         except OSError as error:
             return one.problem(f"could not be archived ({error}); see [archive] path and the room there")
+        try:
+            async with writing:
+                await asyncio.to_thread(self._record, one, finished, done)
         except (DataError, IntegrityError) as error:
             # Not str(error), which shows the whole statement.
             return one.problem(f"the catalogue's table did not take its row ({error.orig})")
         return None
 
-    def _archive_pictures(self, one: _Paid, fetched: Sequence[Fetched]) -> list[dict[str, object]]:
-        """Keep the pictures of a look; returns the rows of the table ``pictures`` for them."""
-        rows: list[dict[str, object]] = []
-        for number, picture in enumerate(fetched):
-            name = PictureName(one.collection, one.sku, one.look.model, one.key, number)
-            place = self._archive.put(name, picture)
-            rows.append(
-                {
-                    "look_key": one.key,
-                    "number": number,
-                    "path": place.path,
-                    "url": place.url,
-                    "sha256": picture.sha256,
-                    "bytes": len(picture.content),
-                    "width": picture.width,
-                    "height": picture.height,
-                }
-            )
-        return rows
+    def _given_up(self, one: _Paid) -> bool:
+        age = datetime.now(UTC) - one.moved_at
+        return one.state is LookState.SUCCEEDED and age > timedelta(hours=self._settings.fetch.give_up_hours)
 
-    def _record_published(self, one: _Paid, rows: list[dict[str, object]]) -> bool:
-        """Commit a look's pictures, its state and the shop's row together; False when another try has."""
+    def _record(self, one: _Paid, finished: Finished, done: Published) -> None:
+        """Commit a look's pictures, its state and the shop's row together, unless another try has."""
+        review = bool(finished.doubts) and (
+            not finished.rows or self._settings.judgement.below is Below.REVIEW
+        )
+        to = LookState.REVIEW if review else LookState.PUBLISHED
         with self._engine.begin() as connection:
-            if not move(connection, looks.c.key == one.key, LookState.PUBLISHED, self._by):
-                return False
+            if not move(
+                connection,
+                looks.c.key == one.key,
+                to,
+                self._by,
+                from_states=[LookState.SUCCEEDED],
+                reason=finished.doubts or None,
+            ):
+                return
             connection.execute(delete(pictures).where(pictures.c.look_key == one.key))
-            connection.execute(insert(pictures), rows)
+            if finished.rows:
+                connection.execute(insert(pictures), finished.rows)
             self._catalogue.write_garments(connection, _skus(connection, [one.key]))
-        return True
+        done.review += review
+        done.published += not review
 
     def _close(self, submission: _Submission) -> None:
         """Call a submission collected once each of its looks has an end, or waits for a newer submission."""
@@ -335,6 +366,19 @@ class Publisher:
                     .where(submissions.c.id == submission.id)
                     .values(state=SubmissionState.COLLECTED.value, collected_at=func.now())
                 )
+
+
+def _made(row: Any, result_key: str) -> Made:
+    return Made(
+        key=row.key,
+        look=look_of(row),
+        result_key=result_key,
+        sku=row.sku or "",
+        title=row.title or "",
+        collection=row.collection or "",
+        digests=(row.model_sha256, row.tops_sha256, row.pants_sha256, row.mask_sha256),
+        model_size=None if row.model_size is None else (row.model_size[0], row.model_size[1]),
+    )
 
 
 def _skus(connection: Connection, look_keys: Sequence[str]) -> list[str]:

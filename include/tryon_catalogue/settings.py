@@ -14,6 +14,8 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as _UnreadableVariable
 
+from tryon_catalogue._settings_judgement import JudgementSettings
+from tryon_catalogue._settings_labels import LabelSettings
 from tryon_catalogue._settings_people import AlertSettings, NotesSettings
 from tryon_catalogue._settings_places import (
     ArchiveSettings,
@@ -103,6 +105,8 @@ class Settings(BaseSettings):
     account: AccountSettings = Field(default_factory=AccountSettings)
     fetch: FetchSettings = Field(default_factory=FetchSettings)
     preflight: PreflightSettings = Field(default_factory=PreflightSettings)
+    judgement: JudgementSettings = Field(default_factory=JudgementSettings)
+    labels: LabelSettings = Field(default_factory=LabelSettings)
     notes: NotesSettings = Field(default_factory=NotesSettings)
     alerts: AlertSettings = Field(default_factory=AlertSettings)
 

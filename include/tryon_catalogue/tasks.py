@@ -133,15 +133,21 @@ def publish(batch_id: int) -> dict[str, int]:
         publisher = Publisher(engine, settings, hook.query, mover_of(get_current_context()))
         done = publisher.publish_batch(load_batch(engine, batch_id))
         log.info(
-            "Batch %d: %d published, %d failed, %d waiting",
+            "Batch %d: %d published, %d to be looked at, %d failed, %d waiting",
             batch_id,
             done.published,
+            done.review,
             done.failed,
             done.waiting,
         )
         if done.problems:
             raise PublishError(done.problems)
-    return {"published": done.published, "failed": done.failed, "waiting": done.waiting}
+    return {
+        "published": done.published,
+        "review": done.review,
+        "failed": done.failed,
+        "waiting": done.waiting,
+    }
 
 
 def account() -> dict[str, Any]:

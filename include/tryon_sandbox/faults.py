@@ -1,18 +1,16 @@
 """The faults a sandbox can be told to have, and what each one does.
 
 A fault is a pydantic model; its `kind` tells the kinds apart. What a fault does is said by hooks with
-harmless defaults (`delay`, `refusal`, `rewrite`, `link_life`, `spoil`), so whoever serves a request only calls
-the hooks of the faults that fire, and a new kind is a new class and a line in `Fault`. When it may fire is its
-stage; whether it does is the fault plan's part.
+harmless defaults (`delay`, `refusal`, `rewrite`, `link_life`, `spoil_picture`, `spoil`), so whoever serves a
+request only calls the hooks of the faults that fire, and a new kind is a new class and a line in `Fault`. When it
+may fire is its stage; whether it does is the fault plan's part.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from starlette.responses import Response
 
@@ -20,6 +18,7 @@ from tryon_sandbox.calls import Endpoint, Stage
 from tryon_sandbox.codes import GATEWAY_MEANINGS, GatewayRefusal, VendorCode, VendorRefusal
 from tryon_sandbox.connection import HalfResponse, SeveredResponse
 from tryon_sandbox.rules import Task
+from tryon_sandbox.spoiling import Sitting, Spoiling, spoilt
 
 _API = frozenset({Endpoint.SUBMIT, Endpoint.QUERY})
 _EVERYWHERE = frozenset(Endpoint)
@@ -79,6 +78,10 @@ class BaseFault(BaseModel):
     def link_life(self, seconds: float) -> float:
         """Change how long an answer's links are good for."""
         return seconds
+
+    def spoil_picture(self, content: bytes, _sitting: Callable[[], Sitting]) -> bytes:
+        """Change a result picture before it is sent; the sitting is what it was drawn from."""
+        return content
 
     def spoil(self, response: Response) -> Response:
         """Replace the finished response."""
@@ -338,22 +341,15 @@ class ExpireEarly(_AnsweringFault):
 
 
 class SpoilPicture(_AnsweringFault):
-    """A result picture that is no good: one grey plane, a thumbnail, or no picture at all."""
+    """A result picture that is no good, in one of the ways of `spoiling.Spoiling`."""
 
     can_happen_to: ClassVar[frozenset[Endpoint]] = frozenset({Endpoint.RESULT})
     kind: Literal["spoil_picture"]
-    how: Literal["blank", "tiny", "not_a_picture"] = "blank"
+    how: Spoiling = Spoiling.BLANK
 
-    def spoil(self, response: Response) -> Response:
-        """The same headers, another body."""
-        if self.how == "not_a_picture":
-            return Response(b"<html>sorry</html>", media_type="image/jpeg")
-        with Image.open(io.BytesIO(bytes(response.body))) as picture:
-            grey = Image.new("RGB", picture.size, (127, 127, 127))
-            spoilt = grey if self.how == "blank" else picture.resize((32, 32))
-        content = io.BytesIO()
-        spoilt.save(content, "JPEG")
-        return Response(content.getvalue(), media_type="image/jpeg")
+    def spoil_picture(self, content: bytes, sitting: Callable[[], Sitting]) -> bytes:
+        """Another body under the same headers."""
+        return spoilt(self.how, content, sitting)
 
 
 Fault = Annotated[

@@ -28,6 +28,7 @@ from tryon_sandbox.plain import render_plain
 from tryon_sandbox.rendering import render
 from tryon_sandbox.rules import SubmissionBody, Task
 from tryon_sandbox.settings import Pictures, SandboxSettings
+from tryon_sandbox.spoiling import Sitting
 from tryon_sandbox.state import Job, Store, SubTask
 
 _log = logging.getLogger(__name__)
@@ -159,6 +160,26 @@ class JobBook:
             LinkExpiredError: its time is over.
             LinkUnknownError: it was never given out.
         """
+        pictures = self._behind(token)[1].pictures
+        if pictures is None or not 1 <= number <= len(pictures):
+            raise LinkUnknownError(token)
+        return self._files.read(pictures[number - 1])
+
+    def sitting(self, token: str, number: int) -> Sitting:
+        """What the picture behind a link was drawn from. Raises as `picture` does."""
+        job, sub_task = self._behind(token)
+        if sub_task.images is None:
+            raise LinkUnknownError(token)
+        return self._sitting(sub_task.images, job.fit_type, number - 1)
+
+    def credits_left(self) -> int | None:
+        """Uses left in the account; None when it never runs out."""
+        if self._settings.credits is None:
+            return None
+        return max(0, self._settings.credits - self._store.counted("uses"))
+
+    def _behind(self, token: str) -> tuple[Job, SubTask]:
+        """The sub-task that a link is to, with its job. Raises as `picture` does."""
         stem, _, mac = token.rpartition("-")
         if not hmac.compare_digest(mac.encode(), self._mac(stem).encode()):
             raise LinkUnknownError(token)
@@ -166,16 +187,9 @@ class JobBook:
         if self._clock() * 1000 >= int(expires, 16):
             raise LinkExpiredError(token)
         job = self._store.job(result_key)
-        pictures = job.sub_tasks[int(position)].pictures if job else None
-        if pictures is None or not 1 <= number <= len(pictures):
+        if job is None:
             raise LinkUnknownError(token)
-        return self._files.read(pictures[number - 1])
-
-    def credits_left(self) -> int | None:
-        """Uses left in the account; None when it never runs out."""
-        if self._settings.credits is None:
-            return None
-        return max(0, self._settings.credits - self._store.counted("uses"))
+        return job, job.sub_tasks[int(position)]
 
     def _take_place(self, now: float) -> tuple[float, float]:
         """Start and end of one more sub-task. Held under the store's lock by its only caller."""
@@ -222,19 +236,21 @@ class JobBook:
         render_key = hashlib.sha256("|".join(inputs).encode()).hexdigest()
         digest = self._store.render(render_key)
         if digest is None or not self._files.path(digest).exists():
-            picture = _RENDERERS[style](
-                self._open(images.model),
-                self._open(images.tops),
-                self._open(images.pants) if images.pants else None,
-                self._open(images.mask) if images.mask else None,
-                fit_type=fit_type,
-                number=number,
-            )
+            picture = self._sitting(images, fit_type, number).drawn()
             content = io.BytesIO()
-            picture.convert("RGB").save(content, "JPEG", quality=_JPEG_QUALITY)
+            picture.save(content, "JPEG", quality=_JPEG_QUALITY)
             digest = self._files.put(content.getvalue())
             self._store.add_render(render_key, digest)
         return digest
+
+    def _sitting(self, images: TaskImages, fit_type: str, number: int) -> Sitting:
+        return Sitting(
+            self._open(images.model),
+            self._open(images.tops),
+            self._open(images.pants) if images.pants else None,
+            self._open(images.mask) if images.mask else None,
+            partial(_RENDERERS[self._settings.pictures], fit_type=fit_type, number=number),
+        )
 
     def _open(self, digest: str) -> Image.Image:
         return open_picture(self._files.path(digest))

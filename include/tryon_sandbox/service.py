@@ -11,6 +11,7 @@ import re
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -23,6 +24,7 @@ from tryon_sandbox.faults import BaseFault
 from tryon_sandbox.gateway import MAX_BODY_BYTES, GatewayRequest
 from tryon_sandbox.jobs import LinkExpiredError, LinkUnknownError, Status
 from tryon_sandbox.sandbox import Sandbox
+from tryon_sandbox.spoiling import Sitting
 from tryon_sandbox.state import Job
 from tryon_sandbox.wire import AnswerData, SubTaskAnswer
 
@@ -89,6 +91,10 @@ class Service:
             await self._suffer(Stage.ADMITTED, Endpoint.RESULT, token)
             content = self._sandbox.jobs.picture(token, number)
             faults = await self._suffer(Stage.ANSWERING, Endpoint.RESULT, token)
+            if faults:  # some of them draw another picture, which takes a while
+                loop = asyncio.get_running_loop()
+                sitting = partial(self._sandbox.jobs.sitting, token, number)
+                content = await loop.run_in_executor(self._workers, _with_faults, content, sitting, faults)
         except LinkExpiredError:
             return _storage_refusal("AccessDenied", "Request has expired.")
         except LinkUnknownError:
@@ -200,6 +206,12 @@ def _spoilt(response: Response, faults: Sequence[BaseFault]) -> Response:
     for fault in faults:
         response = fault.spoil(response)
     return response
+
+
+def _with_faults(content: bytes, sitting: Callable[[], Sitting], faults: Sequence[BaseFault]) -> bytes:
+    for fault in faults:
+        content = fault.spoil_picture(content, sitting)
+    return content
 
 
 def _answer(job: Job, states: list[tuple[Status, list[str]]]) -> AnswerData:

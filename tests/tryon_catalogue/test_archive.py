@@ -10,7 +10,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tryon_catalogue.archive import Archive, PictureName
+from tryon_catalogue.archive import Archive, Kept, PictureName
 from tryon_catalogue.fetch import Fetched
 from tryon_catalogue.settings import ArchiveSettings
 
@@ -74,10 +74,58 @@ def test_very_long_names_fit_the_file_system(tmp_path: Path) -> None:
     assert len(files(tmp_path)) == 1
 
 
-def test_the_same_picture_again_leaves_one_file(tmp_path: Path) -> None:
+def test_the_same_picture_again_is_not_written_again(tmp_path: Path) -> None:
     first = archive(tmp_path).put(name(), picture())
+    written = Path(first.path).stat()
     assert archive(tmp_path).put(name(), picture()) == first
     assert len(files(tmp_path)) == 1
+    again = Path(first.path).stat()
+    assert (again.st_ino, again.st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_picture_that_an_earlier_try_kept_is_found(tmp_path: Path, kind: str) -> None:
+    assert archive(tmp_path).find(name()) is None
+    place = archive(tmp_path).put(name(), picture(kind=kind))
+    assert archive(tmp_path).find(name()) == Kept(place, b"picture", kind)
+    assert archive(tmp_path).find(name(number=1)) is None
+
+
+def test_small_copies_stand_beside_the_pictures_under_the_same_names(tmp_path: Path) -> None:
+    place = archive(tmp_path, "https://cdn.example").put_thumbnail(name(), b"small")
+    assert files(tmp_path) == ["thumbnails/autumn/A-1/anna-0123456789-1.jpg"]
+    assert Path(place.path).read_bytes() == b"small"
+    assert place.url == "https://cdn.example/thumbnails/autumn/A-1/anna-0123456789-1.jpg"
+
+
+def test_small_copies_of_inputs_go_by_the_digest_of_the_image(tmp_path: Path) -> None:
+    assert archive(tmp_path).read_input(KEY) is None
+    archive(tmp_path).put_input(KEY, b"small")
+    assert files(tmp_path) == [f"inputs/{KEY}.jpg"]
+    assert archive(tmp_path).read_input(KEY) == b"small"
+
+
+@pytest.mark.parametrize(("kind", "ending"), [("JPEG", "jpg"), ("PNG", "png")])
+def test_repaired_images_go_by_the_digest_of_what_they_stand_for(
+    tmp_path: Path, kind: str, ending: str
+) -> None:
+    place = archive(tmp_path, "https://cdn.example").put_repaired(KEY, b"repaired", kind)
+    assert files(tmp_path) == [f"repaired/{KEY}.{ending}"]
+    assert place.url == f"https://cdn.example/repaired/{KEY}.{ending}"
+
+
+@pytest.mark.parametrize("digest", ["", "../../x", "A" * 64, "0" * 63, "0" * 64 + "/"])
+def test_what_is_no_digest_names_no_file(tmp_path: Path, digest: str) -> None:
+    with pytest.raises(ValueError, match="SHA-256 digest"):
+        archive(tmp_path).put_input(digest, b"small")
+    with pytest.raises(ValueError, match="SHA-256 digest"):
+        archive(tmp_path).read_input(digest)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("collection", ["inputs", "Thumbnails", "REPAIRED"])
+def test_a_collection_never_shares_a_folder_with_copies(collection: str) -> None:
+    assert name(collection).relative("jpg").startswith(f"{collection}-collection/")
 
 
 def test_a_picture_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,3 +168,5 @@ def test_object_storage_takes_pictures_and_its_connection_is_not_shown() -> None
     found = storage.find("/")
     assert [path.lstrip("/") for path in found] == ["bucket/tryon/秋/A-1/anna-0123456789-1.jpg"]
     assert storage.cat(found[0]) == b"picture"
+    assert Archive(settings).find(name("秋")) == Kept(place, b"picture", "JPEG")
+    assert Archive(settings).find(name("冬")) is None

@@ -177,3 +177,20 @@ def test_a_missing_connection_is_told_with_the_command_that_makes_it(
     code, printed = tryon("status")
     assert code == 2
     assert "airflow connections add catalogue_db" in printed
+
+
+def test_an_export_is_previewed_with_and_without_a_ledger(
+    tmp_path: Path, engine: Engine, tryon: Run, url: str
+) -> None:
+    export = tmp_path / "e.csv"
+    export.write_text("sku,category,image_url\na,shirt,https://pictures.example/a.jpg\n")
+    code, printed = tryon("preview", str(export))
+    assert (code, "There is no Airflow connection" in printed) == (0, True)
+    assert "1 look, 1 picture, 1 use, ¥0.95" in printed
+    code, printed = tryon("preview", str(export), url=url)
+    assert (code, "A run would make: 1 look," in printed) == (0, True)
+
+
+def test_an_export_that_cannot_be_previewed_is_told_in_words(tmp_path: Path, tryon: Run) -> None:
+    code, printed = tryon("preview", str(tmp_path / "none.csv"))
+    assert (code, "is not there" in printed) == (2, True)

@@ -76,8 +76,8 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 def ours(settings: Settings, shop: Shop, tmp_path: Path) -> Settings:
     """Settings with a roster of that shop's and nothing remembered as settled."""
     models = tuple(
-        model.model_copy(update={"image": shop.put(f"{model.name}.png", (600, 900), "gray")})
-        for model in settings.roster.models
+        model.model_copy(update={"image": shop.put(f"{model.name}.png", (600, 900), colour)})
+        for model, colour in zip(settings.roster.models, ("gray", "tan"), strict=True)
     )
     return settings.model_copy(
         update={

@@ -16,12 +16,14 @@ from damo_tryon.errors import CredentialsError, NotConnectedError, PackageUsedUp
 from damo_tryon.hooks import DamoTryOnHook, RetryPolicy
 from tests.tryon_catalogue.helpers import PlanBatch, quick_gate, some_looks, states
 from tests.tryon_catalogue.vendor import Website, connection_to, open_vendor, open_website
+from tryon_catalogue.archive import OURS
 from tryon_catalogue.catalogue import Catalogue, CatalogueError
 from tryon_catalogue.ledger.journal import Batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import garment_looks, look_moves, looks, pictures, submissions
 from tryon_catalogue.looks import Look
 from tryon_catalogue.publishing import FAILED_REASON, Published, Publisher, Query
+from tryon_catalogue.review import open_reviews
 from tryon_catalogue.settings import Price, Settings
 from tryon_catalogue.submission import submit_batch
 from tryon_sandbox.server import RunningSandbox
@@ -129,8 +131,10 @@ def kept(engine: Engine) -> list[Row[tuple[object, ...]]]:
 
 
 def files(settings: Settings) -> list[Path]:
-    """Every file below the archive, unfinished ones included."""
-    return sorted(path for path in Path(settings.archive.path).rglob("*") if path.is_file())
+    """Every file below the archive but the small copies, unfinished ones included."""
+    root = Path(settings.archive.path)
+    found = (path for path in root.rglob("*") if path.is_file())
+    return sorted(path for path in found if path.relative_to(root).parts[0] not in OURS)
 
 
 def test_a_picture_is_archived_recorded_and_written_to_the_catalogue(
@@ -183,7 +187,7 @@ def test_a_look_the_vendor_cannot_make_fails_with_a_reason_and_the_others_go_on(
     assert (done.published, done.failed, done.problems) == (3, 1, [])
     assert states(engine) == ["PUBLISHED", "PUBLISHED", "FAILED", "PUBLISHED"]
     shop = shop_row(engine, "sku-2")
-    assert (shop.tryon_status, shop.picture_url, shop.picture_urls) == ("FAILED", None, [])
+    assert (shop.tryon_status, shop.picture_url, shop.picture_urls) == ("FAILED", None, None)
     assert FAILED_REASON in str(shop.tryon_detail)
     assert submission_states(engine) == {"COLLECTED": 1}
 
@@ -321,7 +325,7 @@ def test_a_picture_that_cannot_be_archived_is_a_problem_of_its_look(
 
 
 @pytest.mark.parametrize("number", [0, 1, 3])
-def test_another_number_of_pictures_than_asked_for_is_a_problem_that_names_the_look(
+def test_another_number_of_pictures_than_asked_for_is_kept_and_left_to_a_person(
     engine: Engine, submit: Submit, publish: Publish, website: Website, number: int
 ) -> None:
     batch = submit([replace(look, inference_num=2) for look in some_looks(2, website.url)])
@@ -333,10 +337,12 @@ def test_another_number_of_pictures_than_asked_for_is_a_problem_that_names_the_l
         return answer.model_copy(update={"sub_tasks": (first.model_copy(update={"results": some}), second)})
 
     done = publish(batch, other_number)
-    assert (done.published, len(done.problems)) == (1, 1)
-    assert f"{number} pictures came, 2 were asked" in done.problems[0]
-    assert "(sku sku-0)" in done.problems[0]
-    assert states(engine) == ["SUCCEEDED", "PUBLISHED"]
+    assert (done.published, done.review, done.problems) == (1, 1, [])
+    assert states(engine) == ["REVIEW", "PUBLISHED"]
+    with engine.connect() as connection:
+        (waiting,) = open_reviews(connection)
+    assert f"{number} pictures came, 2 were asked" in waiting.reason
+    assert (waiting.skus, len(waiting.paths)) == (("sku-0",), number)
 
 
 def test_a_look_of_two_garments_is_written_to_both_rows(

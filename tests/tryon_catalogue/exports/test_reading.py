@@ -8,27 +8,18 @@ import itertools
 import logging
 import pickle
 import re
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from collections.abc import Iterable
 from pathlib import Path
 from unittest import mock
 from urllib.parse import urlsplit
 
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 import pytest
-from airflow.sdk import ObjectStoragePath
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from damo_tryon.contract import url_problem
-from tryon_catalogue import _export_text
 from tryon_catalogue.exports import (
-    _PLAIN_URL,
     Chunk,
     ExportError,
     ExportMissingError,
@@ -38,6 +29,8 @@ from tryon_catalogue.exports import (
     read_export,
     shown,
 )
+from tryon_catalogue.exports import text as reading_text
+from tryon_catalogue.exports.rules import _PLAIN_URL
 from tryon_catalogue.settings import ExportColumns, ExportSettings
 
 TOP = "https://images.example.com/top.jpg"
@@ -219,7 +212,7 @@ def test_the_place_of_a_bad_byte_is_exact_wherever_the_blocks_fall(
     before: str, block: int, encoding: str
 ) -> None:
     good = before.encode(encoding)
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(_export_text, "_BLOCK", block):
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(reading_text, "_BLOCK", block):
         path = Path(folder, "export.csv")
         path.write_bytes(b"sku\n" + good + b"\xff\xff")
         text = refused(path, with_settings(encoding=encoding))
@@ -249,9 +242,12 @@ def test_an_export_with_a_header_alone_has_no_rows(tmp_path: Path) -> None:
         (b'"sku,category\n', "broken header"),
         (
             b"sku,title\n",
-            "has no column 'category' (category), 'image_url' (tops_image), only 'sku', 'title'",
+            "has no column 'category' (category in [export.columns]), 'image_url' (tops_image in [export.columns]); "
+            "there are 'sku', 'title'. Correct [export.columns]",
         ),
-        (b"sku;category;image_url\n", "delimiter"),
+        (b"sku^category^image_url\n", "delimiter"),
+        (b"[{}]", "a JSON list"),
+        (b"<?xml version='1.0'?>", "XML"),
         (b"sku,sku,category,image_url\n", "more than one column 'sku'"),
     ],
 )
@@ -304,78 +300,6 @@ def test_an_export_error_survives_the_way_between_two_processes() -> None:
     assert (type(copy), str(copy)) == (ExportMissingError, "the export a.csv is not there")
 
 
-# --- Parquet ---
-
-
-def parquet(folder: Path, **columns: pa.Array | Sequence[object]) -> Path:
-    path = folder / "export.parquet"
-    count = len(next(iter(columns.values())))
-    whole = {"category": ["dress"] * count, "image_url": [TOP] * count, **columns}
-    pq.write_table(pa.table(whole), path)
-    return path
-
-
-@pytest.mark.parametrize(
-    ("values", "texts"),
-    [
-        (pa.array(["00123", "NA", "1e5"]), ["00123", "NA", "1e5"]),
-        (pa.array([123, 2**62 + 1], pa.int64()), ["123", str(2**62 + 1)]),
-        (pa.array([123.0, 12345678901234.0, 1.5]), ["123", "12345678901234", "1.5"]),
-        (pa.array([Decimal("12.50")]), ["12.50"]),
-        (pa.array(["a", "b"]).dictionary_encode(), ["a", "b"]),
-        (pa.array([b"00123", "款".encode()]), ["00123", "款"]),
-        (pa.array(["a", "b"], pa.large_string()), ["a", "b"]),
-        (pa.array([True, False]), ["true", "false"]),
-    ],
-)
-def test_parquet_values_become_the_text_a_person_would_read(
-    tmp_path: Path, values: pa.Array, texts: list[str]
-) -> None:
-    garments, rejections = read(parquet(tmp_path, sku=values))
-    assert ([garment.sku for garment in garments], rejections) == (texts, [])
-    assert [garment.line for garment in garments] == list(range(1, len(texts) + 1))
-
-
-@pytest.mark.parametrize(
-    "values",
-    [pa.array(["a", None]), pa.array([1, None]), pa.array([1.0, None]), pa.array([1.0, float("nan")])],
-)
-def test_a_missing_parquet_value_is_missing(tmp_path: Path, values: pa.Array) -> None:
-    garments, rejections = read(parquet(tmp_path, sku=values))
-    assert (len(garments), [one.rule for one in rejections]) == (1, [Rule.MISSING_SKU])
-
-
-@pytest.mark.parametrize("values", [pa.array([["a"]]), pa.array([b"\xff\xfe"])])
-def test_a_parquet_column_that_is_no_text_is_named_with_its_type(tmp_path: Path, values: pa.Array) -> None:
-    assert f"'sku' of type {str(values.type).partition('<')[0]}" in refused(parquet(tmp_path, sku=values))
-
-
-def test_a_missing_parquet_column_is_named(tmp_path: Path) -> None:
-    assert "has no column 'sku'" in refused(parquet(tmp_path, style=["a"]))
-
-
-def test_a_parquet_file_is_known_by_its_content_not_by_its_name(tmp_path: Path) -> None:
-    path = parquet(tmp_path, sku=["a"]).rename(tmp_path / "export.csv")
-    assert [garment.sku for garment in read(path)[0]] == ["a"]
-
-
-# --- where exports are ---
-
-
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_exports_are_read_from_object_storage(tmp_path: Path, kind: str) -> None:
-    path = written(tmp_path, row()) if kind == "csv" else parquet(tmp_path, sku=["A1"])
-    by_url = outcomes(read_export(f"file://{path}", SETTINGS))
-    by_object = outcomes(read_export(ObjectStoragePath(f"file://{path}"), SETTINGS))
-    assert by_url == by_object == read(path) == outcomes(read_export(str(path), SETTINGS))
-    assert by_url[0][0].sku == "A1"
-
-
-def test_a_missing_object_is_a_missing_export(tmp_path: Path) -> None:
-    with pytest.raises(ExportMissingError):
-        list(read_export(f"file://{tmp_path}/none.csv", SETTINGS))
-
-
 # --- properties ---
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
@@ -415,19 +339,6 @@ def test_text_survives_a_csv_file(
     ]
 
 
-@brief
-@given(skus.filter(bool), st.data(), st.integers(1, 5))
-def test_text_survives_a_parquet_file(sku_list: list[str], data: st.DataObject, chunk_rows: int) -> None:
-    titles = [data.draw(st.none() | texts) for _ in sku_list]
-    with tempfile.TemporaryDirectory() as folder:
-        path = parquet(Path(folder), sku=sku_list, title=pa.array(titles, pa.string()))
-        garments, rejections = read(path, with_settings(chunk_rows=chunk_rows, columns=FEW))
-    assert rejections == []
-    assert [(g.sku, g.title) for g in garments] == [
-        (sku, (title or "").strip()) for sku, title in zip(sku_list, titles, strict=True)
-    ]
-
-
 fields = st.sampled_from(["", "a", "b", "dress", TOP, "ftp://x", '"', '""', '"a"', '"a', 'a"', '"a\nb"', " "])
 messy_rows = st.lists(st.lists(fields, min_size=1, max_size=5).map(",".join), max_size=12)
 
@@ -455,41 +366,3 @@ def test_every_row_has_one_outcome_whatever_it_holds_and_however_it_is_cut(
 def test_a_url_that_is_taken_without_a_closer_look_breaks_no_rule(url: str) -> None:
     assert url_problem(url) is None
     assert "@" not in urlsplit(url).netloc
-
-
-# --- size ---
-
-MEMORY = """
-import sys
-import psutil
-from tryon_catalogue.exports import read_export
-from tryon_catalogue.settings import ExportColumns, ExportSettings
-columns = ExportColumns(sku="sku", category="category", tops_image="image_url", title="title")
-for path in sys.argv[1:]:
-    rows, used = 0, []
-    for chunk in read_export(path, ExportSettings(path="-", columns=columns)):
-        rows += len(chunk.garments)
-        used.append(psutil.Process().memory_info().rss)
-    print(rows, max(used) - used[1])
-"""
-
-
-def test_a_hundred_thousand_rows_are_read_in_bounded_memory(tmp_path: Path) -> None:
-    path = tmp_path / "export.csv"
-    with path.open("w", encoding="utf-8") as file:
-        file.write("sku,title,category,image_url\n")
-        file.writelines(f"S{n:06},裙 {n} {'x' * 60},dress,{TOP}?{n:050}\n" for n in range(100_000))
-    pq.write_table(pyarrow.csv.read_csv(path), tmp_path / "export.parquet")
-    done = subprocess.run(
-        [sys.executable, "-c", MEMORY, str(path), str(tmp_path / "export.parquet")],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    (csv_rows, csv_growth), (parquet_rows, parquet_growth) = (
-        map(int, line.split()) for line in done.stdout.splitlines()
-    )
-    assert csv_rows == parquet_rows == 100_000
-    # After the second of twenty chunks only the skus add up. All the garments at once are 60 MB.
-    assert max(csv_growth, parquet_growth) < 40_000_000

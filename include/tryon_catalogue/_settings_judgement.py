@@ -1,0 +1,59 @@
+"""Judgement: when a result picture is good enough to be published without a person having seen it.
+
+A section of the settings; ``settings`` puts them together and says where they are read.
+"""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from tryon_catalogue._settings_types import Section
+
+
+class Below(StrEnum):
+    """What becomes of a look with a picture that did not pass."""
+
+    REVIEW = "review"
+    """It waits for a person."""
+    PUBLISH = "publish"
+    """It is published like any other; the ledger keeps what was found."""
+
+
+class JudgementSettings(Section):
+    """Our own check of the pictures that come back. Colours are distances in CIELAB, where 2 is just visible."""
+
+    enabled: bool = Field(True, description="whether result pictures are judged at all")
+    below: Below = Field(
+        Below.REVIEW,
+        description='"review": a look with a bad picture waits for a person; "publish": it does not',
+    )
+    min_side_px: int = Field(400, ge=1, description="pixels the shorter side of a picture must have")
+    max_shape_difference: float = Field(
+        0.03, ge=0, le=1, description="how far width by height may be from the model's picture's, as a share"
+    )
+    min_detail: float = Field(
+        0.4, ge=0, description="mean step in lightness between neighbouring pixels; less is a blank picture"
+    )
+    max_one_colour: float = Field(
+        0.97, gt=0, le=1, description="share of a picture that may be of one and the same colour"
+    )
+    min_changed: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="share of the picture, or of the mask, that must differ from the model's picture",
+    )
+    min_visible: float = Field(
+        0.9, ge=0, le=1, description="share of the model's picture's height that must still be in the picture"
+    )
+    min_face: float = Field(0.7, ge=0, le=1, description="structural similarity of the head, 1 for the same")
+    min_background: float = Field(
+        0.75, ge=0, le=1, description="structural similarity of what no garment covers"
+    )
+    max_colour_distance: float = Field(
+        14, gt=0, description="how far the garment's colours may be from those of what is worn"
+    )
+    min_sibling_difference: float = Field(
+        5, ge=0, description="colour distance that two pictures of a look must have where they differ most"
+    )
+    max_pixels: int = Field(50_000_000, ge=1, description="pixels of a picture that is decoded at all")

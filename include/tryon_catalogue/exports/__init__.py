@@ -1,0 +1,51 @@
+"""An export of the shop's catalogue into garments: every row is a garment or a rejection with its reason.
+
+What a garment may be worn by, and whether its category is known, is the casting's business. This package must
+not know the roster, the ledger or any picture's content: it looks at the text of the rows alone.
+
+A file goes through ``places`` (which files, unpacked), ``tables`` (text in rows, by a reader for each format),
+``columns`` (are they there), ``mapping`` (which rows belong together, which are meant, what they say) and
+``rules`` (garment or rejection).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tryon_catalogue.exports.errors import ExportError, ExportMissingError
+from tryon_catalogue.exports.garments import Chunk, Garment, Rejection, Rule, shown, told
+from tryon_catalogue.settings import ExportSettings
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+__all__ = [
+    "Chunk",
+    "ExportError",
+    "ExportMissingError",
+    "Garment",
+    "Rejection",
+    "Rule",
+    "read_export",
+    "shown",
+    "told",
+]
+
+
+def read_export(path: "str | Path | ObjectStoragePath", settings: ExportSettings) -> Iterator[Chunk]:
+    """Read an export in chunks of at most ``settings.chunk_rows`` rows, each of one file.
+
+    Memory holds one chunk and the skus of the whole export, by which a sku's second row is known.
+
+    Args:
+        path: a local path, an object storage path, or the path or URL of one as text. With ``*``, ``?`` or
+            ``[...]`` in it, it is every file that fits, in the order of their names.
+        settings: how the export is written, what it says, and the connection for a URL given as text.
+
+    Raises:
+        ExportMissingError: there is no such file, or it is not complete yet.
+        ExportError: a file cannot be read at all; see its message.
+    """
+    from tryon_catalogue.exports.reading import chunks  # noqa: PLC0415 (pandas loads slowly)
+
+    yield from chunks(path, settings)

@@ -1,0 +1,99 @@
+"""CSV files into tables. What is not set is found out from the header: delimiter and quotation mark.
+
+Must not know garments.
+"""
+
+import io
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from tryon_catalogue._settings_export import AUTO
+from tryon_catalogue.exports.columns import columns_to_read
+from tryon_catalogue.exports.errors import ExportError
+from tryon_catalogue.exports.places import ExportFile
+from tryon_catalogue.exports.tables import Table, text_frame
+from tryon_catalogue.exports.text import HOW_TO_QUOTE, BrokenRow, Dialect, csv_records, encoding_of, text_of
+from tryon_catalogue.settings import ExportSettings
+
+log = logging.getLogger(__name__)
+
+_DELIMITERS: Final = ",;\t|"
+_LONGEST_HEADER: Final = 100_000
+# How Excel tells itself the delimiter, on a line before the header.
+_SEPARATOR_LINE: Final = re.compile(r"sep=(.)\s*", re.IGNORECASE)
+
+
+def csv_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
+    """Read a CSV file, at most ``settings.chunk_rows`` rows at a time.
+
+    Raises:
+        ExportError: it cannot be decoded, has no header, or lacks a column.
+    """
+    encoding = encoding_of(file, settings.encoding)
+    with file.open() as raw, text_of(raw, encoding) as stream:
+        head = stream.read(_LONGEST_HEADER)
+    dialect = _dialect(head, settings)
+    log.info("the export %s is read as %s, delimiter %r", file, encoding, dialect.delimiter)
+    with file.open() as raw, text_of(raw, encoding) as stream:
+        records = csv_records(stream, dialect)
+        header = next(records, (0, None))[1]
+        if isinstance(header, list) and _SEPARATOR_LINE.fullmatch(dialect.delimiter.join(header)):
+            header = next(records, (0, None))[1]
+        if not isinstance(header, list):
+            wrong = "holds only blank lines" if header is None else f"has a broken header. {header.problem}"
+            raise ExportError(file, wrong)
+        names = [name.strip().lstrip("\ufeff") for name in header]
+        read = columns_to_read(file, names, settings)
+        positions = {name: names.index(name) for name in read}
+        lines: list[int] = []
+        rows: list[list[str]] = []
+        broken: list[BrokenRow] = []
+
+        def table() -> Table:
+            columns = {name: [row[at] for row in rows] for name, at in positions.items()}
+            return Table(lines, text_frame(columns, len(rows)), broken)
+
+        for line, record in records:
+            if isinstance(record, BrokenRow):
+                broken.append(record)
+            elif len(record) != len(names):
+                problem = f"The row has {len(record)} fields, the header {len(names)}. {HOW_TO_QUOTE}"
+                broken.append(BrokenRow(line, dialect.delimiter.join(record), problem))
+            else:
+                lines.append(line)
+                rows.append(record)
+            if len(rows) + len(broken) == settings.chunk_rows:
+                yield table()
+                lines, rows, broken = [], [], []
+        if rows or broken:
+            yield table()
+
+
+def _dialect(head: str, settings: ExportSettings) -> Dialect:
+    lines = [line for line in io.StringIO(head.lstrip("\ufeff")) if line.strip()]
+    said = _SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
+    if said:
+        del lines[0]
+    header = lines[0] if lines else ""
+    quote = settings.quote
+    if quote == AUTO:
+        quote = "'" if header.lstrip().startswith("'") else '"'
+    delimiter = settings.delimiter
+    if delimiter == AUTO:
+        wanted = {name for name in settings.columns.model_dump().values() if name is not None}
+        delimiter = said[1] if said else _likeliest(lines, quote, wanted)
+    return Dialect(delimiter, quote)
+
+
+def _likeliest(lines: Sequence[str], quote: str, wanted: set[str]) -> str:
+    """Give the delimiter under which the header has most of the columns that are wanted; a comma in doubt."""
+
+    def found(delimiter: str) -> tuple[int, int]:
+        header = next(csv_records(lines, Dialect(delimiter, quote)), (0, None))[1]
+        if not isinstance(header, list):
+            return 0, 0
+        return len(wanted.intersection(name.strip() for name in header)), len(header)
+
+    return max(_DELIMITERS, key=found)

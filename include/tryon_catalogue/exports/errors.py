@@ -1,0 +1,16 @@
+"""What may be wrong with an export as a whole. Rows that cannot be used are rejections, not errors."""
+
+
+class ExportError(Exception):
+    """An export cannot be read at all. The message says what is wrong, where, and what to do."""
+
+    def __init__(self, source: object, problem: str) -> None:
+        super().__init__(str(source), problem)
+
+    def __str__(self) -> str:
+        source, problem = self.args
+        return f"the export {source} {problem}"
+
+
+class ExportMissingError(ExportError):
+    """There is no export at this place, or not all of it yet. It may only be late."""

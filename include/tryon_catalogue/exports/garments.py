@@ -1,0 +1,114 @@
+"""What reading an export gives: garments, and the rows that are none with their reasons.
+
+Must not know files, columns or pandas.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_LOGIN: Final = re.compile(r"//[^/\s]*@")
+_SHOWN_LENGTH: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Garment:
+    """One garment of the catalogue that can be worked with.
+
+    Args:
+        line: the line its (first) row starts on, with the header on line 1; in Parquet the row's number. Where
+            an export is several files, lines are counted on from file to file: unique in the whole export.
+        sku: the shop's number of the garment, exactly as written.
+        title: name for people; "" when unknown.
+        collection: the garment's collection; "" when unknown.
+        category: what the casting rules go by; "" when the row has none.
+        tag: tag of the models the row asks for; "" when it asks for none.
+        tops_image: URL of the top or dress.
+        pants_image: URL of the trousers or skirt, or None.
+        mask_image: URL of a mask of ``model_image``, or None.
+        model_image: URL of the one person to show the garment on, or None for the roster.
+        where: file and line for people, where an export is several files; else "".
+    """
+
+    line: int
+    sku: str
+    title: str
+    collection: str
+    category: str
+    tag: str
+    tops_image: str
+    pants_image: str | None = None
+    mask_image: str | None = None
+    model_image: str | None = None
+    where: str = ""
+
+
+class Rule(StrEnum):
+    """Why a row got no picture. The values are stored and counted; reasons in words stand beside them."""
+
+    BROKEN_ROW = "broken_row"
+    MISSING_SKU = "missing_sku"
+    BAD_TEXT = "bad_text"
+    DUPLICATE_SKU = "duplicate_sku"
+    MISSING_IMAGE = "missing_image"
+    MISSING_TOP = "missing_top"
+    BAD_URL = "bad_url"
+    UNKNOWN_CATEGORY = "unknown_category"
+    MISSING_PANTS = "missing_pants"
+    NO_MODEL = "no_model"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row that gets no picture, and why.
+
+    Args:
+        line: as of `Garment`.
+        sku: the row's sku; "" when it has none or the row is broken.
+        rule: what it broke.
+        column: the export's column the reason is about; "" when it is about the row.
+        value: what stands there, shortened, without logins.
+        reason: what is wrong and what to do about it, for the people who keep the catalogue.
+    """
+
+    line: int
+    sku: str
+    rule: Rule
+    column: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some rows of one file of an export, in the file's order.
+
+    Each row is a garment, a rejection, a further row of a garment, or left out by a filter.
+
+    Args:
+        rows: how many rows were read.
+        garments: those that can be worked with.
+        rejections: those that cannot.
+        further: rows that belong to a garment or a rejection of an earlier row: its variants and pictures.
+        left_out: what a filter of the settings says of a row -> rows it left out.
+    """
+
+    rows: int
+    garments: tuple[Garment, ...]
+    rejections: tuple[Rejection, ...]
+    further: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+def shown(value: str) -> str:
+    """Give a value as it may stand in a report: short, on one line, with no login of a URL."""
+    text = _CONTROL.sub("�", _LOGIN.sub("//***@", value))
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
+
+
+def told(where: str, reason: str) -> str:
+    """Give a reason that begins with the place it is about, where there is one to tell."""
+    return f"{where}: {reason}" if where else reason

@@ -1,0 +1,151 @@
+"""Where an export is: one file or the files of a folder, here or in object storage, packed with gzip or not.
+
+Must not know what the files hold, nor columns, garments or pandas.
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final, cast
+
+from tryon_catalogue.exports.errors import ExportError, ExportMissingError
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+    Source = Path | ObjectStoragePath
+
+_HEAD: Final = 64
+_GZIP: Final = b"\x1f\x8b"
+# What Hadoop, Spark and the like put beside their files.
+_NO_PART: Final = ("_", ".")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFile:
+    """One file of an export.
+
+    Args:
+        source: where it is.
+        head: its first bytes, unpacked; fewer than 64 only when it has no more.
+        packed: whether it is packed with gzip.
+        name: its name where the export is several files, "" where it is alone.
+    """
+
+    source: "Source"
+    head: bytes
+    packed: bool = False
+    name: str = ""
+
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """Open the file; what is read is unpacked.
+
+        Raises:
+            ExportError: it is packed, and damaged.
+        """
+        with self.source.open("rb") as raw:
+            if not self.packed:
+                yield cast("IO[bytes]", raw)
+                return
+            try:
+                with gzip.GzipFile(fileobj=raw) as file:
+                    yield cast("IO[bytes]", file)
+            except (gzip.BadGzipFile, EOFError, zlib.error) as wrong:
+                problem = (
+                    f"is damaged, its gzip cannot be unpacked ({wrong}); ask the shop to export it again"
+                )
+                raise ExportError(self.source, problem) from wrong
+
+    def __str__(self) -> str:
+        return str(self.source)
+
+
+def export_files(
+    path: "str | Path | ObjectStoragePath", conn_id: str | None, marker: str | None
+) -> tuple[ExportFile, ...]:
+    """Find the files of an export, in the order of their names.
+
+    Args:
+        path: a path, or a path or URL as text; with ``*``, ``?`` or ``[...]`` in it, every file it fits.
+        conn_id: Airflow connection for a URL.
+        marker: name of the file that says that the export is complete, beside it; None when there is none.
+
+    Raises:
+        ExportMissingError: there is no such file, or no marker yet.
+        ExportError: a file cannot be opened, or is empty.
+    """
+    given = _source(path, conn_id)
+    folder, pattern = _split(given)
+    if marker is not None and not (folder / marker).exists():
+        problem = (
+            f"is not complete yet: there is no {marker} in {folder}; wait for it, or correct [export] marker"
+        )
+        raise ExportMissingError(given, problem)
+    if not pattern:
+        return (_looked_into(given, ""),)
+    sources = _fitting(folder, pattern)
+    if not sources:
+        raise ExportMissingError(given, "fits no file; check [export] path, or wait for them")
+    names = [str(one).removeprefix(str(folder)).lstrip("/") for one in sources]
+    return tuple(_looked_into(one, name) for one, name in zip(sources, names, strict=True))
+
+
+def _source(path: "str | Path | ObjectStoragePath", conn_id: str | None) -> "Source":
+    if not isinstance(path, str):
+        return path
+    if "://" not in path:
+        return Path(path)
+    from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 (Airflow loads slowly)
+
+    return ObjectStoragePath(path, conn_id=conn_id)
+
+
+def _split(given: "Source") -> "tuple[Source, str]":
+    """Give the folder and the pattern under it; no pattern when the path is the one of a single file."""
+    parts: list[str] = []
+    folder = given
+    while any(sign in str(folder) for sign in "*?[") and folder != folder.parent:
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    # A file may have such a sign in its name: what is there counts before what it might mean.
+    if not parts or given.exists():
+        return given.parent, ""
+    return folder, "/".join(parts)
+
+
+def _fitting(folder: "Source", pattern: str) -> "list[Source]":
+    # Built from the folder: what glob gives for object storage has forgotten the connection.
+    inside = [_beside(folder, one) for one in folder.glob(pattern)]
+    found = [name for name in inside if not name.rpartition("/")[2].startswith(_NO_PART)]
+    return [one for one in (folder / name for name in sorted(found)) if one.is_file()]
+
+
+def _beside(folder: "Source", found: "Source") -> str:
+    if isinstance(found, Path):
+        return found.relative_to(cast("Path", folder)).as_posix()
+    return found.path.removeprefix(cast("ObjectStoragePath", folder).path).lstrip("/")
+
+
+def _looked_into(source: "Source", name: str) -> ExportFile:
+    try:
+        with source.open("rb") as raw:
+            head = raw.read(_HEAD)
+        file = ExportFile(source, head, packed=False, name=name)
+        if head.startswith(_GZIP):
+            packed = ExportFile(source, head, packed=True, name=name)
+            with packed.open() as unpacked:
+                file = ExportFile(source, unpacked.read(_HEAD), packed=True, name=name)
+    except FileNotFoundError as wrong:
+        raise ExportMissingError(source, "is not there; check [export] path, or wait for it") from wrong
+    except IsADirectoryError as wrong:
+        problem = "cannot be opened: it is a folder; add what its files are called, such as /*.csv"
+        raise ExportError(source, problem) from wrong
+    except OSError as wrong:
+        raise ExportError(source, f"cannot be opened: {wrong.strerror or wrong}") from wrong
+    if not file.head:
+        raise ExportError(source, "is empty (0 bytes): not even a header; ask the shop to export it again")
+    return file

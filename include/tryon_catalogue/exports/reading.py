@@ -1,0 +1,48 @@
+"""Puts the steps of reading together: from the files of an export to chunks of garments and rejections.
+
+Must not know how any of the steps is done.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tryon_catalogue.exports.garments import Chunk, Garment, Rejection
+from tryon_catalogue.exports.lines import Lines
+from tryon_catalogue.exports.mapping import Mapped, mapped_tables
+from tryon_catalogue.exports.places import export_files
+from tryon_catalogue.exports.rules import FIELDS, Examiner, Row
+from tryon_catalogue.exports.tables import read_tables
+from tryon_catalogue.settings import ExportSettings
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+
+def chunks(path: "str | Path | ObjectStoragePath", settings: ExportSettings) -> Iterator[Chunk]:
+    """Read an export; see `tryon_catalogue.exports.read_export`."""
+    lines = Lines()
+    examiner = Examiner(settings, lines)
+    for file in export_files(path, settings.conn_id, settings.marker):
+        lines.begin(file.name)
+        for mapped in mapped_tables(file, read_tables(file, settings), settings):
+            chunk = _chunk(mapped, examiner, lines)
+            if chunk.rows:
+                yield chunk
+
+
+def _chunk(mapped: Mapped, examiner: Examiner, lines: Lines) -> Chunk:
+    garments: list[Garment] = []
+    rejections: list[Rejection] = []
+    for broken in mapped.broken:
+        rejections.append(examiner.broken(broken, lines.counted_on(broken.line)))
+    numbers = map(lines.counted_on, mapped.lines)
+    for row in map(Row, numbers, *(mapped.frame[name].tolist() for name in FIELDS)):
+        found = examiner.examine(row)
+        if isinstance(found, Garment):
+            garments.append(found)
+        else:
+            rejections.append(found)
+    rejections.sort(key=lambda rejection: rejection.line)
+    rows = len(garments) + len(rejections) + mapped.further + sum(mapped.left_out.values())
+    return Chunk(rows, tuple(garments), tuple(rejections), mapped.further, mapped.left_out)

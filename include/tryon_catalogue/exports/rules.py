@@ -1,0 +1,166 @@
+"""Which rows can be worked with: the rules, in the order in which they are tried, each with its reason.
+
+Must not know files, pandas, the roster or any picture's content: it looks at the text of the rows alone.
+"""
+
+import re
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from damo_tryon.contract import url_problem
+from tryon_catalogue._settings_export import Slot
+from tryon_catalogue.exports.garments import Garment, Rejection, Rule, shown, told
+from tryon_catalogue.exports.lines import Lines
+from tryon_catalogue.exports.text import BrokenRow
+from tryon_catalogue.settings import ExportColumns, ExportSettings
+
+MAX_SKU_LENGTH: Final = 200
+"""Longest sku, in characters: it is part of keys in the ledger."""
+MAX_URL_LENGTH: Final = 4096
+"""Longest image URL, in characters. Signed object storage URLs have room; a page's text pasted in has not."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+# A URL of this shape breaks no rule: no need to take it apart, which is most of the time an export takes.
+_PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,4})?/[!-~]*")
+
+
+class Row(NamedTuple):
+    """A row as it is read: text everywhere, "" for what is not there. Named as in `ExportColumns`."""
+
+    line: int
+    sku: str
+    title: str
+    collection: str
+    category: str
+    tag: str
+    tops_image: str
+    pants_image: str
+    mask_image: str
+    model_image: str
+    slot: str
+    pictures: str
+
+
+FIELDS: Final = Row._fields[1:]
+"""What a row holds beside its line."""
+
+_IMAGES: Final = ("tops_image", "pants_image", "mask_image", "model_image")
+
+
+class Examiner:
+    """Tells garments and rejections apart in one export, and remembers its skus.
+
+    Args:
+        settings: the names of the export's columns, for the reasons.
+        lines: where the lines of the export stand.
+    """
+
+    def __init__(self, settings: ExportSettings, lines: Lines) -> None:
+        self._settings = settings
+        self._columns = settings.columns
+        self._lines = lines
+        self._line_of: dict[str, int] = {}
+
+    def examine(self, row: Row) -> Garment | Rejection:
+        """Give a row as a garment, or say why it is none."""
+        rejection = (
+            self._about_sku(row)
+            or self._about_text(row)
+            or self._about_missing_image(row)
+            or self._about_urls(row)
+        )
+        return rejection or Garment(
+            line=row.line,
+            sku=row.sku,
+            title=row.title,
+            collection=row.collection,
+            category=row.category,
+            tag=row.tag,
+            tops_image=row.tops_image,
+            pants_image=row.pants_image or None,
+            mask_image=row.mask_image or None,
+            model_image=row.model_image or None,
+            where=self._lines.where(row.line),
+        )
+
+    def broken(self, row: BrokenRow, line: int) -> Rejection:
+        """Say why a row that could not be split into fields is no garment."""
+        reason = told(self._lines.where(line), row.problem)
+        return Rejection(line, "", Rule.BROKEN_ROW, "", shown(row.text), reason)
+
+    def _about_sku(self, row: Row) -> Rejection | None:
+        column = self._columns.sku
+        if not row.sku:
+            reason = f"The row has no {column}: nothing could be written back to the catalogue. Give it one."
+            return self._rejection(row, Rule.MISSING_SKU, column, "", reason)
+        if len(row.sku) > MAX_SKU_LENGTH or _CONTROL.search(row.sku):
+            reason = (
+                f"The {column} is longer than {MAX_SKU_LENGTH} characters or holds a line break or another control "
+                "character. Perhaps a quotation mark is missing before it; correct it in the catalogue."
+            )
+            return self._rejection(row, Rule.BAD_TEXT, column, row.sku, reason)
+        first = self._line_of.setdefault(row.sku, row.line)
+        if first != row.line:
+            where = self._lines.where(first)
+            stands = f"in {where}" if where else f"on line {first}"
+            reason = f"The {column} stands {stands} already, and the first counts. Remove one of the rows."
+            return self._rejection(row, Rule.DUPLICATE_SKU, column, row.sku, reason)
+        return None
+
+    def _about_text(self, row: Row) -> Rejection | None:
+        # The database cannot store it, and no text of a catalogue means it.
+        if "\0" not in "".join(row[1:]):
+            return None
+        name = next(name for name in FIELDS if "\0" in getattr(row, name))
+        column = _column(self._columns, name)
+        reason = f"The {column} holds a NUL character. Remove it in the catalogue."
+        return self._rejection(row, Rule.BAD_TEXT, column, getattr(row, name), reason)
+
+    def _about_missing_image(self, row: Row) -> Rejection | None:
+        column = self._columns.tops_image
+        if row.slot == Slot.PANTS and row.pants_image and not row.tops_image:
+            reason = (
+                f"A {row.category} is shown together with a top, and the row has none. Give [export] plain_top the URL "
+                "of a top that such garments are shown with, or leave them out with [[export.filters]]."
+            )
+            return self._rejection(row, Rule.MISSING_TOP, column, row.pants_image, reason)
+        if row.tops_image and (row.slot == Slot.TOPS or row.pants_image):
+            return None
+        if row.pictures != "0":
+            reason = (
+                f"The garment has {row.pictures} pictures, and [export.images] tops asks for number "
+                f"{self._settings.images.tops}. Add the picture in the catalogue, or ask for another."
+            )
+        else:
+            reason = f"The row has no {column}. Give the URL of the garment's picture; a dress goes here."
+        return self._rejection(row, Rule.MISSING_IMAGE, column, "", reason)
+
+    def _about_urls(self, row: Row) -> Rejection | None:
+        for name in _IMAGES:
+            url = getattr(row, name)
+            problem = _url_problem(url) if url else None
+            if problem is not None:
+                column = _column(self._columns, name)
+                hint = "" if "://" in url else ", or set [export.images] base_url to what stands before it"
+                reason = f"The URL in {column} {problem}. Correct it in the catalogue{hint}."
+                return self._rejection(row, Rule.BAD_URL, column, url, reason)
+        return None
+
+    def _rejection(self, row: Row, rule: Rule, column: str, value: str, reason: str) -> Rejection:
+        reason = told(self._lines.where(row.line), reason)
+        return Rejection(row.line, shown(row.sku), rule, column, shown(value), reason)
+
+
+def _url_problem(url: str) -> str | None:
+    if len(url) > MAX_URL_LENGTH:
+        return f"is {len(url)} characters long; at most {MAX_URL_LENGTH} are taken"
+    if _PLAIN_URL.fullmatch(url):
+        return None
+    problem = url_problem(url)
+    if problem is None and "@" in urlsplit(url).netloc:
+        return "holds a login, which would be handed to the vendor; give one that needs none"
+    return problem
+
+
+def _column(columns: ExportColumns, name: str) -> str:
+    return str(getattr(columns, name, None) or name)

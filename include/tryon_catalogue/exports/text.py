@@ -1,0 +1,195 @@
+"""Text files: which encoding they are in, where they are none, and which lines make up a record.
+
+Must not know columns, garments or pandas.
+"""
+
+import codecs
+import csv
+import io
+import logging
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO, Final
+
+from tryon_catalogue.exports.errors import ExportError
+from tryon_catalogue.exports.places import ExportFile
+
+log = logging.getLogger(__name__)
+
+_BLOCK: Final = 1 << 20
+_UTF_16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_HIGH_BYTES: Final = re.compile(rb"[\x80-\xff]+")
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRow:
+    """A row that could not be split into fields.
+
+    Args:
+        line: the line it starts on.
+        text: the row as it stands in the file.
+        problem: what is wrong with it and what to do, in sentences.
+    """
+
+    line: int
+    text: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How the fields of a record are told apart.
+
+    Args:
+        delimiter: the character between two fields.
+        quote: the quotation mark around a field; "" when there is none.
+    """
+
+    delimiter: str
+    quote: str
+
+
+class _Lines:
+    """The lines of a text file, counted, with the ones of the current record kept to be read once more."""
+
+    def __init__(self, stream: Iterable[str]) -> None:
+        self._stream = iter(stream)
+        self._again: deque[str] = deque()
+        self.record: list[str] = []
+        self.number = 0
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._stream)
+        self.number += 1
+        self.record.append(line)
+        return line
+
+    def start_record(self) -> int:
+        """Forget the last record; give the line on which the next one starts."""
+        self.record.clear()
+        return self.number + 1
+
+    def give_back_all_but_the_first(self) -> str:
+        """End the record after its first line, which is given; the others are read again."""
+        first, *others = self.record
+        self._again.extendleft(reversed(others))
+        self.number -= len(others)
+        return first
+
+
+def csv_records(stream: Iterable[str], dialect: Dialect) -> Iterator[tuple[int, list[str] | BrokenRow]]:
+    """Yield each record of a CSV text with the line it starts on, from 1; blank lines are left out.
+
+    A record whose quotation marks do not match costs its first line only; its other lines are read again.
+    """
+    lines = _Lines(stream)
+    # Strict, so that a quotation mark that is never closed is an error and not a field of a hundred rows.
+    if dialect.quote:
+        reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
+    else:
+        reader = csv.reader(lines, delimiter=dialect.delimiter, quoting=csv.QUOTE_NONE, strict=True)
+    while True:
+        line = lines.start_record()
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as wrong:
+            text = lines.give_back_all_but_the_first().rstrip("\r\n")
+            yield (
+                line,
+                BrokenRow(line, text, f"The row's quotation marks do not match ({wrong}). {HOW_TO_QUOTE}"),
+            )
+            continue
+        if fields:  # a blank line is no row
+            yield line, fields
+
+
+HOW_TO_QUOTE: Final = (
+    "Write one field for each column; a field that holds the delimiter, a line break or a quotation mark stands "
+    'between quotation marks, and each " inside it is written twice.'
+)
+
+
+def text_of(file: IO[bytes], encoding: str) -> io.TextIOWrapper:
+    """Give a file's text, its line ends as they are."""
+    # newline="" leaves line ends to the CSV reader, which knows the ones within quotation marks.
+    return io.TextIOWrapper(file, encoding=encoding, errors="strict", newline="")
+
+
+def encoding_of(file: ExportFile, wanted: str) -> str:
+    """Give the encoding the whole file can be read in.
+
+    The file is read through once for this: an error in its last line must not come after the first rows have
+    been planned and paid for.
+
+    Args:
+        file: the file.
+        wanted: the name of an encoding, or "auto".
+
+    Raises:
+        ExportError: it is not in this encoding; or, with "auto", in none of those that are tried.
+    """
+    if wanted != "auto":
+        candidates: tuple[str, ...] = (wanted.lower().replace("-sig", ""),)
+    elif file.head.startswith(_UTF_16_MARKS):
+        candidates = ("utf-16",)
+    elif file.head.startswith(codecs.BOM_UTF8):
+        candidates = ("utf-8",)
+    elif _undecodable(file, "utf-8") is None:
+        return "utf-8-sig"
+    else:
+        candidates = ("utf-8", _legacy(file))
+    problems = []
+    for encoding in candidates:
+        problem = _undecodable(file, encoding)
+        if problem is None:
+            if len(candidates) > 1:
+                log.warning(
+                    "the export %s is no UTF-8; it is taken for %s, by the look of it", file, encoding
+                )
+            return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+        problems.append(f"not {encoding} at {problem}")
+    raise ExportError(
+        file, f"cannot be decoded: {'; '.join(problems)}. Correct the file, or name its encoding in [export]"
+    )
+
+
+def _legacy(file: ExportFile) -> str:
+    """Guess the encoding of a file that is no UTF-8: Chinese, or a western European one.
+
+    A Chinese character is two bytes, mostly both of them high ones; a letter with an accent is one high byte,
+    mostly between plain letters.
+    """
+    alone = together = 0
+    with file.open() as stream:
+        while block := stream.read(_BLOCK):
+            for run in _HIGH_BYTES.findall(block):
+                alone += len(run) == 1
+                together += len(run) > 1
+    return "cp1252" if alone > together else "gb18030"
+
+
+def _undecodable(file: ExportFile, encoding: str) -> str | None:
+    """Say where a file stops being text of an encoding, in words; None when all of it is."""
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    read = line_feeds = 0
+    with file.open() as stream:
+        while True:
+            block = stream.read(_BLOCK)
+            start = read - len(decoder.getstate()[0])
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError as wrong:
+                at = start + wrong.start
+                line = line_feeds + block[: max(0, at - read)].count(b"\n") + 1
+                return f"byte {at} (line {line}: {wrong.object[wrong.start : wrong.end].hex(' ')})"
+            if not block:
+                return None
+            read += len(block)
+            line_feeds += block.count(b"\n")

@@ -1,0 +1,191 @@
+"""Finishing: what the vendor made of a look becomes pictures of ours: judged, put in order, labelled, archived.
+
+It must not know the vendor, the ledger's states or the shop's table; it is handed bytes and gives rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tryon_catalogue.archive import Archive, PictureName
+from tryon_catalogue.fetch import Fetched, measured
+from tryon_catalogue.image_rules import thumbnail
+from tryon_catalogue.judgement import Inputs, Judgement, judge
+from tryon_catalogue.labels import Label, LabelError, label, read_label
+from tryon_catalogue.labels.marks import mark
+
+if TYPE_CHECKING:
+    from tryon_catalogue._settings_judgement import JudgementSettings
+    from tryon_catalogue.looks import Look
+    from tryon_catalogue.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A look that the vendor has made, as far as its pictures are concerned.
+
+    :param key: of the look
+    :param look: what was asked for
+    :param result_key: of the submission that made it
+    :param sku: the garment that its pictures are named after; empty for none
+    :param title: of the garment
+    :param collection: of the garment
+    :param digests: of the model's, tops', pants' and mask's picture, hex; None where there is none
+    :param model_size: width and height of the model's picture in pixels; None where it is not known
+    """
+
+    key: str
+    look: Look
+    result_key: str
+    sku: str
+    title: str
+    collection: str
+    digests: tuple[str | None, str | None, str | None, str | None]
+    model_size: tuple[int, int] | None
+
+    def name(self, number: int) -> PictureName:
+        """Name one of its pictures for the archive."""
+        return PictureName(self.collection, self.sku, self.look.model, self.key, number)
+
+    def source(self, number: int) -> str:
+        """Say which of the vendor's pictures one is: stands in the picture itself."""
+        return f"{self.result_key} {self.key[:10]} {number + 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a look's pictures came to.
+
+    :param rows: of the table ``pictures``, the best first
+    :param doubts: why a person should look at them; empty when they are good
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    doubts: str = ""
+
+
+class Finisher:
+    """Finishes the pictures of looks.
+
+    :param settings: the archive, the judgement's limits, the labels
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._archive = Archive(settings.archive)
+        self._judgement: JudgementSettings = settings.judgement
+        self._labels = settings.labels
+        self._max_pixels = settings.fetch.max_pixels
+
+    def kept(self, made: Made) -> list[Fetched] | None:
+        """Find the pictures that an earlier try archived before it died; None unless all of them are there.
+
+        :param made: the look
+        :returns: the pictures in the vendor's order
+        :raises OSError: the archive could not be read
+        """
+        found: dict[str, Fetched] = {}
+        for number in range(made.look.inference_num):
+            one = self._archive.find(made.name(number))
+            words = None if one is None else _label_of(one.content)
+            if one is None or words is None:
+                return None
+            found[words.source] = measured(one.place.url, one.content, self._max_pixels)
+        sources = [made.source(number) for number in range(made.look.inference_num)]
+        return [found[source] for source in sources] if set(sources) == set(found) else None
+
+    def finish(self, made: Made, pictures: Sequence[Fetched]) -> Finished:
+        """Judge, label and archive the pictures of a look.
+
+        :param made: the look
+        :param pictures: what the vendor made of it, in its order
+        :returns: where they are kept, and what speaks against them
+        :raises OSError: the archive did not take them
+        :raises LabelError: a picture could not be labelled
+        """
+        doubts = ""
+        if len(pictures) != made.look.inference_num:
+            doubts = (
+                f"{len(pictures)} pictures came, {made.look.inference_num} were asked and paid for; "
+                "ask the vendor's support"
+            )
+        order: Sequence[int] = range(len(pictures))
+        judgement = self._judge(made, pictures)
+        if judgement is not None:
+            order = judgement.best_first
+            doubts = doubts or judgement.reason
+        rows = [
+            self._keep(made, number, original, pictures[original], judgement)
+            for number, original in enumerate(order)
+        ]
+        return Finished(rows, doubts)
+
+    def _judge(self, made: Made, pictures: Sequence[Fetched]) -> Judgement | None:
+        if not self._judgement.enabled or not pictures:
+            return None
+        model, tops, pants, mask = (
+            None if digest is None else self._archive.read_input(digest) for digest in made.digests
+        )
+        inputs = Inputs(
+            model=model,
+            tops=tops,
+            pants=pants,
+            mask=mask,
+            model_size=made.model_size,
+            wears_pants=made.look.pants_image is not None,
+        )
+        return judge(inputs, [picture.content for picture in pictures], self._judgement)
+
+    def _keep(
+        self, made: Made, number: int, original: int, picture: Fetched, judgement: Judgement | None
+    ) -> dict[str, Any]:
+        """Archive one picture; returns its row.
+
+        :param number: its place among ours, from 0
+        :param original: its place among the vendor's
+        """
+        content = self._labelled(made, original, picture.content)
+        name = made.name(number)
+        final = Fetched(
+            content, hashlib.sha256(content).hexdigest(), picture.format, picture.width, picture.height
+        )
+        place = self._archive.put(name, final)
+        score = None if judgement is None else judgement.scores[original]
+        return {
+            "look_key": made.key,
+            "number": number,
+            "path": place.path,
+            "url": place.url,
+            "sha256": final.sha256,
+            "bytes": len(content),
+            "width": picture.width,
+            "height": picture.height,
+            "thumbnail": self._archive.put_thumbnail(name, thumbnail(content)).path,
+            "score": None if score is None else score.overall,
+            "verdict": None
+            if score is None
+            else {
+                result.check.value: {"value": result.value, "limit": result.limit, "passed": result.passed}
+                for result in score.checks
+            },
+        }
+
+    def _labelled(self, made: Made, original: int, content: bytes) -> bytes:
+        there = _label_of(content)
+        if there is not None and there.source == made.source(original):
+            return content  # it comes from the archive
+        if self._labels.mark:
+            content = mark(content, self._labels.mark, self._labels.mark_font)
+        if not self._labels.enabled:
+            return content
+        words = Label(self._labels.creator_tool, made.sku, made.title, made.source(original))
+        return label(content, words)
+
+
+def _label_of(content: bytes) -> Label | None:
+    try:
+        return read_label(content)
+    except LabelError:
+        return None

@@ -1,0 +1,5 @@
+"""What can be wrong with labelling a picture. It knows nothing of how it is done."""
+
+
+class LabelError(Exception):
+    """A picture could not be labelled or marked; says what was wrong and, where it is the file, at which byte."""
