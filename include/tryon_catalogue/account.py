@@ -34,12 +34,16 @@ class Account:
     :param known: looks of the export that had an end before this run
     :param looks: the looks that were this run's to make, by state
     :param elsewhere: further looks that it asked for and another run carries
+    :param held: further looks that it asked for and nobody carries: no money, or no person's word
     :param submissions: calls the vendor accepted in this run
     :param uses: uses that are expected to be charged for them
     :param cost: price of the uses
     :param currency: of the cost
     :param rows_written: rows of the catalogue that this account changed
     :param unlisted: garments of the export for which the catalogue's table has no row: nothing shows their pictures
+    :param estimate: what it was thought to cost before anything was sent
+    :param approval: what a person was asked and answered, in words; empty when nobody was asked
+    :param warnings: about packs of uses, in words
     """
 
     run_id: str
@@ -54,6 +58,10 @@ class Account:
     currency: str
     rows_written: int
     unlisted: int
+    held: int = 0
+    estimate: Decimal = Decimal(0)
+    approval: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def tried(self) -> int:
@@ -67,14 +75,16 @@ class Account:
 
     def as_json(self) -> dict[str, object]:
         """Give the account as plain values: counts only, fit for an XCom."""
-        return {**asdict(self), "cost": str(self.cost)}
+        values = asdict(self)
+        return {**values, "cost": str(self.cost), "estimate": str(self.estimate), "warnings": list(self.warnings)}
 
     def __str__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in sorted(self.looks.items())) or "none"
         return (
             f"{self.rows} rows read, {self.rejected_rows} rejected; {self.known} looks known before, "
             f"{self.tried} to make: {states}"
-            f"{f', {self.elsewhere} carried by another run' if self.elsewhere else ''}; "
+            f"{f', {self.elsewhere} carried by another run' if self.elsewhere else ''}"
+            f"{f', {self.held} held back' if self.held else ''}; "
             f"{self.submissions} submissions, {self.uses} uses, {self.cost} {self.currency}."
             f"{f' {self.unlisted} garments have no row in the catalogue.' if self.unlisted else ''}"
         )
@@ -101,11 +111,11 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
     with engine.begin() as connection:
         ours = batches.c.run_id.is_not_distinct_from(run_id)
         counted = connection.execute(
-            select(ours, looks.c.state, func.count())
+            select(ours, looks.c.batch_id.is_(None), looks.c.state, func.count())
             .join(run_looks, run_looks.c.look_key == looks.c.key)
             .outerjoin(batches, batches.c.id == looks.c.batch_id)
             .where(run_looks.c.run_id == run_id)
-            .group_by(ours, looks.c.state)
+            .group_by(ours, looks.c.batch_id.is_(None), looks.c.state)
         ).all()
         calls, uses = connection.execute(
             select(func.count(), func.coalesce(func.sum(submissions.c.uses), 0)).where(
@@ -123,14 +133,18 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
             rows=run.rows_read,
             rejected_rows=rejected,
             known=run.looks_known,
-            looks={state: count for is_ours, state, count in counted if is_ours},
-            elsewhere=sum(count for is_ours, _, count in counted if not is_ours),
+            looks={state: count for is_ours, _, state, count in counted if is_ours},
+            elsewhere=sum(count for is_ours, of_nobody, _, count in counted if not is_ours and not of_nobody),
             submissions=calls,
             uses=uses,
             cost=settings.price.per_use * uses,
             currency=settings.price.currency,
             rows_written=rows_written,
             unlisted=catalogue.count_unlisted(connection, run_id),
+            held=sum(count for is_ours, of_nobody, _, count in counted if of_nobody),
+            estimate=run.estimated_amount,
+            approval=run.approval or "",
+            warnings=tuple(run.warnings),
         )
         connection.execute(
             update(runs).where(runs.c.id == run_id).values(ended_at=func.now(), summary=account.as_json())

@@ -1,11 +1,8 @@
-"""One look at a run: every look's model, garments and picture side by side, as a PNG and as a page of HTML.
+"""One look at a run: every look's model, garments and picture side by side, as one picture.
 
-Both stand alone: the page carries its thumbnails inside and asks nothing of the network. It is given bytes and
-words; it must not know the ledger, the archive or where anything is stored.
+It is given bytes and words; it must not know the ledger, the archive or where anything is stored.
 """
 
-import base64
-import html as markup
 import io
 from collections import Counter
 from collections.abc import Iterable
@@ -15,7 +12,6 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
-Thumbnails = dict[bytes, tuple[str, str]]  # encoded image -> its data URI and the colour of its ground
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Colour = tuple[int, int, int]
 
@@ -75,23 +71,18 @@ class SheetRow:
     pictures: tuple[bytes, ...]
 
 
-def write_contact_sheet(rows: Iterable[SheetRow], png: Path | None, html: Path, *, title: str) -> None:
+def write_contact_sheet(rows: Iterable[SheetRow], png: Path, *, title: str) -> None:
     """Write the sheet.
 
     Arguments:
         rows: the looks, in the order they are shown.
-        png: where the one large image goes; None writes none.
-        html: where the page goes. Missing folders are made.
+        png: where the one large image goes. Missing folders are made.
         title: the heading.
     Raises:
-        OSError: a file cannot be written.
+        OSError: the file cannot be written.
     """
-    shown = list(rows)
-    html.parent.mkdir(parents=True, exist_ok=True)
-    html.write_text(_page(shown, title), encoding="utf-8")
-    if png is not None:
-        png.parent.mkdir(parents=True, exist_ok=True)
-        _poster(shown, title).save(png, "PNG", optimize=True)
+    png.parent.mkdir(parents=True, exist_ok=True)
+    _poster(list(rows), title).save(png, "PNG", optimize=True)
 
 
 def _opened(image: bytes | None, size: tuple[int, int]) -> Image.Image | None:
@@ -251,115 +242,3 @@ def _font(size: int) -> Font:
         except OSError:
             continue
     return ImageFont.load_default(size)
-
-
-# --- the page --------------------------------------------------------------------------------------------------
-
-_STYLE = """
-:root { color-scheme: light dark; --paper: #f6f4f0; --card: #fff; --ink: #201f24; --soft: #6f6b73;
-  --line: #e4e0d9; --empty: #f0ede8; --good: #227a52; --warn: #94600a; --bad: #b23434; --doubt: #764aa8;
-  --other: #546074; }
-@media (prefers-color-scheme: dark) { :root { --paper: #16161a; --card: #1f1f25; --ink: #f1eff3; --soft: #a39fa9;
-  --line: #303038; --empty: #2a2a31; --good: #6fd3a2; --warn: #f0bc6a; --bad: #ff9a93; --doubt: #c9a6f2;
-  --other: #a9b6cc; } }
-* { box-sizing: border-box; }
-body { margin: 0; padding: clamp(1.25rem, 4vw, 4rem); background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", "PingFang SC",
-    "Noto Sans CJK SC", "Microsoft YaHei", sans-serif; }
-header { max-width: 110rem; margin: 0 auto clamp(1.5rem, 3vw, 2.75rem); }
-h1 { margin: 0 0 .4rem; font-size: clamp(1.6rem, 3.4vw, 2.6rem); line-height: 1.15; letter-spacing: -.02em;
-  font-weight: 650; text-wrap: balance; }
-header p { margin: 0; color: var(--soft); }
-main { display: grid; gap: clamp(1rem, 2vw, 1.6rem); max-width: 110rem; margin: 0 auto;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 27rem), 1fr)); }
-article { background: var(--card); border: 1px solid var(--line); border-radius: 18px; padding: 1rem;
-  display: flex; flex-direction: column; gap: .85rem; min-width: 0; }
-.fields { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: .5rem; }
-figure { margin: 0; aspect-ratio: 3 / 4; border-radius: 10px; overflow: hidden; background: var(--empty);
-  display: grid; gap: 4px; color: var(--soft); font-size: .8rem; place-items: center; text-align: center; }
-figure.filled { place-items: stretch; }
-figure.pair { grid-template-rows: 1fr 1fr; }
-img { width: 100%; height: 100%; min-height: 0; object-fit: contain; display: block; }
-.caption { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: .1rem .75rem; align-items: baseline; }
-h2 { margin: 0; font-size: 1.05rem; font-weight: 650; letter-spacing: -.005em; overflow-wrap: anywhere; }
-.caption p { margin: 0; overflow-wrap: anywhere; }
-.caption .state { justify-self: end; }
-.model { text-align: right; }
-.model, .reason { color: var(--soft); font-size: .9rem; }
-.reason { grid-column: 1 / -1; padding-top: .35rem; }
-.state { --tone: var(--other); color: var(--tone); font-size: .78rem; font-weight: 600; padding: .15rem .6rem;
-  border-radius: 99px; white-space: nowrap; background: color-mix(in srgb, var(--tone) 13%, transparent); }
-.state.good { --tone: var(--good); } .state.warn { --tone: var(--warn); }
-.state.bad { --tone: var(--bad); } .state.doubt { --tone: var(--doubt); }
-.more { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: .5rem; }
-@media (max-width: 30rem) { article { padding: .75rem; border-radius: 14px; } body { padding: 1rem .75rem; } }
-@media print { body { background: #fff; } article { break-inside: avoid; } }
-"""
-
-_KINDS = {
-    "PUBLISHED": "good",
-    "SUCCEEDED": "good",
-    "REVIEW": "warn",
-    "IN_DOUBT": "doubt",
-    "REJECTED": "bad",
-    "FAILED": "bad",
-}
-
-
-def _page(rows: list[SheetRow], title: str) -> str:
-    heading = markup.escape(title)
-    thumbnails: Thumbnails = {}  # one model is on many rows: each image is made small once
-    cards = "\n".join(_article(row, thumbnails) for row in rows)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{heading}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        f"<header><h1>{heading}</h1><p>{markup.escape(_tally(rows))}</p></header>\n"
-        f"<main>\n{cards}\n</main>\n</body>\n</html>\n"
-    )
-
-
-def _article(row: SheetRow, thumbnails: Thumbnails) -> str:
-    model = [] if row.model_image is None else [row.model_image]
-    result = list(row.pictures[:1])
-    fields = "".join(
-        _figure(images, f"{what}: {row.sku}", what, thumbnails)
-        for what, images in (("model", model), ("garment", list(row.garment_images)), ("picture", result))
-    )
-    more = "".join(
-        _figure([extra], f"picture: {row.sku}", "picture", thumbnails) for extra in row.pictures[1:]
-    )
-    reason = f'<p class="reason">{markup.escape(row.reason)}</p>' if row.reason else ""
-    kind = _KINDS.get(row.state, "other")
-    return (
-        f'<article><div class="fields">{fields}</div>'
-        + (f'<div class="more">{more}</div>' if more else "")
-        + f'<div class="caption"><h2>{markup.escape(row.sku)}</h2>'
-        f'<span class="state {kind}">{markup.escape(_words(row.state))}</span>'
-        f'<p>{markup.escape(row.title)}</p><p class="model">{markup.escape(row.model_name)}</p>{reason}</div></article>'
-    )
-
-
-def _figure(images: list[bytes], label: str, what: str, thumbnails: Thumbnails) -> str:
-    sources = [source for source in (_thumbnail(image, thumbnails) for image in images) if source[0]]
-    if not sources:
-        return f"<figure>no {what}</figure>"
-    alt = markup.escape(label, quote=True)
-    inside = "".join(f'<img alt="{alt}" src="{uri}" style="background:{ground}">' for uri, ground in sources)
-    return f'<figure class="filled{" pair" if len(sources) > 1 else ""}">{inside}</figure>'
-
-
-def _thumbnail(image: bytes, thumbnails: Thumbnails) -> tuple[str, str]:
-    """The image as a small data URI, empty when it cannot be read, and the colour that fills its field."""
-    if image not in thumbnails:
-        opened = _opened(image, (360, 480))
-        thumbnails[image] = ("", "")
-        if opened is not None:
-            encoded = io.BytesIO()
-            opened.save(encoded, "JPEG", quality=82, optimize=True)
-            text = base64.b64encode(encoded.getvalue()).decode("ascii")
-            thumbnails[image] = (
-                f"data:image/jpeg;base64,{text}",
-                "#{:02x}{:02x}{:02x}".format(*_ground(opened)),
-            )
-    return thumbnails[image]

@@ -73,6 +73,7 @@ def _checks(settings: Settings) -> list[Check]:
         Check("vendor", lambda: _vendor(settings)),
         Check("export", lambda: _export(settings)),
         Check("archive", lambda: _archive(settings)),
+        Check("labels", lambda: _labels(settings)),
     ]
 
 
@@ -184,3 +185,17 @@ def _archive(settings: Settings) -> str:
     if not os.access(nearest, os.W_OK):
         raise NotRightError(f"{folder} cannot be written to: give this user the right, or set [archive] path")
     return f"{folder} can be written to"
+
+
+def _labels(settings: Settings) -> str:
+    from tryon_catalogue.labels import LabelError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.labels.marks import check_mark  # noqa: PLC0415  # heavy
+
+    labels = settings.labels
+    if labels.mark:
+        try:
+            check_mark(labels.mark, labels.mark_font)
+        except LabelError as error:
+            raise NotRightError(str(error)) from error
+    said = "pictures say in their metadata what they are" if labels.enabled else "pictures are not labelled"
+    return f"{said}, and in words: {labels.mark}" if labels.mark else said

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tryon_catalogue.fetch import shown
-from tryon_catalogue.image_rules import ImageRole, ImageRule
+from tryon_catalogue.image_rules import ImageRole, ImageRule, mask_size_problem
 
 if TYPE_CHECKING:
     from tryon_catalogue.exports import Garment
@@ -152,20 +152,13 @@ def _problem_of(look: Look, known: Mapping[Wanted, KnownImage]) -> _Problem | No
 
 
 def _mask_problem(look: Look, known: Mapping[Wanted, KnownImage]) -> _Problem | None:
-    """A mask has to be exactly as large as the model's picture (vendor document, section 5.1)."""
     if look.mask_image is None:
         return None
     mask = known[look.mask_image, ImageRole.MASK]
-    model = known[look.model_image, ImageRole.PICTURE]
-    if (mask.width, mask.height) == (model.width, model.height):
+    found = mask_size_problem(mask, known[look.model_image, ImageRole.PICTURE])
+    if found is None:
         return None
-    return _Problem(
-        look.mask_image,
-        ImageRule.MASK_SIZE.value,
-        f"{mask.width} x {mask.height} px",
-        f"{model.width} x {model.height} px, the size of the model's picture",
-        "Export the mask again at exactly the size of the model's picture.",
-    )
+    return _Problem(look.mask_image, found.rule.value, found.measured, found.limit, found.advice)
 
 
 def _column_of(garment: Garment, url: str, columns: ExportColumns) -> str | None:

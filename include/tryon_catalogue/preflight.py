@@ -130,7 +130,7 @@ class _Check:
             repair=settings.repair,
         )
         found: list[KnownImage] = []
-        async with open_fetcher(self.settings.fetch) as fetcher:
+        async with open_fetcher(self.settings.fetch, connections=settings.at_once) as fetcher:
             async for checked in check_urls(sorted(set(wanted) - lately), asked, fetcher, limits):
                 found.append(await asyncio.to_thread(self._noted, checked, known))
                 if len(found) >= STORED_AT_ONCE:

@@ -236,9 +236,9 @@ class Publisher:
         first = (
             select(
                 garment_looks.c.look_key,
-                func.min(garment_looks.c.sku).label("sku"),
-                func.min(garment_looks.c.title).label("title"),
-                func.min(garment_looks.c.collection).label("collection"),
+                func.min(garment_looks.c.sku).label("garment_sku"),
+                func.min(garment_looks.c.title).label("garment_title"),
+                func.min(garment_looks.c.collection).label("garment_collection"),
             )
             .group_by(garment_looks.c.look_key)
             .subquery()
@@ -254,9 +254,9 @@ class Publisher:
             rows = connection.execute(
                 select(
                     looks,
-                    first.c.sku,
-                    first.c.title,
-                    first.c.collection,
+                    first.c.garment_sku,
+                    first.c.garment_title,
+                    first.c.garment_collection,
                     size.label("model_size"),
                     waits_for(submissions.c.id == submission.id).label("ours"),
                 )
@@ -373,9 +373,9 @@ def _made(row: Any, result_key: str) -> Made:
         key=row.key,
         look=look_of(row),
         result_key=result_key,
-        sku=row.sku or "",
-        title=row.title or "",
-        collection=row.collection or "",
+        sku=row.garment_sku or "",
+        title=row.garment_title or "",
+        collection=row.garment_collection or "",
         digests=(row.model_sha256, row.tops_sha256, row.pants_sha256, row.mask_sha256),
         model_size=None if row.model_size is None else (row.model_size[0], row.model_size[1]),
     )

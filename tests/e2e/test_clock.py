@@ -30,6 +30,7 @@ from tryon_catalogue.ledger.journal import load_batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.planning import Run, plan_run
+from tryon_catalogue.preflight import preflight_run
 from tryon_catalogue.publishing import Publisher
 from tryon_catalogue.settings import load_settings
 from tryon_catalogue.submission import submit_batch
@@ -126,6 +127,7 @@ def test_a_clock_that_jumps_by_20_minutes_loses_nothing_and_pays_nothing_twice(
             [{"sku": one.sku} for one in garments],
         )
     run = Run("clock/run", str(export), datetime.now(UTC).date())
+    preflight_run(engine, settings, run.export)
     (batch_id,) = plan_run(engine, settings, run).batch_ids
     batch = load_batch(engine, batch_id)
     hook = DamoTryOnHook(CONN_ID, retry=ONCE)

@@ -290,7 +290,7 @@ def test_the_tasks_of_the_recovery_collect_what_a_dead_run_left(
     wait_for_vendor(engine)
     found = tasks.find_left_behind()
     assert found == [batch.id]
-    assert tasks.publish(found[0]) == {"published": 12, "failed": 0, "waiting": 0}
+    assert tasks.publish(found[0]) == {"published": 12, "review": 0, "failed": 0, "waiting": 0}
     assert tasks.refresh_accounts(found) == [batch.run_id]
     assert summary_of(engine, batch.run_id)["looks"] == {"PUBLISHED": 12}
     assert tasks.find_left_behind() == []

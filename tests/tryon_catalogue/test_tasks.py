@@ -79,6 +79,12 @@ def send(engine: Engine, batch_id: int) -> None:
             pass
 
 
+def check_and_plan() -> list[int]:
+    """Run the first two tasks of a night."""
+    tasks.preflight()
+    return tasks.plan()
+
+
 def test_a_run_is_known_by_its_dag_and_its_run_id() -> None:
     assert tasks.run_id_of(context(run_id="manual__1")) == "dag/manual__1"
     assert tasks.mover_of(context(try_number=3)) == Mover("dag/night", 3)
@@ -94,7 +100,7 @@ def test_a_run_without_a_logical_date_reads_the_export_of_its_day() -> None:
 
 
 def test_planning_gives_the_batches_of_the_dates_export(engine: Engine, in_context: InContext) -> None:
-    planned = tasks.plan()
+    planned = check_and_plan()
     assert len(planned) == 1
     assert tasks.plan() == planned
     assert states(engine) == ["PLANNED"] * 3
@@ -109,14 +115,15 @@ def test_a_person_can_name_another_export(
     file = tmp_path / "some.csv"
     file.write_text(f"{HEADER}sku-9,,autumn,shirt,{website.url}/top-9.png,,,\n")
     in_context(export=str(file))
-    assert len(tasks.plan()) == 1
+    assert len(check_and_plan()) == 1
     assert len(states(engine)) == 1
 
 
 def test_a_missing_export_is_told(in_context: InContext) -> None:
     in_context(logical_date=datetime(2026, 11, 19, tzinfo=UTC))
-    with pytest.raises(ExportMissingError, match=r"2026-11-19\.csv"):
-        tasks.plan()
+    for task in (tasks.preflight, tasks.plan):
+        with pytest.raises(ExportMissingError, match=r"2026-11-19\.csv"):
+            task()
 
 
 def test_a_catalogue_that_is_not_as_the_settings_say_stops_the_run_before_it_is_planned(
@@ -125,22 +132,22 @@ def test_a_catalogue_that_is_not_as_the_settings_say_stops_the_run_before_it_is_
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE catalogue DROP COLUMN tryon_status"))
     with pytest.raises(CatalogueError, match="tryon_status"):
-        tasks.plan()
+        tasks.preflight()
     assert states(engine) == []
 
 
 def test_publishing_gives_counts_and_nothing_else(engine: Engine, in_context: InContext) -> None:
-    (batch_id,) = tasks.plan()
-    assert tasks.publish(batch_id) == {"published": 0, "failed": 0, "waiting": 0}
+    (batch_id,) = check_and_plan()
+    assert tasks.publish(batch_id) == {"published": 0, "review": 0, "failed": 0, "waiting": 0}
     send(engine, batch_id)
-    assert tasks.publish(batch_id) == {"published": 3, "failed": 0, "waiting": 0}
-    assert tasks.publish(batch_id) == {"published": 0, "failed": 0, "waiting": 0}
+    assert tasks.publish(batch_id) == {"published": 3, "review": 0, "failed": 0, "waiting": 0}
+    assert tasks.publish(batch_id) == {"published": 0, "review": 0, "failed": 0, "waiting": 0}
 
 
 def test_what_could_not_be_published_fails_the_task_and_names_each_look(
     engine: Engine, in_context: InContext, vendor: RunningSandbox
 ) -> None:
-    (batch_id,) = tasks.plan()
+    (batch_id,) = check_and_plan()
     send(engine, batch_id)
     vendor.set_faults({"kind": "expire_early", "times": None})
     with pytest.raises(PublishError) as caught:
@@ -152,7 +159,7 @@ def test_what_could_not_be_published_fails_the_task_and_names_each_look(
 
 
 def test_an_account_is_green_with_its_counts(engine: Engine, in_context: InContext) -> None:
-    (batch_id,) = tasks.plan()
+    (batch_id,) = check_and_plan()
     send(engine, batch_id)
     tasks.publish(batch_id)
     counts = tasks.account()
@@ -161,7 +168,7 @@ def test_an_account_is_green_with_its_counts(engine: Engine, in_context: InConte
 
 
 def test_an_account_of_too_little_is_red_and_kept(engine: Engine, in_context: InContext) -> None:
-    tasks.plan()
+    check_and_plan()
     with engine.begin() as connection:
         connection.execute(update(looks).values(state="REJECTED", reason="refused"))
     with pytest.raises(RunFailedError, match="0 of 3 looks"):

@@ -87,7 +87,7 @@ def open_website() -> Iterator[Website]:
     site = Website(f"http://127.0.0.1:{server.server_port}")
     picture = figure()
     for path in ("/anna.png", *(f"/top-{number}.png" for number in range(30))):
-        site.put(path, picture)
+        site.put(path, picture + path.encode())  # bytes of its own, after the picture's end
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -139,14 +139,15 @@ def _one_night(console: Console, scene: Scene) -> bool:
     outcome = read_outcome(scene.engine, f"{DAG_ID}/{run.run_id}")
     show_catalogue(console, outcome, scene.archive)
     show_rejections(console, outcome)
-    sheets = write_sheet(stack.home, outcome)
+    sheet = write_sheet(stack.home, outcome)
+    report = scene.write_report(f"{DAG_ID}/{run.run_id}")
     charged = scene.charges()
     charges = Charges(
         uses=charged["uses"] - before,
         looks=len(charged["looks"]),
         most_for_one_look=charged["max_times_one_look_was_charged"],
     )
-    show_summary(console, outcome, charges, pictures=scene.archive, sheets=sheets)
+    show_summary(console, outcome, charges, pictures=scene.archive, sheet=sheet, report=report)
     problems = shortcomings(outcome, charges, ended)
     if problems:
         problems.append(f"What each process said is in {stack.logs}, what each task said in Airflow's pages.")

@@ -20,6 +20,7 @@ from sqlalchemy import text
 from tryon_catalogue.ledger.database import engine_for, migrate
 from tryon_catalogue.local.ports import remembered_port
 from tryon_catalogue.local.stack import LocalStack
+from tryon_catalogue.report.command import write_report
 from tryon_catalogue.settings import load_settings
 
 if TYPE_CHECKING:
@@ -102,6 +103,22 @@ class Scene:
         """Ask the sandbox what it charged."""
         answer: dict[str, Any] = requests.get(f"{self.sandbox_url}/_sandbox/charges", timeout=10).json()
         return answer
+
+    def write_report(self, run_id: str) -> Path:
+        """Write the report of a run.
+
+        :param run_id: in the ledger
+        :returns: the page
+        """
+        settings = load_settings()
+        archive = settings.archive.model_copy(update={"path": str(self.archive)})
+        return write_report(
+            self.engine,
+            settings.model_copy(update={"archive": archive}),
+            run_id,
+            lambda _: None,
+            output=self.stack.home / "report.html",
+        )
 
     def set_faults(self, faults: Sequence[Mapping[str, Any]]) -> None:
         """Tell the sandbox what to do wrong.

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from tryon_catalogue.demo.outcome import LookOutcome, Outcome
 
 
-def write_sheet(folder: Path, outcome: Outcome) -> tuple[Path, Path]:
+def write_sheet(folder: Path, outcome: Outcome) -> Path:
     """Write the contact sheet of a run.
 
     :param folder: where to
     :param outcome: of the run
-    :returns: the picture and the page
+    :returns: the picture
     """
-    picture, page = folder / "contact-sheet.png", folder / "contact-sheet.html"
+    picture = folder / "contact-sheet.png"
     write_contact_sheet(
-        [_row(look) for look in outcome.looks], picture, page, title="Garments on models: one night"
+        [_row(look) for look in outcome.looks], picture, title="Garments on models: one night"
     )
-    return picture, page
+    return picture
 
 
 def _row(look: LookOutcome) -> SheetRow:

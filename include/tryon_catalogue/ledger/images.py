@@ -34,8 +34,8 @@ class KnownImage:
     :param sha256: digest of the bytes, hex; None while it could not be fetched
     :param format: ``JPEG``, ``PNG`` or whatever else it is; None where that cannot be told
     :param bytes: size of the file
-    :param width: pixels, upright
-    :param height: pixels, upright
+    :param width: pixels as stored, before Exif turns them
+    :param height: likewise
     :param etag: what the server called this version
     :param last_modified: since when the server has this version, in its words
     :param rule: the rule it breaks; None for a good one
@@ -101,7 +101,9 @@ def store_images(connection: Connection, found: Sequence[KnownImage]) -> None:
     if not found:
         return
     statement = insert(images)
-    replaced = {name: statement.excluded[name] for name in _NAMES if name not in {"url", "role", "checked_at"}}
+    replaced = {
+        name: statement.excluded[name] for name in _NAMES if name not in {"url", "role", "checked_at"}
+    }
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["url_sha256", "role"], set_={**replaced, "checked_at": func.now()}

@@ -105,7 +105,7 @@ def test_a_first_demo_makes_every_look_and_ends_well(tmp_path: Path) -> None:
     assert "27 uses by the sandbox, 27 expected by the ledger" in ended.said
     assert "✓ Every look ended as it should." in ended.said
     assert len(list((home / "archive").rglob("*.jpg"))) == LOOKS
-    assert (home / "contact-sheet.html").exists()
+    assert "27 of 27 looks published" in (home / "report.html").read_text(encoding="utf-8")
     assert left_behind(home) == []
 
 
