@@ -43,6 +43,12 @@ class JudgementSettings(Section):
         le=1,
         description="share of the picture, or of the mask, that must differ from the model's picture",
     )
+    min_covered: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="share of the upper and of the lower body that each of two garments covers",
+    )
     min_visible: float = Field(
         0.9, ge=0, le=1, description="share of the model's picture's height that must still be in the picture"
     )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import requests
 from PIL import Image
@@ -260,6 +261,48 @@ def test_pictures_can_be_spoilt_cut_off_lost_or_late(faulty: Any) -> None:
     assert requests.get(link, timeout=10).content == whole
 
 
+def test_a_picture_can_be_the_input_as_it_was_another_garment_or_a_part_of_itself(
+    faulty: Any, wardrobe: Any
+) -> None:
+    (link,) = faulty.ended(faulty.submitted())[0]["results"]
+    faulty.running.set_faults(
+        {"kind": "spoil_picture", "how": "unchanged_input"},
+        {"kind": "spoil_picture", "how": "wrong_garment"},
+        {"kind": "spoil_picture", "how": "cropped"},
+    )
+    bare, other, part, whole = (fetched(link) for _ in range(4))
+
+    assert {each.size for each in (bare, other, part)} == {whole.size}
+    assert distance(bare, fetched(wardrobe.model)) < 2
+    chest = (170, 180, 230, 260)
+    red, changed = (np.asarray(each.crop(chest)).mean(axis=(0, 1)) for each in (whole, other))
+    assert np.abs(red - changed).max() > 60, "the garment has another colour"
+    assert distance(whole.crop((0, 0, 400, 90)), other.crop((0, 0, 400, 90))) < 2, "the head is the same"
+    assert distance(part, whole) > 10
+    width, height = whole.size
+    middle = whole.crop(
+        (round(width * 0.19), round(height * 0.19), round(width * 0.81), round(height * 0.81))
+    )
+    assert distance(part, middle.resize(whole.size)) < 3
+
+
+@pytest.mark.parametrize("how", ["unchanged_input", "wrong_garment", "cropped"])
+def test_a_link_nobody_gave_out_is_refused_whatever_is_to_be_spoilt(faulty: Any, how: str) -> None:
+    (link,) = faulty.ended(faulty.submitted())[0]["results"]
+    faulty.running.set_faults({"kind": "spoil_picture", "how": how})
+
+    assert requests.get(link.replace("/1.jpg", "/7.jpg"), timeout=10).status_code == 403
+
+
+def fetched(link: str) -> Image.Image:
+    return Image.open(io.BytesIO(requests.get(link, timeout=10).content)).convert("RGB")
+
+
+def distance(one: Image.Image, other: Image.Image) -> float:
+    """Mean difference of levels."""
+    return float(np.abs(np.asarray(one, dtype=np.int16) - np.asarray(other, dtype=np.int16)).mean())
+
+
 @pytest.mark.parametrize("kind", ["close", "reset_mid_body"])
 def test_the_connection_of_a_picture_can_break(faulty: Any, kind: str) -> None:
     (link,) = faulty.ended(faulty.submitted())[0]["results"]
@@ -298,6 +341,7 @@ def test_the_control_endpoint_replaces_shows_and_counts_down(faulty: Any) -> Non
         {"kind": "expire_early", "path": "submit"},
         {"kind": "fail_sub_task"},
         {"kind": "fail_sub_task", "index": 0, "url_contains": "a"},
+        {"kind": "spoil_picture", "how": "prettier"},
         {"kind": "delay", "seconds": -1},
         {"kind": "close", "times": 0},
         {"kind": "close", "containing": ""},

@@ -15,6 +15,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
 from tryon_sandbox.faults import Fault
+from tryon_sandbox.spoiling import Spoiling
 
 API = ["/api/v1/tryon/submit", "/api/v1/tryon/query"]
 CONTROL = [("/_sandbox/charges", "GET"), ("/_sandbox/faults", "GET"), ("/_sandbox/faults", "PUT")]
@@ -97,3 +98,5 @@ def test_the_description_names_every_status_of_the_document_and_both_ways_to_aut
     union, *_ = get_args(Fault)
     described_kinds = {one["$ref"].rpartition("/")[2] for one in kinds["items"]["oneOf"]}
     assert described_kinds == {kind.__name__ for kind in get_args(union)}
+    schemas = described["components"]["schemas"]
+    assert set(schemas["Spoiling"]["enum"]) == {each.value for each in Spoiling}

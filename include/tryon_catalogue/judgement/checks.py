@@ -21,6 +21,7 @@ class Check(StrEnum):
     DETAIL = "detail"
     ONE_COLOUR = "one_colour"
     CHANGED = "changed"
+    EACH_PUT_ON = "each_put_on"
     VISIBLE = "visible"
     FACE = "face"
     BACKGROUND = "background"
@@ -136,6 +137,14 @@ RULES: Final[Mapping[Check, Rule]] = MappingProxyType(
             limited="at least {limit:.1%}",
             advice=f"nothing was put on: {_AGAIN}, and look at the garment's image if it happens twice",
         ),
+        Check.EACH_PUT_ON: Rule(
+            limit=lambda settings: settings.min_covered,
+            at_least=True,
+            best=None,
+            measured="of the two garments, the smaller covers {value:.0%} of its part of the person",
+            limited="at least {limit:.0%}",
+            advice=f"see whether both were put on, and {_AGAIN} if not",
+        ),
         Check.VISIBLE: Rule(
             limit=lambda settings: settings.min_visible,
             at_least=True,
@@ -173,7 +182,7 @@ RULES: Final[Mapping[Check, Rule]] = MappingProxyType(
             limit=lambda settings: settings.min_sibling_difference,
             at_least=True,
             best=None,
-            measured="where they differ most, it is {value:.1f} from the earlier picture of this look that is most like it",
+            measured="it differs from an earlier picture of this look by {value:.1f} where they differ most",
             limited="at least {limit:g}",
             advice="one picture came twice: leave one of them out",
         ),

@@ -17,7 +17,7 @@ _CELLS: Final = 14
 """Colours are compared from afar, in so many cells along the longer side, so that a fine pattern, which a smaller
 picture blends, looks the same near and far."""
 _FULL_CELL: Final = 0.5
-_TRUSTED_SHARE: Final = 0.6
+_TRUSTED_SHARE: Final = 0.4
 """Beside the garment, what changed holds bared skin and shadows: so much of it has to show the garment's colours."""
 _NEAREST_SHARE: Final = 0.03
 """A colour has arrived where at least this share of the cells shows it."""

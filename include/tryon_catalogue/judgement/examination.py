@@ -64,7 +64,14 @@ def examine(
 
 
 _NOTHING_THERE: Final = frozenset({Check.DETAIL, Check.ONE_COLOUR})
-_BESIDE_MODEL: Final = (Check.CHANGED, Check.VISIBLE, Check.FACE, Check.BACKGROUND, Check.COLOURS)
+_BESIDE_MODEL: Final = (
+    Check.CHANGED,
+    Check.EACH_PUT_ON,
+    Check.VISIBLE,
+    Check.FACE,
+    Check.BACKGROUND,
+    Check.COLOURS,
+)
 
 
 def _form(size: tuple[int, int], reference: Reference, settings: JudgementSettings) -> Iterator[CheckResult]:
@@ -88,6 +95,9 @@ def _beside_model(
     yield put_on
     if not put_on.passed:
         return
+    worn = filled(differs & zones.wearable) & zones.wearable
+    each = _each_put_on(worn, reference, settings)
+    yield each
     visible = held(Check.VISIBLE, measures.visible_share(model, view), settings)
     yield visible
     if not visible.passed:
@@ -104,7 +114,8 @@ def _beside_model(
         yield held(Check.BACKGROUND, like, settings)
     else:
         yield not_measured(Check.BACKGROUND, "a garment can be anywhere in this picture", settings)
-    yield _colours(view, filled(differs & zones.wearable) & zones.wearable, reference, settings)
+    if each.passed is not False:
+        yield _colours(view, worn, reference, settings)
 
 
 def _share_put_on(differs: Bools, zones: Zones) -> float:
@@ -113,23 +124,34 @@ def _share_put_on(differs: Bools, zones: Zones) -> float:
     return float(there[zones.wearable].mean() if zones.masked else there.mean())
 
 
+def _each_put_on(worn: Bools, reference: Reference, settings: JudgementSettings) -> CheckResult:
+    """A jacket alone must not pass for a suit."""
+    if len(reference.garments) == 1:
+        return not_measured(Check.EACH_PUT_ON, "the look has one garment", settings)
+    shares = [reference.covered(garment, worn) for garment in reference.garments]
+    known = [share for share in shares if share is not None]
+    if not known:
+        return not_measured(Check.EACH_PUT_ON, "the person cannot be told from the background", settings)
+    return held(Check.EACH_PUT_ON, min(known), settings)
+
+
 def _colours(view: View, worn: Bools, reference: Reference, settings: JudgementSettings) -> CheckResult:
     """The garment that is worst off counts."""
     every = [garment.colours for garment in reference.garments if garment.colours is not None]
     if not every:
         return not_measured(Check.COLOURS, "no garment's image is at hand", settings)
     all_known = len(every) == len(reference.garments)
-    worst = 0.0
+    distances = []
     for garment in reference.garments:
         place = reference.place_of(garment, worn)
-        if garment.colours is None or place is None:
-            continue
-        found = seen_from_afar(view.lab, place)
-        missing, _ = distance_of_colours(garment.colours, found)
-        _, strange = distance_of_colours(np.concatenate(every), found)
-        # What is strange beside one garment may belong to the other, if that one's image is not at hand.
-        worst = max(worst, missing, strange if all_known else 0.0)
-    return held(Check.COLOURS, worst, settings)
+        if garment.colours is not None and place is not None:
+            found = seen_from_afar(view.lab, place)
+            distances.append(distance_of_colours(garment.colours, found)[0])
+            # What is strange beside one garment may belong to the other, if that one's image is not at hand.
+            distances.append(distance_of_colours(np.concatenate(every), found)[1] if all_known else 0.0)
+    if not distances:
+        return not_measured(Check.COLOURS, "too little of the picture changed to tell its colours", settings)
+    return held(Check.COLOURS, max(distances), settings)
 
 
 def _beside_siblings(view: View, earlier: Sequence[View], settings: JudgementSettings) -> CheckResult:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-import numpy as np
-
 from tryon_catalogue.judgement.colour import Bools, Floats, seen_from_afar
 from tryon_catalogue.judgement.measures import View
 from tryon_catalogue.judgement.pictures import Source, UnreadableError, compared_size, shrunk, view_of
@@ -22,7 +20,6 @@ from tryon_catalogue.judgement.regions import (
 )
 
 _WHITE: Final = 127
-_LEAST_OF_PART: Final = 0.25
 _GARMENT_SIDE_PX: Final = 224
 """A garment's colours are read off a smaller picture: they are compared from afar."""
 _MASK_NAMES_NOTHING: Final = 0.02
@@ -120,23 +117,20 @@ class Reference:
             worn: where a picture differs from the model's, as far as a garment can be there.
 
         Returns:
-            Its part of that; of one of two garments, its part of the person where too little of that differs;
-            None when there is neither.
+            Its part of that; None when there is next to nothing.
         """
-        if self.zones is None:
+        figure = None if self.zones is None else self.zones.figure
+        body = worn if figure is None else figure
+        place = worn & rows_between(body, *_SHARES[garment.part]) if is_some(body) else worn
+        return place if is_some(place) else None
+
+    def covered(self, garment: Garment, worn: Bools) -> float | None:
+        """Say what share of its part of the person a garment covers, as far as `worn` tells; None if none is found."""
+        if self.zones is None or self.zones.figure is None:
             return None
-        figure = self.zones.figure
-        if garment.part is Part.WHOLE or figure is None:
-            body = worn if figure is None else figure
-            place = worn & rows_between(body, *_SHARES[garment.part]) if is_some(body) else worn
-            return place if is_some(place) else None
-        part = rows_between(figure, *_SHARES[garment.part])
-        person = figure & part & self.zones.wearable
-        # The hem of a jacket is not the trousers: they are then judged by the bare legs.
-        enough = max(int(person.sum()) * _LEAST_OF_PART, 1)
-        return next(
-            (place for place in (worn & part, person) if is_some(place) and place.sum() >= enough), None
-        )
+        part = rows_between(self.zones.figure, *_SHARES[garment.part])
+        person = self.zones.figure & self.zones.wearable & part
+        return float(worn[person].mean()) if is_some(person) else None
 
 
 def _view(source: Source | None, max_pixels: int, size: tuple[int, int] | None = None) -> View | None:

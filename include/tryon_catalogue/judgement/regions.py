@@ -79,8 +79,7 @@ def thing_before_ground(lab: Floats, *, on_floor: bool) -> Bools | None:
     thing = ~_widened(_flooded(~wall, border))
     if not _LEAST_THING < float(thing.mean()) < _MOST_THING:
         return None
-    whole = np.repeat(np.repeat(thing, _COARSE, axis=0), _COARSE, axis=1)
-    return np.asarray(whole[: lab.shape[0], : lab.shape[1]])
+    return _enlarged(thing, (lab.shape[0], lab.shape[1]))
 
 
 def middle(lab: Floats) -> Bools:
@@ -134,9 +133,10 @@ def changed(model: Floats, picture: Floats, zones: Zones) -> Bools:
 
 def filled(region: Bools) -> Bools:
     """Close a region's holes: what it encloses belongs to it."""
-    edge = np.zeros_like(region)
+    small = region[::_COARSE, ::_COARSE]
+    edge = np.zeros_like(small)
     edge[0] = edge[-1] = edge[:, 0] = edge[:, -1] = True
-    return ~_flooded(~region, edge)
+    return region | _enlarged(~_flooded(~small, edge), region.shape)
 
 
 def rows_between(body: Bools, begin: float, end: float) -> Bools:
@@ -228,6 +228,12 @@ def _swept(free: Bools, reached: Bools) -> Bools:
     wall = np.maximum.accumulate(np.where(free, np.int32(-1), at), axis=1)
     seed = np.maximum.accumulate(np.where(reached, at, np.int32(-1)), axis=1)
     return np.asarray(free & (seed > wall))
+
+
+def _enlarged(small: Bools, shape: tuple[int, ...]) -> Bools:
+    """What was found on every `_COARSE`th pixel, in the shape of the whole picture."""
+    whole = np.repeat(np.repeat(small, _COARSE, axis=0), _COARSE, axis=1)
+    return np.asarray(whole[: shape[0], : shape[1]])
 
 
 def _widened(region: Bools) -> Bools:

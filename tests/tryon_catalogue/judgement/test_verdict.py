@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -31,6 +32,8 @@ from tryon_sandbox.spoiling import Spoiling
 
 LIMITS = JudgementSettings()
 SHIRT, DRESS, SUIT = LOOKS[4], LOOKS[17], LOOKS[-1]
+SEVERAL = ONE_A_GARMENT[::3]
+"""Every look and every way are in the table, which takes minutes: see `table`."""
 CAUSES = {
     Spoiling.BLANK: {Check.DETAIL, Check.ONE_COLOUR},
     Spoiling.TINY: {Check.SIZE, Check.SHAPE},
@@ -39,7 +42,7 @@ CAUSES = {
     Spoiling.WRONG_GARMENT: {Check.COLOURS},
     Spoiling.CROPPED: {Check.VISIBLE, Check.FACE},
 }
-_few = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+_few = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def judged(look: Look, *pictures: bytes) -> Judgement:
@@ -56,9 +59,8 @@ def test_every_look_of_the_demo_passes_as_the_sandbox_draws_it(look: Look) -> No
 
     assert judgement.passed, judgement.reason
     assert judgement.reason == ""
-    assert all(result.passed for result in judgement.scores[0].checks if result.check is not Check.SIBLING), (
-        "everything is at hand, so everything is measured"
-    )
+    unmeasured = {result.check for result in judgement.scores[0].checks if result.passed is None}
+    assert unmeasured == {Check.SIBLING} | ({Check.EACH_PUT_ON} if look.pants is None else set())
 
 
 @pytest.mark.parametrize("look", [SHIRT, SUIT], ids=str)
@@ -69,7 +71,7 @@ def test_the_four_pictures_of_a_look_pass_beside_each_other(look: Look) -> None:
     assert sorted(judgement.best_first) == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("look", ONE_A_GARMENT, ids=str)
+@pytest.mark.parametrize("look", ONE_A_GARMENT[::2], ids=str)
 def test_plain_pictures_pass_too(look: Look) -> None:
     judgement = judged(look, good(look, Pictures.PLAIN), good(look, Pictures.PLAIN, 1))
 
@@ -79,9 +81,7 @@ def test_plain_pictures_pass_too(look: Look) -> None:
 @pytest.mark.parametrize("style", list(Pictures))
 @pytest.mark.parametrize("how", list(Spoiling))
 def test_every_way_to_spoil_a_picture_is_caught_by_its_cause(how: Spoiling, style: Pictures) -> None:
-    for look in (
-        ONE_A_GARMENT if Check.READABLE not in CAUSES[how] and Check.SIZE not in CAUSES[how] else [SHIRT]
-    ):
+    for look in SEVERAL:
         judgement = judged(look, bad(look, how, style))
 
         assert not judgement.passed, f"{look} passed"
@@ -104,10 +104,11 @@ def test_another_garment_of_the_catalogue_is_caught_by_its_colours() -> None:
     assert failed(judged(mustard, good(green))) == {Check.COLOURS}
 
 
-def test_trousers_that_never_came_are_caught_though_the_jacket_did() -> None:
-    bare = replace(SUIT, pants=None, sku="JK")
+@pytest.mark.parametrize("look", [look for look in LOOKS if look.pants], ids=str)
+def test_a_jacket_without_its_trousers_or_skirt_is_caught(look: Look) -> None:
+    bare = replace(look, pants=None, sku="JK")
 
-    assert failed(judged(SUIT, good(bare))) == {Check.COLOURS}
+    assert failed(judged(look, good(bare))) == {Check.EACH_PUT_ON}
 
 
 def brighter(picture: Image.Image) -> Image.Image:
@@ -115,7 +116,7 @@ def brighter(picture: Image.Image) -> Image.Image:
 
 
 def a_little_aside(picture: Image.Image) -> Image.Image:
-    return picture.transform(picture.size, Image.Transform.AFFINE, (1, 0, 3, 0, 1, -2))
+    return picture.transform(picture.size, Image.Transform.AFFINE, (1, 0, 2, 0, 1, -1))
 
 
 def grainy(picture: Image.Image) -> Image.Image:
@@ -124,7 +125,7 @@ def grainy(picture: Image.Image) -> Image.Image:
 
 
 def smaller(picture: Image.Image) -> Image.Image:
-    return picture.resize((480, 640), Image.Resampling.LANCZOS)
+    return picture.resize((420, 560), Image.Resampling.LANCZOS)
 
 
 @pytest.mark.parametrize("change", [brighter, a_little_aside, grainy, smaller])
@@ -164,9 +165,14 @@ def test_a_look_without_pictures_does_not_pass() -> None:
     assert judged(SHIRT).best_first == ()
 
 
-@pytest.mark.parametrize("broken", [b"", b"<html>sorry</html>", good(SHIRT)[:3000], b"\xff\xd8\xff\xe0" * 9])
-def test_bytes_that_are_no_whole_picture_are_said_to_be_that(broken: bytes) -> None:
-    judgement = judged(SHIRT, broken)
+@pytest.mark.parametrize("kept", [0, 9, 500, 3000])
+@pytest.mark.parametrize("sort", ["JPEG", "PNG", "text"])
+def test_bytes_that_are_no_whole_picture_are_said_to_be_that(sort: str, kept: int) -> None:
+    content = io.BytesIO(b"<html>sorry</html>")
+    if sort != "text":
+        image(SHIRT.model).save(content, sort)
+
+    judgement = judged(SHIRT, content.getvalue()[:kept])
 
     assert failed(judgement) == {Check.READABLE}
     assert "cannot be read as a picture" in judgement.reason
@@ -181,7 +187,7 @@ def test_a_picture_of_too_many_pixels_is_not_decoded() -> None:
 
 
 def test_a_part_of_the_picture_in_another_shape_is_caught_by_its_shape() -> None:
-    part = opened(good(SHIRT)).crop((0, 200, QUICK_SIZE[0], QUICK_SIZE[1]))
+    part = opened(good(SHIRT)).crop((0, 150, QUICK_SIZE[0], QUICK_SIZE[1]))
 
     assert failed(judged(SHIRT, jpeg(part))) == {Check.SHAPE}
 
@@ -189,10 +195,10 @@ def test_a_part_of_the_picture_in_another_shape_is_caught_by_its_shape() -> None
 def test_another_background_is_caught() -> None:
     picture = np.array(opened(good(SHIRT)))
     stripes = (np.arange(QUICK_SIZE[0]) // 12 % 2 * 200).astype(np.uint8)
-    picture[:, :130] = stripes[None, :130, None]
-    picture[:, -130:] = stripes[None, -130:, None]
+    picture[:, :100] = stripes[None, :100, None]
+    picture[:, -100:] = stripes[None, -100:, None]
     red = np.array(opened(good(SHIRT)))
-    red[:, :150], red[:, -150:], red[:40] = (150, 20, 20), (150, 20, 20), (150, 20, 20)
+    red[:, :110], red[:, -110:], red[:20] = (150, 20, 20), (150, 20, 20), (150, 20, 20)
 
     for spoilt in (picture, red):
         assert Check.BACKGROUND in failed(judged(SHIRT, jpeg(Image.fromarray(spoilt))))
@@ -203,7 +209,7 @@ def on_a_busy_ground(look: Look, seed: int = 1) -> tuple[Image.Image, Image.Imag
     shapes = np.random.default_rng(seed).integers(0, 255, (20, 15, 3), dtype=np.uint8)
     ground = Image.fromarray(shapes).resize(QUICK_SIZE, Image.Resampling.BICUBIC)
     person = Image.new("L", QUICK_SIZE, 0)
-    person.paste(255, (190, 30, 410, 770))
+    person.paste(255, (140, 22, 310, 578))
     return tuple(
         Image.composite(each.resize(QUICK_SIZE), ground, person)
         for each in (image(look.model).convert("RGB"), opened(good(look)))

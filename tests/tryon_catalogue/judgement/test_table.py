@@ -1,0 +1,44 @@
+"""The document's table: written when asked for, and held to what the code knows."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.tryon_catalogue.judgement.table import DOCUMENT, measure, rows_of_document, write
+from tryon_catalogue._settings_judgement import JudgementSettings
+from tryon_catalogue.judgement import Check
+from tryon_catalogue.judgement.checks import RULES
+from tryon_sandbox.spoiling import Spoiling
+
+WRITES = os.environ.get("TRYON_WRITE_JUDGEMENT_TABLE") == "1"
+
+
+@pytest.fixture(scope="session", autouse=WRITES)
+def written() -> None:
+    """The document, written anew."""
+    figures = measure()
+    write(figures)
+
+
+def test_the_document_has_every_check_with_the_limit_of_the_settings() -> None:
+    rows = rows_of_document()
+
+    for check in Check:
+        (row,) = rows[check.value]
+        assert f"| {RULES[check].limit(JudgementSettings()):g} |" in row
+
+
+def test_the_document_says_that_every_good_picture_passed_and_every_spoilt_one_was_caught() -> None:
+    rows = rows_of_document()
+
+    assert "108 pictures, 108 passed" in rows["check"][0]
+    assert "54 pictures, 54 passed" in rows["check"][0]
+    for how in Spoiling:
+        assert all("27 of 27" in row for row in rows[f"`{how.value}`"]), how
+        assert len(rows[f"`{how.value}`"]) == 2
+
+
+def test_the_document_names_the_switch_that_writes_it() -> None:
+    assert "TRYON_WRITE_JUDGEMENT_TABLE=1" in DOCUMENT.read_text(encoding="utf-8")
