@@ -1,0 +1,194 @@
+"""Pictures that come back and are not as they should be: kept, kept out of the catalogue, and left to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from sqlalchemy import Engine, select, text
+
+from damo_tryon.hooks import DamoTryOnHook
+from tests.tryon_catalogue.helpers import PlanBatch, quick_gate, some_looks, states
+from tests.tryon_catalogue.vendor import Website, connection_to, open_vendor, open_website
+from tryon_catalogue import review
+from tryon_catalogue.again import TryAgainError
+from tryon_catalogue.labels import read_label
+from tryon_catalogue.ledger.journal import load_batch
+from tryon_catalogue.ledger.moves import Mover
+from tryon_catalogue.ledger.tables import pictures, submissions
+from tryon_catalogue.publishing import Published, Publisher
+from tryon_catalogue.settings import Price, Settings
+from tryon_catalogue.submission import submit_batch
+from tryon_sandbox.server import RunningSandbox
+
+PERSON = Mover("mei")
+Night = Callable[..., Published]
+
+
+@pytest.fixture(scope="module")
+def website() -> Iterator[Website]:
+    with open_website() as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def vendor() -> Iterator[RunningSandbox]:
+    with open_vendor() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def ours(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings with an archive of their own."""
+    archive = settings.archive.model_copy(update={"path": str(tmp_path / "archive")})
+    return settings.model_copy(update={"archive": archive})
+
+
+@pytest.fixture
+def night(
+    *,
+    engine: Engine,
+    ours: Settings,
+    vendor: RunningSandbox,
+    website: Website,
+    plan_batch: PlanBatch,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Night:
+    """Submit looks and publish them into faults: ``night(count, *faults, **judgement settings)``."""
+    monkeypatch.setenv("AIRFLOW_CONN_DAMO_TRYON", connection_to(vendor))
+    vendor.set_faults()
+
+    def run(count: int, *faults: dict[str, Any], **changes: Any) -> Published:
+        changed = ours.model_copy(update={"judgement": ours.judgement.model_copy(update=changes)})
+        batch, _ = plan_batch(some_looks(count, website.url))
+        hook = DamoTryOnHook()
+        submit_batch(engine, hook.submit, batch, Mover(batch.run_id), Price(), gate=quick_gate(engine))
+        with engine.connect() as connection:
+            (key,) = connection.execute(select(submissions.c.result_key)).scalars()
+        while not hook.query(key).ended:
+            pass
+        vendor.set_faults(*faults)
+        try:
+            return Publisher(engine, changed, hook.query, Mover(batch.run_id)).publish_batch(batch)
+        finally:
+            vendor.set_faults()
+
+    return run
+
+
+def blank(**changes: Any) -> dict[str, Any]:
+    return {"kind": "spoil_picture", "how": "blank", "path": "result", "times": None, **changes}
+
+
+def shop_row(engine: Engine, sku: str) -> Any:
+    with engine.connect() as connection:
+        return connection.execute(text("SELECT * FROM catalogue WHERE sku = :sku"), {"sku": sku}).one()
+
+
+def test_a_bad_picture_is_kept_and_not_shown_and_the_others_are(engine: Engine, night: Night) -> None:
+    done = night(2, blank(times=1))
+    assert (done.published, done.review, done.problems) == (1, 1, [])
+    with engine.connect() as connection:
+        (waiting,) = review.open_reviews(connection)
+        kept = connection.execute(select(pictures).where(pictures.c.look_key == waiting.key)).one()
+    assert "picture 1" in waiting.reason
+    assert Path(waiting.paths[0]).exists()
+    assert (kept.score < 0.5, kept.verdict["one_colour"]["passed"]) == (True, False)
+    (sku,) = waiting.skus
+    assert (shop_row(engine, sku).tryon_status, shop_row(engine, sku).picture_url) == ("REVIEW", None)
+
+
+def test_a_good_picture_has_its_score_and_says_what_it_is(engine: Engine, night: Night) -> None:
+    assert night(1).published == 1
+    with engine.connect() as connection:
+        kept = connection.execute(select(pictures)).one()
+    assert kept.score >= 0.5
+    label = read_label(Path(kept.path).read_bytes())
+    assert label is not None
+    assert (label.sku, label.creator_tool) == ("sku-0", "Alibaba DAMO Academy virtual try-on")
+    with Image.open(kept.thumbnail) as small:
+        assert (small.format, max(small.size) <= 512) == ("JPEG", True)
+
+
+def test_the_settings_may_publish_what_does_not_pass(engine: Engine, night: Night) -> None:
+    done = night(1, blank(), below="publish")
+    assert (done.published, done.review) == (1, 0)
+    assert shop_row(engine, "sku-0").tryon_status == "PUBLISHED"
+
+
+def test_nothing_is_judged_where_that_is_off(engine: Engine, night: Night) -> None:
+    assert night(1, blank(), enabled=False).published == 1
+    with engine.connect() as connection:
+        assert connection.execute(select(pictures.c.score)).scalar_one() is None
+
+
+def test_what_a_person_accepts_is_in_the_catalogue_at_once(
+    engine: Engine, ours: Settings, night: Night
+) -> None:
+    night(1, blank())
+    (key,) = review.accept(engine, ours, ["sku-0"], PERSON)
+    assert states(engine) == ["PUBLISHED"]
+    row = shop_row(engine, "sku-0")
+    assert (row.tryon_status, Path(row.picture_url).exists()) == ("PUBLISHED", True)
+    with engine.connect() as connection:
+        told = connection.execute(
+            text("SELECT run, reason FROM tryon.look_moves WHERE look_key = :key ORDER BY id DESC LIMIT 1"),
+            {"key": key},
+        ).one()
+    assert tuple(told) == ("mei", "found good by mei")
+
+
+def test_what_a_person_wants_made_again_is_planned(engine: Engine, night: Night) -> None:
+    night(1, blank())
+    assert len(review.make_again(engine, ["sku-0"], PERSON)) == 1
+    assert states(engine) == ["PLANNED"]
+
+
+@pytest.mark.parametrize("name", ["sku-1", "nobody", "abc"])
+def test_only_what_waits_for_review_is_meant(engine: Engine, ours: Settings, night: Night, name: str) -> None:
+    night(2, blank(times=1))
+    with engine.connect() as connection:
+        (waiting,) = review.open_reviews(connection)
+    other = next(sku for sku in ("sku-0", "sku-1") if sku not in waiting.skus)
+    with pytest.raises(TryAgainError, match="REVIEW"):
+        review.accept(engine, ours, [other if name == "sku-1" else name], PERSON)
+    assert sorted(states(engine)) == ["PUBLISHED", "REVIEW"]
+
+
+def test_pictures_that_are_archived_already_are_not_fetched_again(
+    engine: Engine, ours: Settings, vendor: RunningSandbox, night: Night
+) -> None:
+    night(1)
+    with engine.begin() as connection:  # as after a try that died before it said what it had archived
+        connection.execute(text("DELETE FROM tryon.pictures"))
+        connection.execute(text("ALTER TABLE tryon.looks DISABLE TRIGGER USER"))
+        connection.execute(text("UPDATE tryon.looks SET state = 'SUCCEEDED'"))
+        connection.execute(text("ALTER TABLE tryon.looks ENABLE TRIGGER USER"))
+        connection.execute(text("UPDATE tryon.submissions SET state = 'SUBMITTED'"))
+        batch_id = connection.execute(text("SELECT id FROM tryon.batches")).scalar_one()
+    vendor.set_faults({"kind": "http_5xx_empty", "path": "result", "status": 503, "times": None})
+    publisher = Publisher(engine, ours, DamoTryOnHook().query, Mover("dag/run"))
+    assert publisher.publish_batch(load_batch(engine, batch_id)).published == 1
+    with engine.connect() as connection:
+        assert Path(connection.execute(select(pictures.c.path)).scalar_one()).exists()
+
+
+def test_pictures_that_cannot_be_fetched_for_too_long_are_left_to_a_person(
+    engine: Engine, ours: Settings, vendor: RunningSandbox, night: Night
+) -> None:
+    gone = {"kind": "truncate", "path": "result", "times": None}
+    assert len(night(1, gone).problems) == 1
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE tryon.looks SET moved_at = now() - interval '25 hours'"))
+        batch_id = connection.execute(text("SELECT id FROM tryon.batches")).scalar_one()
+    vendor.set_faults(gone)
+    done = Publisher(engine, ours, DamoTryOnHook().query, Mover("dag/run")).publish_batch(
+        load_batch(engine, batch_id)
+    )
+    assert (done.review, done.problems) == (1, [])
+    with engine.connect() as connection:
+        (waiting,) = review.open_reviews(connection)
+    assert "could not be fetched for too long" in waiting.reason
