@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tryon_catalogue.exports import told
 from tryon_catalogue.fetch import shown
 from tryon_catalogue.image_rules import ImageRole, ImageRule, mask_size_problem
 
@@ -113,11 +114,11 @@ def hold(
             continue
         column = _column_of(garment, problem.url, columns)
         if column is not None:
-            return Held((), (_rejection(garment.line, garment.sku, column, problem),))
-        of_roster.append(_rejection(ROSTER_LINE, "", f"model {look.model}", problem))
+            return Held((), (_of_row(garment, _rejection(column, problem)),))
+        of_roster.append(_rejection(f"model {look.model}", problem))
     if not held and of_roster:
         # The row gets nothing, and says so itself.
-        of_roster += [replace(one, line=garment.line, sku=garment.sku) for one in of_roster[:1]]
+        of_roster.append(_of_row(garment, of_roster[0]))
     return Held(tuple(held), tuple(of_roster))
 
 
@@ -173,10 +174,11 @@ def _column_of(garment: Garment, url: str, columns: ExportColumns) -> str | None
     return (named[url] or "") if url in named else None
 
 
-def _rejection(line: int, sku: str, column: str, problem: _Problem) -> ImageRejection:
+def _rejection(column: str, problem: _Problem) -> ImageRejection:
+    """Say of a picture, whoever's it is, that it may not go to the vendor."""
     return ImageRejection(
-        line=line,
-        sku=sku,
+        line=ROSTER_LINE,
+        sku="",
         rule=problem.rule,
         column=column,
         image=shown(problem.url),
@@ -187,3 +189,7 @@ def _rejection(line: int, sku: str, column: str, problem: _Problem) -> ImageReje
             f"{problem.advice}"
         ),
     )
+
+
+def _of_row(garment: Garment, one: ImageRejection) -> ImageRejection:
+    return replace(one, line=garment.line, sku=garment.sku, reason=told(garment.where, one.reason))

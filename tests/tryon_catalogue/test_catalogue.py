@@ -132,6 +132,25 @@ def test_the_list_of_addresses_takes_the_form_of_the_shops_column(
     assert write(engine, "sku-0", "sku-1") == 0
 
 
+def test_a_garment_with_a_new_look_keeps_its_pictures_until_there_are_new_ones(
+    engine: Engine, keys: list[str]
+) -> None:
+    bring(engine, keys[0], LookState.PUBLISHED, "http://a/old")
+    write(engine, "sku-0")
+    point(engine, "sku-0", keys[1])
+    write(engine, "sku-0")
+    assert (row(engine, "sku-0").tryon_status, row(engine, "sku-0").picture_url) == (
+        "PLANNED",
+        "http://a/old",
+    )
+    bring(engine, keys[1], LookState.PUBLISHED, "http://a/new")
+    write(engine, "sku-0")
+    assert (row(engine, "sku-0").tryon_status, row(engine, "sku-0").picture_url) == (
+        "PUBLISHED",
+        "http://a/new",
+    )
+
+
 def test_only_named_columns_are_written(engine: Engine, keys: list[str]) -> None:
     bring(engine, keys[0], LookState.PUBLISHED, "http://a/1")
     with engine.begin() as connection:
