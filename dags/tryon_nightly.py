@@ -24,6 +24,7 @@ from airflow.sdk import (
 from tryon_catalogue import tasks
 from tryon_catalogue.groups import PUBLISH_FIRST, SUBMIT_FIRST, collect, default_args
 from tryon_catalogue.operators import SubmitBatchOperator
+from tryon_catalogue.plan_operator import PlanOperator
 from tryon_catalogue.run_errors import RunFailedError
 from tryon_catalogue.settings import load_settings
 
@@ -57,10 +58,6 @@ def tryon_nightly() -> None:
     def preflight() -> dict[str, int]:
         return tasks.preflight()
 
-    @task
-    def plan() -> list[int]:
-        return tasks.plan()
-
     @task_group
     def batch(batch_id: int) -> None:
         submit = SubmitBatchOperator(
@@ -78,8 +75,10 @@ def tryon_nightly() -> None:
     def account() -> dict[str, object]:
         return tasks.account()
 
-    preflight() >> (batch_ids := plan())
-    batch.expand(batch_id=batch_ids) >> account()
+    # Above [price.budget] approve_above it asks a person; below it never waits.
+    plan = PlanOperator(task_id="plan", budget=settings.price.budget)
+    preflight() >> plan
+    batch.expand(batch_id=plan.output) >> account()
 
 
 tryon_nightly()

@@ -47,6 +47,11 @@ class ImageRule(StrEnum):
     TRANSPARENT = "transparent"
     MASK_EMPTY = "mask_empty"
     MASK_DEPTH = "mask_depth"
+    # Found by the person check alone, which says which of them reject.
+    NOBODY = "nobody"
+    SEVERAL_PEOPLE = "several_people"
+    LYING = "lying"
+    SMALL_PERSON = "small_person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,24 @@ _WORDS: Final[Mapping[ImageRule, _Words]] = MappingProxyType(
         ),
         ImageRule.MASK_DEPTH: _Words(
             "8 bits a pixel, without a palette", "Save the mask as 8-bit greyscale PNG.", False
+        ),
+        # Section 4.1 asks for one person who stands upright and takes up two thirds; section 6 has codes for the
+        # first two.
+        ImageRule.NOBODY: _Words(
+            "one whole or half person",
+            "Take a picture in which one person is well seen from the front. If somebody is, take the rule out of "
+            "[preflight] person_check_rejects.",
+        ),
+        ImageRule.SEVERAL_PEOPLE: _Words(
+            "one person", "Crop the picture to the one person, or take another.", False
+        ),
+        ImageRule.LYING: _Words(
+            "a person who stands upright", "Turn the picture upright, or take another.", False
+        ),
+        ImageRule.SMALL_PERSON: _Words(
+            "a person who takes up at least two thirds of the picture",
+            "Crop the picture closer to the person.",
+            False,
         ),
     }
 )

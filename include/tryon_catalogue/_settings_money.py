@@ -106,7 +106,9 @@ class Price(Section):
     def _names_are_unique(self) -> "Price":
         names = [pack.name for pack in self.packs]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"packs: {', '.join(twice)} stands for more than one; give each pack its own name")
+            raise ValueError(
+                f"packs: {', '.join(twice)} stands for more than one; give each pack its own name"
+            )
         return self
 
     def uses(self, *, looks: int, pictures: int, submissions: int) -> int:

@@ -3,6 +3,8 @@
 A section of the settings; ``settings`` puts them together and says where they are read.
 """
 
+from typing import Literal
+
 from pydantic import Field
 
 from tryon_catalogue._settings_types import Section
@@ -16,5 +18,13 @@ class PreflightSettings(Section):
         60, ge=0, description="minutes for which a picture counts as unchanged without asking its server"
     )
     repair: bool = Field(
-        False, description="whether what breaks a rule by its file alone is put right and served from the archive"
+        False,
+        description="whether what breaks a rule by its file alone is put right and served from the archive",
+    )
+    person_check: bool = Field(
+        False,
+        description="whether models' pictures are looked at for people, on this machine; needs the extra person-check",
+    )
+    person_check_rejects: frozenset[Literal["nobody", "several_people", "lying", "small_person"]] = Field(
+        frozenset({"nobody"}), description="what rejects a model's picture there; the others warn"
     )

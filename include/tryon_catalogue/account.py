@@ -76,7 +76,12 @@ class Account:
     def as_json(self) -> dict[str, object]:
         """Give the account as plain values: counts only, fit for an XCom."""
         values = asdict(self)
-        return {**values, "cost": str(self.cost), "estimate": str(self.estimate), "warnings": list(self.warnings)}
+        return {
+            **values,
+            "cost": str(self.cost),
+            "estimate": str(self.estimate),
+            "warnings": list(self.warnings),
+        }
 
     def __str__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in sorted(self.looks.items())) or "none"

@@ -36,9 +36,7 @@ app.add_typer(doubts_app, name="doubts")
 review_app = typer.Typer()
 app.add_typer(review_app, name="review")
 
-Looks = Annotated[
-    list[str], typer.Argument(metavar="LOOK...", help="Skus, or beginnings of looks' keys.")
-]
+Looks = Annotated[list[str], typer.Argument(metavar="LOOK...", help="Skus, or beginnings of looks' keys.")]
 By = Annotated[
     str | None, typer.Option(help="Who says so; stands in the looks' history. Your user name without it.")
 ]
@@ -90,6 +88,32 @@ def status() -> None:
 
 
 @app.command()
+def spend(
+    by: Annotated[str, typer.Option(help="day, run, collection or pack.")] = "day",
+    bill: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv", help="Write one line for each submission here, to hold against the vendor's bill."
+        ),
+    ] = None,
+) -> None:
+    """Show what was spent, by day, run, collection or pack."""
+    from tryon_catalogue.spend import By, show_spend, write_bill  # noqa: PLC0415  # heavy
+
+    if by not in list(By):
+        raise CommandError(f"--by {by}: one of {', '.join(By)} is expected.")
+    with _ledger() as (settings, engine), engine.connect() as connection:
+        if bill is None:
+            show_spend(connection, settings.price, By(by))
+            return
+        try:
+            count = write_bill(connection, settings.price, bill)
+        except OSError as error:
+            raise CommandError(f"The bill cannot be written: {error}.") from error
+    typer.echo(f"{count} submissions are in {bill}.")
+
+
+@app.command()
 def preview(
     export: Annotated[
         str | None, typer.Argument(help="Path or URL of an export, or the date of one. Today's without it.")
@@ -116,9 +140,12 @@ def preview(
 
 @app.command()
 def report(
-    run: Annotated[str, typer.Argument(help="DAG_ID/RUN_ID, or `last` for the run that started last.")] = "last",
+    run: Annotated[
+        str, typer.Argument(help="DAG_ID/RUN_ID, or `last` for the run that started last.")
+    ] = "last",
     output: Annotated[
-        Path | None, typer.Option(help="The page. Without it, a file in this folder that is named after the run.")
+        Path | None,
+        typer.Option(help="The page. Without it, a file in this folder that is named after the run."),
     ] = None,
     rejections: Annotated[
         Path | None, typer.Option(help="Write the rejected rows to this CSV as well, for a spreadsheet.")
@@ -230,7 +257,9 @@ def review(context: typer.Context) -> None:
     with _ledger() as (_, engine), engine.connect() as connection:
         found = open_reviews(connection)
     for one in found:
-        typer.echo(f"{one.key[:10]}: {', '.join(one.skus) or 'of no garment now'} on {one.model or 'a model'}")
+        typer.echo(
+            f"{one.key[:10]}: {', '.join(one.skus) or 'of no garment now'} on {one.model or 'a model'}"
+        )
         typer.echo(f"    {one.reason}")
         for path in one.paths:
             typer.echo(f"    {path}")

@@ -138,7 +138,7 @@ def declare_lost(engine: Engine, submission_id: int, by: Mover) -> int:
     :returns: number of looks that are planned again
     :raises DoubtError: it is not in doubt
     """
-    return _write_off(engine, submission_id, LookState.PLANNED, "declared lost", by)
+    return _write_off(engine, submission_id, LookState.PLANNED, "declared lost", by, amount=0)
 
 
 def give_up(engine: Engine, submission_id: int, by: Mover) -> int:
@@ -222,15 +222,19 @@ def resubmit_old(connection: Connection, settings: SafetySettings, by: Mover) ->
     )
 
 
-def _write_off(engine: Engine, submission_id: int, to: LookState, word: str, by: Mover) -> int:
+def _write_off(
+    engine: Engine, submission_id: int, to: LookState, word: str, by: Mover, **values: object
+) -> int:
     with engine.begin() as connection:
         row = _in_doubt(connection, submission_id)
         reason = f"{word} by {by.run} (submission {submission_id}: {row.message or 'no answer came'})"
-        return _move_on(connection, submission_id, to, reason, by)
+        return _move_on(connection, submission_id, to, reason, by, **values)
 
 
-def _move_on(connection: Connection, submission_id: int, to: LookState, reason: str, by: Mover) -> int:
-    _settle(connection, submission_id, SubmissionState.WRITTEN_OFF)
+def _move_on(
+    connection: Connection, submission_id: int, to: LookState, reason: str, by: Mover, **values: object
+) -> int:
+    _settle(connection, submission_id, SubmissionState.WRITTEN_OFF, **values)
     which = waits_for(submissions.c.id == submission_id)
     return len(move(connection, which, to, by, from_states=[LookState.IN_DOUBT], reason=reason))
 

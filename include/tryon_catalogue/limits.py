@@ -120,23 +120,29 @@ class Room:
             Limit.APPROVAL: approved.amount,
         }
 
-    def take(self, kind: Kind, collection: str) -> Limit | None:
+    def take(self, kind: Kind, collection: str, *, reserved: bool = False) -> Limit | None:
         """Let a look go, or say what does not let it.
 
         :param kind: of the look
         :param collection: whose limit it counts against
+        :param reserved: whether another run has reserved it, so that it counts for the day and its collection already
         """
+        # As one of a submission that is charged as one it may have cost that run nothing.
+        reserved = reserved and self._price.use is not Use.SUBMISSION
+        bounds = (Limit.RUN, Limit.APPROVAL) if reserved else (Limit.RUN, Limit.APPROVAL, Limit.DAY)
         cost = self._marginal_cost(kind)
-        share = share_of(self._price, kind)
         if self._looks_left == 0:
             return Limit.APPROVAL
-        for limit, left in self._left.items():
-            if left is not None and cost > left:
+        for limit in bounds:
+            left = self._left[limit]
+            if left is not None and cost and cost > left:
                 return limit
+        share = Decimal(0) if reserved else share_of(self._price, kind)
         of_collection = self._price.budget.per_collection
-        if of_collection and self._collections[collection] + share > of_collection:
+        if of_collection and share and self._collections[collection] + share > of_collection:
             return Limit.COLLECTION
-        for limit, left in self._left.items():
+        for limit in bounds:
+            left = self._left[limit]
             if left is not None:
                 self._left[limit] = left - cost
         if self._looks_left is not None:

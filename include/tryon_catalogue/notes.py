@@ -208,6 +208,8 @@ def read_run_note(engine: Engine, account: Account) -> Note:
     return Note(
         title=f"{account.published} of {_looks(account.tried)} published"
         if account.tried
+        else f"{_looks(account.held)} held back"
+        if account.held
         else "Nothing new to make",
         figures=_figures(account, {row.rule: row.rows for row in by_rule}),
         stops=stops,
@@ -244,7 +246,11 @@ def _figures(account: Account, rejected_by_rule: dict[str, int]) -> tuple[tuple[
         "looks": states or "none to make",
         "known before": f"{account.known:,}" if account.known else "",
         "carried by another run": f"{account.elsewhere:,}" if account.elsewhere else "",
+        "held back": f"{account.held:,}" if account.held else "",
         "garments without a row in the catalogue": f"{account.unlisted:,}" if account.unlisted else "",
-        "cost": f"{account.uses:,} uses in {account.submissions:,} submissions, {cost}",
+        "cost": f"{account.uses:,} uses in {account.submissions:,} submissions, {cost}"
+        f"{f'; estimated {money(account.estimate, account.currency)}' if account.estimate else ''}",
+        "approval": account.approval,
+        "warning": "; ".join(account.warnings),
     }
     return tuple((name, words) for name, words in figures.items() if words)

@@ -354,7 +354,5 @@ def _rejection_row(run: Run, one: Rejection | ImageRejection) -> dict[str, Any]:
 
 def _count_new(connection: Connection, run: Run) -> int:
     return connection.execute(
-        select(func.count())
-        .select_from(run_looks)
-        .where(run_looks.c.run_id == run.id, ~run_looks.c.leftover)
+        select(func.count()).select_from(run_looks).where(run_looks.c.run_id == run.id, ~run_looks.c.leftover)
     ).scalar_one()

@@ -1,8 +1,9 @@
 """Preflight: every picture that an export asks for is fetched once and held to the vendor's rules, for free.
 
 What was found stands in the ledger by address, so the next night asks each server only whether a picture has
-changed. It decides nothing: what a broken rule means for a look is said where looks are planned. It must not know
-Airflow or the vendor's API.
+changed. Where the settings ask for it, the pictures of models are also looked at for people; their small copies serve
+for that as long as they are unchanged. It decides nothing: what a broken rule means for a look is said where looks
+are planned. It must not know Airflow or the vendor's API.
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ from tryon_catalogue.casting import cast
 from tryon_catalogue.exports import Rejection, read_export
 from tryon_catalogue.fetch import open_fetcher, shown
 from tryon_catalogue.holding import wanted_images
-from tryon_catalogue.image_rules import ImageRule
+from tryon_catalogue.image_rules import ImageRole, ImageRule
 from tryon_catalogue.ledger.images import KnownImage, Wanted, load_images, store_images
+from tryon_catalogue.person_check import PEOPLE_RULES, open_person_check, without_people
 from tryon_catalogue.preflight_images import MAX_INPUT_BYTES, Checked, PreflightLimits, check_urls
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from sqlalchemy import Engine
 
+    from tryon_catalogue.image_rules import Finding
+    from tryon_catalogue.person_check import PersonCheck
     from tryon_catalogue.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -77,18 +81,38 @@ def preflight_run(engine: Engine, settings: Settings, export: str) -> Preflight:
     :param export: path or URL of the export
     :returns: counts
     :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
+    :raises tryon_catalogue.person_check.PersonCheckMissingError: when the settings ask for a check of people that
+        this machine cannot make
     """
     done = Preflight()
     archive = Archive(settings.archive)
-    for wanted in images_of_export(settings, export):
+    people = (
+        open_person_check(settings.preflight.person_check_rejects)
+        if settings.preflight.person_check
+        else None
+    )
+    for images in images_of_export(settings, export):
         with engine.connect() as connection:
-            known = load_images(connection, wanted)
-        done.images += len(wanted)
-        asyncio.run(_Check(engine, settings, archive, done).check(wanted, known))
+            known = load_images(connection, images.wanted)
+        done.images += len(images.wanted)
+        check = _Check(engine, settings, archive, done, people, images.models)
+        asyncio.run(check.check(images.wanted, known))
     return done
 
 
-def images_of_export(settings: Settings, export: str) -> Iterator[set[Wanted]]:
+@dataclass(frozen=True, slots=True)
+class ExportImages:
+    """Pictures that some rows of an export ask for.
+
+    :param wanted: those that no earlier row asked for, each in each role
+    :param models: addresses of those that are to show a person, among others
+    """
+
+    wanted: set[Wanted]
+    models: frozenset[str]
+
+
+def images_of_export(settings: Settings, export: str) -> Iterator[ExportImages]:
     """Give the pictures that an export asks for, chunk by chunk; each in each role once.
 
     :param settings: columns, casting rules, roster
@@ -97,12 +121,10 @@ def images_of_export(settings: Settings, export: str) -> Iterator[set[Wanted]]:
     """
     seen: set[Wanted] = set()
     for chunk in read_export(export, settings.export):
-        wanted: set[Wanted] = set()
-        for garment in chunk.garments:
-            answer = cast(garment, settings)
-            if not isinstance(answer, Rejection):
-                wanted.update(image for look in answer for image in wanted_images(look))
-        yield wanted - seen
+        answers = [cast(garment, settings) for garment in chunk.garments]
+        looks = [look for answer in answers if not isinstance(answer, Rejection) for look in answer]
+        wanted = {image for look in looks for image in wanted_images(look)}
+        yield ExportImages(wanted - seen, frozenset(look.model_image for look in looks))
         seen |= wanted
 
 
@@ -112,17 +134,28 @@ class _Check:
     settings: Settings
     archive: Archive
     done: Preflight
+    people: PersonCheck | None
+    models: frozenset[str]
 
     async def check(self, wanted: Collection[Wanted], known: Mapping[Wanted, KnownImage]) -> None:
         """Look at pictures and remember what was found, some at a time."""
         settings, done = self.settings.preflight, self.done
         since = datetime.now(UTC) - timedelta(minutes=settings.recheck_minutes)
-        lately = {one for one in wanted if one in known and _settled(known[one], since)}
+        lately = {
+            one
+            for one in wanted
+            # Its server is asked about a picture that shows people, for what was found may be of other settings.
+            if one in known and _settled(known[one], since) and not self._shows_people(one)
+        }
         done.remembered += len(lately)
         done.broken += sum(not known[one].good for one in lately)
         # What is to be repaired now has to be fetched, unchanged or not.
         asked = {
-            one: found for one, found in known.items() if found.sha256 and (found.good or not settings.repair)
+            one: found
+            for one, found in known.items()
+            if found.sha256
+            and (found.good or not settings.repair)
+            and not self._copy_is_gone(one, found.sha256)
         }
         limits = PreflightLimits(
             concurrency=settings.at_once,
@@ -140,14 +173,38 @@ class _Check:
 
     def _noted(self, checked: Checked, known: Mapping[Wanted, KnownImage]) -> KnownImage:
         if checked.unchanged:
-            image = known[checked.url, checked.role]
+            image = _without_people(known[checked.url, checked.role])
             self.done.unchanged += 1
         else:
             image = _kept(self.archive, checked)
             self.done.fetched += 1
+        if self.people is not None and self._shows_people((image.url, image.role)):
+            image = self._with_people(image, self.people, checked.thumbnail)
         self.done.broken += not image.good
         self.done.repaired += image.used_url is not None
         return image
+
+    def _shows_people(self, one: Wanted) -> bool:
+        """Whether a picture is to be looked at for people."""
+        url, role = one
+        return self.people is not None and role is ImageRole.PICTURE and url in self.models
+
+    def _copy_is_gone(self, one: Wanted, sha256: str) -> bool:
+        """Whether a picture has to be fetched for people to be looked for in it, unchanged or not."""
+        return self._shows_people(one) and self.archive.read_input(sha256) is None
+
+    def _with_people(self, image: KnownImage, people: PersonCheck, thumbnail: bytes | None) -> KnownImage:
+        """Look for people in a picture that is good so far."""
+        if not image.good or image.sha256 is None:
+            return image
+        small = thumbnail or self.archive.read_input(image.sha256)
+        if small is None:
+            log.warning("%s was not looked at for people: there is no small copy of it", shown(image.url))
+            return image
+        found = people.findings(small)
+        image = replace(image, warnings=image.warnings + _warnings(found))
+        rejection = next((one for one in found if one.rejects), None)
+        return image if rejection is None else _rejected(image, rejection)
 
     def _store(self, found: list[KnownImage]) -> None:
         with self.engine.begin() as connection:
@@ -155,9 +212,35 @@ class _Check:
 
 
 def _settled(image: KnownImage, since: datetime) -> bool:
-    """Whether nobody needs to ask: it was checked lately, and was there."""
+    """Whether nobody needs to ask: it was checked lately, and was there.
+
+    What an earlier check of people rejected is asked about, for that check may be switched off by now.
+    """
     checked_at = image.checked_at
-    return checked_at is not None and checked_at > since and image.rule != ImageRule.UNREACHABLE.value
+    asked = {ImageRule.UNREACHABLE.value, *(rule.value for rule in PEOPLE_RULES)}
+    return checked_at is not None and checked_at > since and image.rule not in asked
+
+
+def _without_people(image: KnownImage) -> KnownImage:
+    """Give what is known of a picture without what was found of people in it."""
+    rule, warnings = without_people(image.rule, image.warnings)
+    if rule == image.rule:
+        return replace(image, warnings=warnings)
+    return replace(image, rule=None, measured=None, limit=None, advice=None, warnings=warnings)
+
+
+def _warnings(findings: Iterable[Finding]) -> tuple[str, ...]:
+    return tuple(f"{one.measured}: {one.advice}" for one in findings if not one.rejects)
+
+
+def _rejected(image: KnownImage, rejection: Finding) -> KnownImage:
+    return replace(
+        image,
+        rule=rejection.rule.value,
+        measured=rejection.measured,
+        limit=rejection.limit,
+        advice=rejection.advice,
+    )
 
 
 def _kept(archive: Archive, checked: Checked) -> KnownImage:
@@ -170,7 +253,7 @@ def _kept(archive: Archive, checked: Checked) -> KnownImage:
         role=checked.role,
         etag=checked.etag,
         last_modified=checked.last_modified,
-        warnings=tuple(f"{one.measured}: {one.advice}" for one in checked.findings if not one.rejects),
+        warnings=_warnings(checked.findings),
     )
     if facts is not None:
         image = replace(
@@ -186,12 +269,4 @@ def _kept(archive: Archive, checked: Checked) -> KnownImage:
         kept = archive.put_repaired(facts.sha256, copy.content, copy.facts.format or "")
         log.info("%s was repaired; the vendor gets %s", shown(checked.url), kept.url)
         return replace(image, width=copy.facts.width, height=copy.facts.height, used_url=kept.url)
-    if rejection is None:
-        return image
-    return replace(
-        image,
-        rule=rejection.rule.value,
-        measured=rejection.measured,
-        limit=rejection.limit,
-        advice=rejection.advice,
-    )
+    return image if rejection is None else _rejected(image, rejection)

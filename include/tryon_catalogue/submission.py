@@ -16,8 +16,10 @@ from damo_tryon.errors import ThrottledError
 from damo_tryon.submitting import Accepted, InDoubt, Refused, outcomes
 from tryon_catalogue.ledger.errors import StillThrottledError
 from tryon_catalogue.ledger.journal import ClaimLostError, LedgerJournal, doubt_unanswered, planned_looks
+from tryon_catalogue.ledger.spending import LimitReachedError, hold_back
 from tryon_catalogue.ledger.states import SubmissionState
-from tryon_catalogue.ledger.tables import submissions
+from tryon_catalogue.ledger.tables import looks, submissions
+from tryon_catalogue.limits import Limit, words_for
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -60,7 +62,7 @@ def submit_batch(
     :param send: the hook's ``submit``, which leaves throttling to the gate
     :param batch: what to send
     :param by: who sends it
-    :param price: what a use is
+    :param price: what a use is, and the limits
     :param gate: lets submissions through one by one
     :raises damo_tryon.errors.TryOnError: a refusal of the call as a whole, or too many doubts in a row; what
         was accepted before it is in the ledger
@@ -107,7 +109,20 @@ def submit_batch(
             log.info("Batch %s: %s", batch.id, error)  # the gate knows, and lets nobody through for a while
         except ClaimLostError as lost:
             log.info("Batch %s: %s by another run; going on with the rest", batch.id, lost)
+        except LimitReachedError as reached:
+            words = words_for(reached.limit, price, reached.collection)
+            log.warning("Batch %s: what is not sent yet %s", batch.id, words)
+            _hold_back(engine, batch, reached, words)
     return done
+
+
+def _hold_back(engine: Engine, batch: Batch, reached: LimitReachedError, words: str) -> None:
+    """Give up what there is no money for in this run; another collection of the batch may have some."""
+    which = looks.c.batch_id == batch.id
+    if reached.limit is Limit.COLLECTION:
+        which &= looks.c.collection == reached.collection
+    with engine.begin() as connection:
+        hold_back(connection, which, words)
 
 
 def open_result_keys(engine: Engine, batch: Batch) -> list[str]:

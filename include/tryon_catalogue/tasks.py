@@ -14,13 +14,15 @@ from airflow.sdk import get_current_context
 from tryon_catalogue.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from airflow.sdk import Context
     from sqlalchemy import Engine
 
     from tryon_catalogue.alerts import Alert
+    from tryon_catalogue.approval import Question
     from tryon_catalogue.ledger.moves import Mover
+    from tryon_catalogue.limits import Approved
     from tryon_catalogue.notes import Note
     from tryon_catalogue.planning import Run
     from tryon_catalogue.settings import Settings
@@ -74,10 +76,11 @@ def preflight() -> dict[str, int]:
     """
     from tryon_catalogue.catalogue import Catalogue, CatalogueError  # noqa: PLC0415  # heavy
     from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.person_check import PersonCheckMissingError  # noqa: PLC0415  # heavy
     from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
     from tryon_catalogue.preflight import preflight_run  # noqa: PLC0415  # heavy
 
-    with told_plainly(ExportError, CatalogueError):
+    with told_plainly(ExportError, CatalogueError, PersonCheckMissingError):
         settings, engine = open_ledger()
         with engine.connect() as connection:
             Catalogue(connection, settings.catalogue)  # found out before anything is done, not after
@@ -87,30 +90,74 @@ def preflight() -> dict[str, int]:
     return found.as_json()
 
 
-def plan() -> list[int]:
-    """Read the export of the run's date and plan it.
+def plan() -> list[int] | Question:
+    """Read the export of the run's date and plan it; then reserve what it costs, or say what to ask a person first.
 
-    :returns: ids of the batches with work left
+    :returns: ids of the batches with work left, or the question; see ``go_ahead`` for what its answer does
     :raises tryon_catalogue.exports.ExportError: the file cannot be read as an export
     """
+    from tryon_catalogue import approval, cutting  # noqa: PLC0415  # heavy
     from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
     from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
-    from tryon_catalogue.planning import plan_run  # noqa: PLC0415  # heavy
+    from tryon_catalogue.planning import record_run  # noqa: PLC0415  # heavy
 
     with told_plainly(ExportError):
         settings, engine = open_ledger()
         run = _run_of(settings, get_current_context())
-        planned = plan_run(engine, settings, run)
+        found = record_run(engine, settings, run)
     log.info(
-        "%s: %d rows, %d rejected; %d looks, %d of them to make, in %d batches",
+        "%s: %d rows, %d rejected; %d looks, %d of them to make",
         run.export,
-        planned.rows,
-        planned.rejected,
-        planned.looks,
-        planned.new,
-        len(planned.batch_ids),
+        found.rows,
+        found.rejected,
+        found.looks,
+        found.new,
     )
-    return list(planned.batch_ids)
+    if settings.price.budget.approve_above:
+        estimate = cutting.estimate_run(engine, settings, run.id)
+        question = approval.question_of(estimate, settings.price)
+        if question is not None:
+            approval.record_question(engine, run.id, estimate, settings.price)
+            return question
+    return _cut(settings, engine, run.id, None)
+
+
+def go_ahead(option: str, inputs: Mapping[str, object], who: str | None) -> list[int]:
+    """Reserve what a person's answer lets go.
+
+    :param option: what was chosen
+    :param inputs: the bounds that were given
+    :param who: the person; None when the time was up
+    :returns: ids of the batches with work left
+    :raises tryon_catalogue.approval.AnswerError: the answer means nothing
+    """
+    from tryon_catalogue import approval  # noqa: PLC0415  # heavy
+    from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
+
+    with told_plainly(approval.AnswerError):
+        answer = approval.answer_of(option, inputs, who)
+    settings, engine = open_ledger()
+    run_id = run_id_of(get_current_context())
+    approved = approval.record_answer(engine, run_id, answer, settings.price)
+    if approved is None:
+        log.warning("Rejected by %s: nothing is sent", answer.who)
+        return []
+    return _cut(settings, engine, run_id, approved)
+
+
+def _cut(settings: Settings, engine: Engine, run_id: str, approved: Approved | None) -> list[int]:
+    from tryon_catalogue.cutting import cut_run  # noqa: PLC0415  # heavy
+    from tryon_catalogue.money import money  # noqa: PLC0415  # heavy
+
+    cut = cut_run(engine, settings, run_id, approved)
+    estimate = cut.estimate
+    cost = money(estimate.amount, settings.price.currency)
+    log.info("%d looks in %d batches: %d uses, %s", estimate.looks, len(cut.batch_ids), estimate.uses, cost)
+    for words, count in estimate.held.items():
+        log.warning("%d looks: %s", count, words)
+    for words in estimate.warnings:
+        log.warning("%s", words)
+    return list(cut.batch_ids)
 
 
 def publish(batch_id: int) -> dict[str, int]:

@@ -141,10 +141,10 @@ def run_python(code: str, *arguments: str) -> str:
 
 def pretend_checked(engine: Engine, settings: Settings, export: Path) -> None:
     """Tell the ledger that preflight found every picture of an export good: it is not what is measured here."""
-    for wanted in images_of_export(settings, str(export)):
+    for images in images_of_export(settings, str(export)):
         good = [
             KnownImage(url, role, sha256=url_sha256(url), format="PNG", bytes=90_000, width=600, height=800)
-            for url, role in wanted
+            for url, role in images.wanted
         ]
         with engine.begin() as connection:
             store_images(connection, good)

@@ -74,9 +74,9 @@ def quick_gate(
 
 def pretend_checked(engine: Engine, settings: Settings, export: str | Path) -> None:
     """Tell the ledger that preflight found every picture of an export good: each has bytes of its own."""
-    for wanted in images_of_export(settings, str(export)):
+    for images in images_of_export(settings, str(export)):
         with engine.begin() as connection:
-            store_images(connection, [good_image(url, role) for url, role in wanted])
+            store_images(connection, [good_image(url, role) for url, role in images.wanted])
 
 
 def good_image(url: str, role: ImageRole = ImageRole.PICTURE, **facts: Any) -> KnownImage:

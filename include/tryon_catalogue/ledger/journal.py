@@ -18,6 +18,7 @@ from tenacity import before_sleep_log, retry, retry_if_exception_type, stop_afte
 from damo_tryon.contract import FitType
 from damo_tryon.errors import ImageRefusedError
 from tryon_catalogue.ledger.moves import Mover, move
+from tryon_catalogue.ledger.spending import hold_to_limits
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import batches, looks, submission_looks, submissions
 from tryon_catalogue.looks import Look, LookState
@@ -139,7 +140,7 @@ class LedgerJournal:
     :param engine: the ledger's
     :param batch: whose looks are submitted
     :param by: who moves them
-    :param price: how many uses an accepted submission is expected to be charged
+    :param price: what an accepted submission is expected to be charged, and the limits
     :param gate: lets submissions through one by one
     """
 
@@ -167,6 +168,7 @@ class LedgerJournal:
         """Wait for the turn to submit; then claim the looks and commit the intent, in one transaction.
 
         :raises ClaimLostError: when not all of them are still planned in this batch
+        :raises tryon_catalogue.ledger.spending.LimitReachedError: there is no money for it
         :raises tryon_catalogue.ledger.errors.StoppedError: the vendor takes nothing, as another task has learned
         :raises damo_tryon.errors.TryOnError: the turn does not come; see ``Gate.take_turn``
         """
@@ -180,6 +182,9 @@ class LedgerJournal:
 
     def _claim(self, connection: Connection, submission: Submission) -> int:
         keys = self._keys_of(submission)
+        pictures = len(keys) * submission.inference_num
+        amount = self._price.cost(looks=len(keys), pictures=pictures, submissions=1)
+        hold_to_limits(connection, self._price, self._batch.run_id, keys, amount)
         claimed = move(
             connection,
             looks.c.key.in_(keys) & (looks.c.batch_id == self._batch.id),
@@ -199,6 +204,7 @@ class LedgerJournal:
                 state=SubmissionState.SUBMITTING.value,
                 fit_type=submission.fit_type.value,
                 inference_num=submission.inference_num,
+                amount=amount,
             )
             .returning(submissions.c.id)
         ).scalar_one()
@@ -214,12 +220,13 @@ class LedgerJournal:
     def accepted(self, submission: Submission, answer: Answer) -> None:
         """Commit the result key, and that the looks are paid for."""
         count = len(submission.tasks)
-        uses = self._price.uses(looks=count, pictures=count * submission.inference_num, submissions=1)
+        charged = {"looks": count, "pictures": count * submission.inference_num, "submissions": 1}
+        values = {"uses": self._price.uses(**charged), "amount": self._price.cost(**charged)}
         self._settle(
             submission,
             SubmissionState.SUBMITTED,
             LookState.SUBMITTED,
-            {"result_key": answer.result_key, "request_id": answer.request_id, "uses": uses},
+            {"result_key": answer.result_key, "request_id": answer.request_id, **values},
             look_values={"attempts": looks.c.attempts + 1},
         )
         self._gate.got_through(self._batch.run_id)

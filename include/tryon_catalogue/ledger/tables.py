@@ -10,6 +10,7 @@ from __future__ import annotations
 from sqlalchemy import (
     CHAR,
     BigInteger,
+    Boolean,
     Column,
     Date,
     DateTime,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Identity,
     Integer,
     MetaData,
+    Numeric,
     SmallInteger,
     Table,
     Text,
@@ -43,6 +45,13 @@ runs = Table(
     Column("rows_read", Integer, nullable=False, server_default="0"),
     Column("looks_known", Integer, nullable=False, server_default="0", doc="already in the ledger"),
     Column("looks_new", Integer, nullable=False, server_default="0"),
+    # Money is in the currency of the settings.
+    Column("estimated_uses", Integer, nullable=False, server_default="0", doc="of what it was cut for"),
+    Column("estimated_amount", Numeric, nullable=False, server_default="0", doc="before anything was sent"),
+    Column("asked_amount", Numeric, doc="what a person was asked about; null when nobody was"),
+    Column("approved_amount", Numeric, doc="what a person lets it spend in all; null when nobody was asked"),
+    Column("approval", Text, doc="what was asked or answered, in words"),
+    Column("warnings", JSONB, nullable=False, server_default="[]", doc="about packs, in words"),
     Column("summary", JSONB),
 )
 
@@ -53,6 +62,7 @@ batches = Table(
     Column("run_id", Text, ForeignKey(runs.c.id), nullable=False),
     Column("fit_type", Text, nullable=False),
     Column("inference_num", SmallInteger, nullable=False),
+    Column("cut_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
 looks = Table(
@@ -75,6 +85,8 @@ looks = Table(
     Column("attempts", Integer, nullable=False, server_default="0", doc="submissions that were accepted"),
     Column("batch_id", BigInteger, ForeignKey(batches.c.id)),
     Column("position", BigInteger, nullable=False, doc="place in the export that first asked for it"),
+    Column("collection", Text, nullable=False, server_default="", doc="whose limit it counts against"),
+    Column("held_since", DateTime(timezone=True), doc="when a limit first did not let it go; it goes first"),
     # The last move, copied into look_moves by the same trigger.
     Column("reason", Text),
     Column("vendor_code", Text),
@@ -120,6 +132,7 @@ submissions = Table(
     Column("vendor_code", Text),
     Column("message", Text),
     Column("uses", Integer, nullable=False, server_default="0", doc="expected charge once accepted"),
+    Column("amount", Numeric, nullable=False, server_default="0", doc="its price if the vendor has it"),
     Column("intended_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("answered_at", DateTime(timezone=True)),
     Column(
@@ -166,6 +179,16 @@ run_looks = Table(
     metadata,
     Column("run_id", Text, primary_key=True),
     Column("look_key", KEY, ForeignKey(looks.c.key), primary_key=True),
+    Column(
+        "leftover", Boolean, nullable=False, server_default="false", doc="no row of its export asked for it"
+    ),
+)
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("first_date", Date, nullable=False, doc="of the oldest export that named it"),
 )
 
 garment_looks = Table(
@@ -191,7 +214,9 @@ rejections = Table(
     Column("rule", Text, nullable=False),
     Column("column", Text),
     Column("value", Text),
-    Column("image", Text, doc="the picture that breaks the rule, where it is one: its address, without its query"),
+    Column(
+        "image", Text, doc="the picture that breaks the rule, where it is one: its address, without its query"
+    ),
     Column("measured", Text),
     Column("limit", Text),
     Column("reason", Text, nullable=False),

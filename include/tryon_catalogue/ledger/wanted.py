@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CHAR, BigInteger, Column, MetaData, SmallInteger, Table, Text, text
+from sqlalchemy import CHAR, BigInteger, Boolean, Column, Date, MetaData, SmallInteger, Table, Text, text
 
 from tryon_catalogue.ledger.tables import KEY
 
@@ -22,10 +22,13 @@ WANTED = Table(
     _metadata,
     Column("sku", Text, index=True),
     Column("place", SmallInteger, doc="among the looks of the garment, from 0"),
-    Column("of", SmallInteger, doc="looks the garment was cast for, those that its pictures rule out included"),
+    Column(
+        "of", SmallInteger, doc="looks the garment was cast for, those that its pictures rule out included"
+    ),
     Column("title", Text),
     Column("collection", Text),
     Column("position", BigInteger, doc="in the export"),
+    Column("first", Boolean, doc="whether the look stands here for the first time"),
     Column("key", KEY, index=True),
     Column("fit_type", Text),
     Column("inference_num", SmallInteger),
@@ -51,6 +54,26 @@ OURS = Table(
     postgresql_on_commit="DROP",
 )
 """The looks that a run has to see to."""
+
+WAITING = Table(
+    "waiting",
+    _metadata,
+    Column("key", KEY, primary_key=True),
+    Column("fit_type", Text),
+    Column("inference_num", SmallInteger),
+    Column("collection", Text),
+    Column("reserved", Boolean, doc="another run that is alive has reserved it"),
+    Column("leftover", Boolean, doc="no row of the run's export asks for it"),
+    Column("held_before", Boolean, doc="a limit did not let it go earlier"),
+    Column("first_date", Date, doc="of its collection"),
+    Column("position", BigInteger, doc="in the export"),
+    Column("goes", Boolean, doc="whether the run sends it"),
+    Column("shown", Boolean, doc="whether a garment shows it; only asked of leftovers"),
+    Column("held_by", Text, doc="why there is no money for it; null when there is, or another run keeps it"),
+    prefixes=["TEMPORARY"],
+    postgresql_on_commit="DROP",
+)
+"""The looks that are planned and that a run may send, whether there is money for them or not."""
 
 CUT = Table(
     "cut",

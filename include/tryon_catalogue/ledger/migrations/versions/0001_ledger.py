@@ -59,13 +59,20 @@ def upgrade() -> None:
         rows_read integer NOT NULL DEFAULT 0,
         looks_known integer NOT NULL DEFAULT 0,
         looks_new integer NOT NULL DEFAULT 0,
+        estimated_uses integer NOT NULL DEFAULT 0,
+        estimated_amount numeric NOT NULL DEFAULT 0,
+        asked_amount numeric,
+        approved_amount numeric,
+        approval text,
+        warnings jsonb NOT NULL DEFAULT '[]',
         summary jsonb
     );
     CREATE TABLE batches (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         run_id text NOT NULL REFERENCES runs,
         fit_type text NOT NULL,
-        inference_num smallint NOT NULL
+        inference_num smallint NOT NULL,
+        cut_at timestamptz NOT NULL DEFAULT now()
     );
     CREATE INDEX batches_of_run ON batches (run_id);
     CREATE TABLE looks (
@@ -85,6 +92,8 @@ def upgrade() -> None:
         attempts integer NOT NULL DEFAULT 0,
         batch_id bigint REFERENCES batches,
         position bigint NOT NULL,
+        collection text NOT NULL DEFAULT '',
+        held_since timestamptz,
         reason text,
         vendor_code text,
         moved_at timestamptz NOT NULL DEFAULT now(),
@@ -92,6 +101,7 @@ def upgrade() -> None:
         moved_try integer NOT NULL
     );
     CREATE INDEX looks_of_batch ON looks (batch_id);
+    CREATE INDEX looks_held ON looks (held_since) WHERE held_since IS NOT NULL;
     CREATE INDEX looks_not_ended ON looks (state) WHERE state NOT IN ('PUBLISHED', 'REJECTED');
     CREATE TABLE allowed_moves (
         from_state text NOT NULL CHECK (from_state IN ({states})),
@@ -127,6 +137,7 @@ def upgrade() -> None:
         vendor_code text,
         message text,
         uses integer NOT NULL DEFAULT 0,
+        amount numeric NOT NULL DEFAULT 0,
         intended_at timestamptz NOT NULL DEFAULT now(),
         answered_at timestamptz,
         ended_at timestamptz,
@@ -134,6 +145,8 @@ def upgrade() -> None:
         CHECK ((state IN ('SUBMITTED', 'COLLECTED')) = (result_key IS NOT NULL))
     );
     CREATE INDEX submissions_of_batch ON submissions (batch_id);
+    CREATE INDEX submissions_of_run ON submissions (run_id);
+    CREATE INDEX submissions_by_time ON submissions (intended_at);
     CREATE INDEX submissions_open ON submissions (conn_id, state)
         WHERE state IN ('SUBMITTING', 'SUBMITTED', 'IN_DOUBT');
     CREATE TABLE paces (
@@ -168,7 +181,12 @@ def upgrade() -> None:
     CREATE TABLE run_looks (
         run_id text NOT NULL,
         look_key char(64) COLLATE "C" NOT NULL REFERENCES looks,
+        leftover boolean NOT NULL DEFAULT false,
         PRIMARY KEY (run_id, look_key)
+    );
+    CREATE TABLE collections (
+        name text PRIMARY KEY,
+        first_date date NOT NULL
     );
     CREATE TABLE garment_looks (
         sku text NOT NULL,
@@ -217,6 +235,7 @@ def upgrade() -> None:
         checked_at timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (url_sha256, role)
     );
+    CREATE INDEX images_of_bytes ON images (sha256);
     CREATE TABLE pictures (
         look_key char(64) COLLATE "C" NOT NULL REFERENCES looks,
         number smallint NOT NULL,

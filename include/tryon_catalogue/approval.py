@@ -1,0 +1,180 @@
+"""Asking a person whether a run may spend what it would: the question, and what the answer means.
+
+It must not know Airflow: ``plan_operator`` shows the question in its UI.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import select, update
+
+from tryon_catalogue.answers import APPROVE, APPROVE_UP_TO, REJECT, UP_TO_AMOUNT, UP_TO_LOOKS
+from tryon_catalogue.ledger.tables import looks, run_looks, runs
+from tryon_catalogue.limits import Approved
+from tryon_catalogue.looks import LookState
+from tryon_catalogue.money import money
+from tryon_catalogue.notes import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection, Engine
+
+    from tryon_catalogue.cutting import Estimate
+    from tryon_catalogue.settings import Price
+
+MOST_COLLECTIONS: Final = 20
+WAITS: Final = "waits for a person's approval: see the required actions of the run in the Airflow UI"
+NOBODY: Final = "nobody in time"
+
+
+class AnswerError(Exception):
+    """An answer that means nothing; nothing was reserved, and the question is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person is asked.
+
+    :param subject: the question in one line
+    :param body: what is needed to answer it, as Markdown
+    """
+
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person has said.
+
+    :param who: the person, or `NOBODY` where the answer was taken for given
+    :param approved: what may go, besides what was asked for; None when nothing may
+    """
+
+    who: str
+    approved: Approved | None
+
+
+def question_of(estimate: Estimate, price: Price) -> Question | None:
+    """Give the question that an estimate calls for; None when the run may go without a person's word.
+
+    :param estimate: of the run
+    :param price: the currency, and above what to ask
+    """
+    above = price.budget.approve_above
+    # What a person has said of this run before holds, were it less than what needs no word.
+    free = above if estimate.approved is None else estimate.approved
+    if not above or not estimate.looks or estimate.in_all <= free:
+        return None
+    cost = money(estimate.amount, price.currency)
+    lines = [
+        f"The run would send {estimate.looks:,} looks, which the vendor charges as {estimate.uses:,} uses: {cost}. "
+        f"Above {money(above, price.currency)} a person decides.",
+        "",
+        "| collection | looks | cost |",
+        "| --- | ---: | ---: |",
+    ]
+    lines += [
+        f"| {escape(one.collection) or 'none'} | {one.looks:,} | {money(one.amount, price.currency)} |"
+        for one in estimate.shares[:MOST_COLLECTIONS]
+    ]
+    if rest := estimate.shares[MOST_COLLECTIONS:]:
+        amount = money(sum((one.amount for one in rest), Decimal(0)), price.currency)
+        lines.append(f"| {len(rest)} more | {sum(one.looks for one in rest):,} | {amount} |")
+    lines += ["", f"- rows of the export that cannot be used: {estimate.rejected_rows:,}"]
+    if estimate.before:
+        lines.append(f"- spent or reserved by this run before: {money(estimate.before, price.currency)}")
+    lines += [f"- {count:,} looks: {escape(words)}" for words, count in estimate.held.items()]
+    lines += [f"- {escape(words)}" for words in estimate.warnings]
+    lines += [
+        "",
+        f"*{APPROVE}* sends no more than this. *{APPROVE_UP_TO}* sends the first of it, up to the number of looks or "
+        f"the amount you give. *{REJECT}* sends nothing; what an export names later is asked for again.",
+    ]
+    return Question(f"Spend {cost} on {estimate.looks:,} looks?", "\n".join(lines))
+
+
+def answer_of(option: str, inputs: Mapping[str, object], who: str | None) -> Answer:
+    """Say what an answer means.
+
+    :param option: one of ``answers.OPTIONS``
+    :param inputs: the bounds that were given, each a number or None
+    :param who: the person; None when the time was up
+    :raises AnswerError: a bound is asked for and none is given
+    """
+    name = who or NOBODY
+    if option == REJECT:
+        return Answer(name, None)
+    looks_, amount = inputs.get(UP_TO_LOOKS), inputs.get(UP_TO_AMOUNT)
+    if option == APPROVE_UP_TO and looks_ is None and amount is None:
+        raise AnswerError(
+            f'"{APPROVE_UP_TO}" was chosen without a number: give {UP_TO_LOOKS} or {UP_TO_AMOUNT}. '
+            "The question is asked again."
+        )
+    # A bound that was filled in counts even where the other button was pressed.
+    return Answer(
+        name,
+        Approved(
+            amount=None if amount is None else Decimal(str(amount)),
+            looks=None if looks_ is None else int(str(looks_)),
+        ),
+    )
+
+
+def record_question(engine: Engine, run_id: str, estimate: Estimate, price: Price) -> None:
+    """Keep what was asked: an approval is of that, and not of what has come to it since.
+
+    :param engine: the ledger's
+    :param run_id: the run
+    :param estimate: what was asked about
+    :param price: the currency
+    """
+    asked = f"asked for {money(estimate.amount, price.currency)} for {estimate.looks:,} looks"
+    with engine.begin() as connection:
+        _say(connection, run_id, WAITS)
+        connection.execute(
+            update(runs).where(runs.c.id == run_id).values(asked_amount=estimate.amount, approval=asked)
+        )
+
+
+def record_answer(engine: Engine, run_id: str, answer: Answer, price: Price) -> Approved | None:
+    """Keep what was answered, and give what may go by it.
+
+    :param engine: the ledger's
+    :param run_id: the run
+    :param answer: see ``answer_of``
+    :param price: the currency
+    :returns: bounds for ``cutting.cut_run``; None when nothing may go
+    """
+    with engine.begin() as connection:
+        asked, words = connection.execute(
+            select(runs.c.asked_amount, runs.c.approval).where(runs.c.id == run_id)
+        ).one()
+        if answer.approved is None:
+            said = f"rejected by {answer.who}"
+            _say(connection, run_id, f"not approved: {said}; it is asked for again when an export names it")
+            approved = None
+        else:
+            given = answer.approved.amount
+            approved = Approved(asked if given is None else min(asked, given), answer.approved.looks)
+            bounds = [f"up to {money(approved.amount or asked, price.currency)}"]
+            bounds += [f"{approved.looks:,} looks"] if approved.looks is not None else []
+            said = f"approved by {answer.who}: {', '.join(bounds)}"
+        # A second try of the task gets the same answer: it says the same.
+        before = words.partition("; ")[0]
+        connection.execute(update(runs).where(runs.c.id == run_id).values(approval=f"{before}; {said}"))
+    return approved
+
+
+def _say(connection: Connection, run_id: str, reason: str) -> None:
+    """Say of what a run has asked for and nobody has reserved why it waits."""
+    of_run = select(run_looks.c.look_key).where(run_looks.c.run_id == run_id)
+    connection.execute(
+        update(looks)
+        .where(looks.c.key.in_(of_run), looks.c.state == LookState.PLANNED.value, looks.c.batch_id.is_(None))
+        .values(reason=reason)
+    )
