@@ -48,6 +48,8 @@ class Event(StrEnum):
     """Something was sent and its answer never came: it waits for a person's word."""
     STOP = "STOP"
     """The vendor takes nothing more before a person has acted: credentials, package."""
+    APPROVAL = "APPROVAL"
+    """A run waits in the Airflow UI until somebody says how much it may spend."""
     LATE = "LATE"
     """A run has no account yet, long after it began."""
 

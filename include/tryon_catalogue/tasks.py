@@ -96,7 +96,7 @@ def plan() -> list[int] | Question:
     :returns: ids of the batches with work left, or the question; see ``go_ahead`` for what its answer does
     :raises tryon_catalogue.exports.ExportError: the file cannot be read as an export
     """
-    from tryon_catalogue import approval, cutting  # noqa: PLC0415  # heavy
+    from tryon_catalogue import alerts, approval, cutting  # noqa: PLC0415  # heavy
     from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
     from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
     from tryon_catalogue.planning import record_run  # noqa: PLC0415  # heavy
@@ -118,6 +118,8 @@ def plan() -> list[int] | Question:
         question = approval.question_of(estimate, settings.price)
         if question is not None:
             approval.record_question(engine, run.id, estimate, settings.price)
+            asking = alerts.Alert(alerts.Event.APPROVAL, run.id, question.subject, question.body)
+            alerts.tell(engine, settings.alerts, asking, dict(get_current_context()))
             return question
     return _cut(settings, engine, run.id, None)
 

@@ -17,7 +17,7 @@ from tests.tryon_catalogue.airflow_context import context, set_scene
 from tests.tryon_catalogue.budgets import committed, waiting
 from tests.tryon_catalogue.helpers import pretend_checked
 from tests.tryon_catalogue.vendor import Website, open_vendor
-from tryon_catalogue import tasks
+from tryon_catalogue import alerts, tasks
 from tryon_catalogue._settings_money import BudgetSettings, Unanswered
 from tryon_catalogue.answers import APPROVE, APPROVE_UP_TO, REJECT, UP_TO_AMOUNT, UP_TO_LOOKS
 from tryon_catalogue.approval import AnswerError
@@ -97,6 +97,17 @@ def test_above_the_threshold_a_person_is_asked_with_the_figures(
     assert (question["options"], question["defaults"]) == ([APPROVE, APPROVE_UP_TO, REJECT], [REJECT])
     assert set(question["params"]) == {UP_TO_LOOKS, UP_TO_AMOUNT}
     assert committed(engine) == 0
+
+
+def test_whoever_is_told_of_things_is_told_of_the_question(
+    run_plan: Run, asked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRYON_PRICE__BUDGET__APPROVE_ABOVE", "3.79")
+    told: list[alerts.Alert] = []
+    monkeypatch.setattr(alerts, "tell", lambda _engine, _settings, alert, _context: told.append(alert))
+    with pytest.raises(TaskAwaitingInput):
+        run_plan(operator())
+    assert [(one.event, one.subject) for one in told] == [(alerts.Event.APPROVAL, "Spend ¥3.80 on 4 looks?")]
 
 
 @pytest.mark.parametrize(
