@@ -9,11 +9,13 @@ import pytest
 from sqlalchemy import Engine, insert, text, update
 
 from tests.tryon_catalogue.helpers import PlanBatch
+from tests.tryon_catalogue.vendor import Website, connection_to, open_vendor, open_website
 from tryon_catalogue.ledger.database import engine_for, migrate
 from tryon_catalogue.ledger.journal import Batch
 from tryon_catalogue.ledger.tables import batches, garment_looks, looks, run_looks, runs
 from tryon_catalogue.looks import Look
 from tryon_catalogue.settings import Settings, load_settings
+from tryon_sandbox.server import RunningSandbox
 
 SHOP_TABLE = """
 CREATE TABLE catalogue (
@@ -146,3 +148,25 @@ def plan_batch(engine: Engine) -> PlanBatch:
         return batch, keys
 
     return plan
+
+
+@pytest.fixture(scope="module")
+def website() -> Iterator[Website]:
+    """A shop's web server with pictures of a model and of tops."""
+    with open_website() as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def running_vendor() -> Iterator[RunningSandbox]:
+    """The stand-in vendor."""
+    with open_vendor() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def vendor(running_vendor: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
+    """The stand-in vendor without faults, and the Airflow connection to it."""
+    running_vendor.set_faults()
+    monkeypatch.setenv("AIRFLOW_CONN_DAMO_TRYON", connection_to(running_vendor))
+    return running_vendor

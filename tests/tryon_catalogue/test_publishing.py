@@ -3,7 +3,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from damo_tryon.contract import Answer, FitType, SubTaskStatus
 from damo_tryon.errors import CredentialsError, NotConnectedError, PackageUsedUpError, ThrottledError
 from damo_tryon.hooks import DamoTryOnHook, RetryPolicy
 from tests.tryon_catalogue.helpers import PlanBatch, quick_gate, some_looks, states
-from tests.tryon_catalogue.vendor import Website, connection_to, open_vendor, open_website
+from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue.archive import OURS
 from tryon_catalogue.catalogue import Catalogue, CatalogueError
 from tryon_catalogue.ledger.journal import Batch
@@ -31,26 +31,6 @@ from tryon_sandbox.server import RunningSandbox
 QUICK = RetryPolicy(attempts=2, first_wait=0.001, longest_wait=0.01)
 Submit = Callable[..., Batch]
 Publish = Callable[..., Published]
-
-
-@pytest.fixture(scope="module")
-def website() -> Iterator[Website]:
-    with open_website() as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def running_vendor() -> Iterator[RunningSandbox]:
-    with open_vendor() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def vendor(running_vendor: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
-    """The stand-in vendor without faults, and the Airflow connection to it."""
-    running_vendor.set_faults()
-    monkeypatch.setenv("AIRFLOW_CONN_DAMO_TRYON", connection_to(running_vendor))
-    return running_vendor
 
 
 @pytest.fixture

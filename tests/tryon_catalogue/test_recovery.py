@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from sqlalchemy import Engine, func, make_url, select, text, update
 from damo_tryon.contract import Answer
 from damo_tryon.hooks import DamoTryOnHook
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks, states
-from tests.tryon_catalogue.vendor import Website, connection_to, open_vendor, open_website
+from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue import tasks
 from tryon_catalogue.account import close_run
 from tryon_catalogue.ledger.gate import Gate
@@ -41,25 +41,6 @@ Submit = Callable[..., Batch]
 
 class Killed(BaseException):
     """As abrupt as a process that ends."""
-
-
-@pytest.fixture(scope="module")
-def website() -> Iterator[Website]:
-    with open_website() as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def running_vendor() -> Iterator[RunningSandbox]:
-    with open_vendor() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def vendor(running_vendor: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> RunningSandbox:
-    """The stand-in vendor, and the Airflow connection to it."""
-    monkeypatch.setenv("AIRFLOW_CONN_DAMO_TRYON", connection_to(running_vendor))
-    return running_vendor
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select, text
 
 from damo_tryon.hooks import DamoTryOnHook
 from tests.tryon_catalogue.helpers import PlanBatch, quick_gate, some_looks, states
-from tests.tryon_catalogue.vendor import Website, connection_to, open_vendor, open_website
+from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue import review
 from tryon_catalogue.again import TryAgainError
 from tryon_catalogue.labels import read_label
@@ -26,18 +26,6 @@ from tryon_sandbox.server import RunningSandbox
 
 PERSON = Mover("mei")
 Night = Callable[..., Published]
-
-
-@pytest.fixture(scope="module")
-def website() -> Iterator[Website]:
-    with open_website() as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def vendor() -> Iterator[RunningSandbox]:
-    with open_vendor() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
@@ -55,11 +43,8 @@ def night(
     vendor: RunningSandbox,
     website: Website,
     plan_batch: PlanBatch,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Night:
     """Submit looks and publish them into faults: ``night(count, *faults, **judgement settings)``."""
-    monkeypatch.setenv("AIRFLOW_CONN_DAMO_TRYON", connection_to(vendor))
-    vendor.set_faults()
 
     def run(count: int, *faults: dict[str, Any], **changes: Any) -> Published:
         changed = ours.model_copy(update={"judgement": ours.judgement.model_copy(update=changes)})

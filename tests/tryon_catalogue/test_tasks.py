@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select, text, update
 from damo_tryon.hooks import DamoTryOnHook
 from tests.tryon_catalogue.airflow_context import context, set_scene
 from tests.tryon_catalogue.helpers import quick_gate, states
-from tests.tryon_catalogue.vendor import Website, open_vendor, open_website
+from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue import tasks
 from tryon_catalogue.catalogue import CatalogueError
 from tryon_catalogue.exports import ExportMissingError
@@ -29,18 +29,6 @@ HEADER = "sku,title,collection,category,image_url,pants_url,mask_url,model_url\n
 InContext = Callable[..., None]
 
 
-@pytest.fixture(scope="module")
-def website() -> Iterator[Website]:
-    with open_website() as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def vendor() -> Iterator[RunningSandbox]:
-    with open_vendor() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
 def in_context(
     engine: Engine,
@@ -50,7 +38,6 @@ def in_context(
     monkeypatch: pytest.MonkeyPatch,
 ) -> InContext:
     """Stand in a task of the run ``dag/night``; ``in_context(**changes)`` changes what it finds around it."""
-    vendor.set_faults()
     set_scene(monkeypatch, settings_file, engine, vendor, website)
     exports = settings_file.parent / "exports"
     exports.mkdir()
