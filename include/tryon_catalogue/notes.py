@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, select
 
 from tryon_catalogue import doubts as ledger_doubts
+from tryon_catalogue.holding import ROSTER_LINE
+from tryon_catalogue.ledger.images import count_repaired
 from tryon_catalogue.ledger.stops import active_stops
 from tryon_catalogue.ledger.tables import looks, rejections, run_looks
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.money import money
+from tryon_catalogue.review import open_reviews
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from tryon_catalogue.account import Account
     from tryon_catalogue.doubts import Doubt
     from tryon_catalogue.ledger.stops import Stop
+    from tryon_catalogue.review import Review
 
 MOST_CHARACTERS: Final = 1_000
 """What Airflow's REST API and its database take for a note of a DAG run."""
@@ -35,6 +39,7 @@ MOST_LINES: Final = 5
 """Lines of a section in a note; the log has all of them."""
 MOST_LINES_LOGGED: Final = 50
 LONGEST_REASON: Final = 160
+SHORT_KEY: Final = 10
 NO_ANSWER: Final = "no answer came"
 UNSENT: Final = "not sent; the log of the submit tasks says why"
 
@@ -77,6 +82,7 @@ class Note:
     :param stops: why nothing is sent at all right now
     :param waiting: looks that were not sent
     :param doubts: submissions in doubt
+    :param review: looks that wait for a person's eye
     :param rejected: the first rejected rows, in the order of the export
     """
 
@@ -85,6 +91,7 @@ class Note:
     stops: tuple[Stop, ...] = ()
     waiting: tuple[Waiting, ...] = ()
     doubts: tuple[Doubt, ...] = ()
+    review: tuple[Review, ...] = ()
     rejected: tuple[RejectedRow, ...] = ()
 
 
@@ -144,9 +151,20 @@ def _sections(note: Note) -> list[tuple[str, list[tuple[str, str]]]]:
             )
             for one in note.doubts
         ],
-        "Rejected": [(f"line {one.line}, {one.sku or 'no sku'}: {one.reason}", "") for one in note.rejected],
+        "To review": [
+            (
+                f"{', '.join(one.skus) or 'no garment'} on {one.model or 'a model'}: {one.reason}",
+                f"tryon review accept {one.key[:SHORT_KEY]}",
+            )
+            for one in note.review
+        ],
+        "Rejected": [(f"{_place(one)}: {one.reason}", "") for one in note.rejected],
     }
     return [(heading, lines) for heading, lines in sections.items() if lines]
+
+
+def _place(row: RejectedRow) -> str:
+    return "the roster" if row.line == ROSTER_LINE else f"line {row.line}, {row.sku or 'no sku'}"
 
 
 def _shown(words: str) -> str:
@@ -186,6 +204,8 @@ def read_run_note(engine: Engine, account: Account) -> Note:
     with engine.connect() as connection:
         stops = active_stops(connection)
         doubts = ledger_doubts.of_run(connection, run_id)
+        review = open_reviews(connection, run_id)
+        repaired = count_repaired(connection, run_id)
         by_rule = connection.execute(
             select(rejections.c.rule, func.count(rejections.c.line.distinct()).label("rows"))
             .where(rejections.c.run_id == run_id)
@@ -211,10 +231,14 @@ def read_run_note(engine: Engine, account: Account) -> Note:
         else f"{_looks(account.held)} held back"
         if account.held
         else "Nothing new to make",
-        figures=_figures(account, {row.rule: row.rows for row in by_rule}),
+        figures=(
+            *_figures(account, {row.rule: row.rows for row in by_rule}),
+            *((("repaired pictures sent", str(repaired)),) if repaired else ()),
+        ),
         stops=stops,
         waiting=tuple(Waiting(row.looks, row.reason or UNSENT) for row in waiting),
         doubts=doubts,
+        review=tuple(review),
         rejected=tuple(RejectedRow(row.line, row.sku or "", row.reason) for row in rejected),
     )
 

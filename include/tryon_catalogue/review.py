@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 
 from tryon_catalogue.again import look_keys
 from tryon_catalogue.catalogue import Catalogue
 from tryon_catalogue.ledger.moves import move
-from tryon_catalogue.ledger.tables import garment_looks, looks, pictures
+from tryon_catalogue.ledger.tables import garment_looks, looks, pictures, run_looks
 from tryon_catalogue.looks import LookState
 
 if TYPE_CHECKING:
@@ -49,11 +49,13 @@ class Review:
     since: datetime
 
 
-def open_reviews(connection: Connection) -> list[Review]:
+def open_reviews(connection: Connection, run_id: str | None = None) -> list[Review]:
     """Read the looks that wait for a person's eye, oldest first.
 
     :param connection: to the ledger
+    :param run_id: of this run only; of all without it
     """
+    of_run = select(run_looks.c.look_key).where(run_looks.c.run_id == run_id)
     skus = (
         select(func.array_agg(garment_looks.c.sku.distinct()))
         .where(garment_looks.c.look_key == looks.c.key)
@@ -64,7 +66,7 @@ def open_reviews(connection: Connection) -> list[Review]:
     )
     rows = connection.execute(
         select(looks, skus.label("skus"), paths.label("paths"))
-        .where(looks.c.state == LookState.REVIEW.value)
+        .where(looks.c.state == LookState.REVIEW.value, true() if run_id is None else looks.c.key.in_(of_run))
         .order_by(looks.c.moved_at, looks.c.key)
     ).all()
     return [

@@ -14,8 +14,10 @@ import pytest
 from PIL import Image
 from sqlalchemy import Engine, select
 
+from tryon_catalogue.account import close_run
 from tryon_catalogue.archive import Archive
 from tryon_catalogue.ledger.tables import garment_looks, looks, rejections
+from tryon_catalogue.notes import as_text, read_run_note
 from tryon_catalogue.planning import Plan, Run, plan_run
 from tryon_catalogue.preflight import Preflight, preflight_run
 from tryon_catalogue.settings import RosterModel, Settings
@@ -237,6 +239,8 @@ def test_a_file_that_can_be_put_right_is_served_from_the_archive_where_that_is_a
     (look,) = all_looks(engine)
     with Image.open(ours.archive.path + look.tops_image.removeprefix(CDN)) as copy:
         assert (copy.format in {"JPEG", "PNG"}, copy.size) == (True, (600, 800))
+    told = as_text(read_run_note(engine, close_run(engine, ours, "dag/2")))
+    assert "repaired pictures sent: 1" in told
 
 
 def test_a_picture_that_was_never_checked_is_not_sent(engine: Engine, ours: Settings, tmp_path: Path) -> None:

@@ -14,11 +14,13 @@ from damo_tryon.hooks import DamoTryOnHook
 from tests.tryon_catalogue.helpers import PlanBatch, quick_gate, some_looks, states
 from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue import review
+from tryon_catalogue.account import close_run
 from tryon_catalogue.again import TryAgainError
 from tryon_catalogue.labels import read_label
 from tryon_catalogue.ledger.journal import load_batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import pictures, submissions
+from tryon_catalogue.notes import as_text, read_run_note
 from tryon_catalogue.publishing import Published, Publisher
 from tryon_catalogue.settings import Price, Settings
 from tryon_catalogue.submission import submit_batch
@@ -177,3 +179,15 @@ def test_pictures_that_cannot_be_fetched_for_too_long_are_left_to_a_person(
     with engine.connect() as connection:
         (waiting,) = review.open_reviews(connection)
     assert "could not be fetched for too long" in waiting.reason
+
+
+def test_the_account_of_a_run_says_what_waits_for_review_and_how_to_accept_it(
+    engine: Engine, ours: Settings, night: Night
+) -> None:
+    night(1, blank())
+    told = as_text(read_run_note(engine, close_run(engine, ours, "dag/run")))
+    with engine.connect() as connection:
+        (waiting,) = review.open_reviews(connection, "dag/run")
+        assert review.open_reviews(connection, "dag/another") == []
+    assert f"tryon review accept {waiting.key[:10]}" in told
+    assert "sku-0 on anna: picture 1" in told

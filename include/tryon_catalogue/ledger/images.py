@@ -9,11 +9,11 @@ import hashlib
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from tryon_catalogue.image_rules import ImageRole
-from tryon_catalogue.ledger.tables import images
+from tryon_catalogue.ledger.tables import images, looks, run_looks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -110,6 +110,26 @@ def store_images(connection: Connection, found: Sequence[KnownImage]) -> None:
         ),
         [_row_of(one) for one in _in_one_order(found)],
     )
+
+
+def count_repaired(connection: Connection, run_id: str) -> int:
+    """Count the pictures of a run of which the vendor gets a copy of ours.
+
+    :param connection: to the ledger
+    :param run_id: the run
+    """
+    sent = or_(
+        *(
+            looks.c[name] == images.c.used_url
+            for name in ("model_image", "tops_image", "pants_image", "mask_image")
+        )
+    )
+    of_run = run_looks.c.run_id == run_id
+    return connection.execute(
+        select(func.count(images.c.url_sha256.distinct()))
+        .select_from(run_looks.join(looks, looks.c.key == run_looks.c.look_key).join(images, sent))
+        .where(of_run, images.c.used_url.is_not(None))
+    ).scalar_one()
 
 
 def _in_one_order(found: Iterable[KnownImage]) -> list[KnownImage]:
