@@ -47,6 +47,7 @@ LONGEST_MODULE = 900.0
 POOL_SLOTS = 128  # so that a night of 500 looks is in flight at once
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark everything here."""
     for item in items:
