@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,12 @@ def night(
     website: Website,
     plan_batch: PlanBatch,
 ) -> Night:
-    """Submit looks and publish them into faults: ``night(count, *faults, **judgement settings)``."""
+    """Submit looks and publish them into faults: ``night(count, *faults, pictures=1, **judgement settings)``."""
 
-    def run(count: int, *faults: dict[str, Any], **changes: Any) -> Published:
+    def run(count: int, *faults: dict[str, Any], pictures: int = 1, **changes: Any) -> Published:
         changed = ours.model_copy(update={"judgement": ours.judgement.model_copy(update=changes)})
-        batch, _ = plan_batch(some_looks(count, website.url))
+        wanted = [replace(look, inference_num=pictures) for look in some_looks(count, website.url)]
+        batch, _ = plan_batch(wanted)
         hook = DamoTryOnHook()
         submit_batch(engine, hook.submit, batch, Mover(batch.run_id), Price(), gate=quick_gate(engine))
         with engine.connect() as connection:
@@ -104,6 +106,14 @@ def test_the_settings_may_publish_what_does_not_pass(engine: Engine, night: Nigh
     done = night(1, blank(), below="publish")
     assert (done.published, done.review) == (1, 0)
     assert shop_row(engine, "sku-0").tryon_status == "PUBLISHED"
+
+
+def test_of_several_pictures_the_best_is_put_first(engine: Engine, night: Night) -> None:
+    done = night(1, blank(times=1), pictures=2, below="publish")
+    assert done.published == 1
+    with engine.connect() as connection:
+        scores = connection.execute(select(pictures.c.score).order_by(pictures.c.number)).scalars().all()
+    assert scores[0] >= 0.5 > scores[1]
 
 
 def test_nothing_is_judged_where_that_is_off(engine: Engine, night: Night) -> None:
