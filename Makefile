@@ -33,7 +33,7 @@ demo: $(STAMP) ## a night from export to pictures, all on this machine (EXIT=1 e
 
 # The end-to-end tests share one running Airflow and keep one of the workers; the others take the rest.
 test: $(STAMP) ## run every test (PYTEST_ARGS="-k ledger" passes arguments on)
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope $(PYTEST_ARGS)
 
 bench: $(STAMP) ## measure, and print the table
 	@$(BIN)/python tests/bench/run.py

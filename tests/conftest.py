@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tryon_catalogue.local.postgres import LocalPostgres
 
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+
+END_TO_END = "tests/e2e/"
 _database_numbers = itertools.count(1)
+
+
+class OneScene(LoadScopeScheduling):
+    """Shares the tests among processes one by one, but for the end-to-end tests: one Airflow serves them all."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return END_TO_END if nodeid.startswith(END_TO_END) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Begin with the end-to-end tests, which take longest."""
+    return OneScene(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -47,13 +47,11 @@ LONGEST_MODULE = 900.0
 POOL_SLOTS = 128  # so that a night of 500 looks is in flight at once
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark everything here."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.xdist_group("e2e"))  # one scene, so one process
             item.add_marker(pytest.mark.timeout(LONGEST_MODULE))  # the first test waits for all of its module
 
 
