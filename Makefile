@@ -7,7 +7,7 @@
 PYTHON ?= python3
 PYTHONS := $(if $(filter file,$(origin PYTHON)),python3 python3.11 python3.12 python3.13,$(PYTHON))
 
-# How many processes run the tests.
+# How many processes run the tests that kill nothing.
 WORKERS ?= 2
 
 VENV := .venv
@@ -31,9 +31,14 @@ install: $(STAMP) ## build the environment in .venv from requirements.lock
 demo: $(STAMP) ## a night from export to pictures, all on this machine (EXIT=1 ends it when done)
 	@$(BIN)/tryon demo $(if $(EXIT),--exit)
 
-# The end-to-end tests share one running Airflow and keep one of the workers; the others take the rest.
-test: $(STAMP) ## run every test (PYTEST_ARGS="-k ledger" passes arguments on)
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope $(PYTEST_ARGS)
+# What kills processes comes last and has the machine to itself.
+test: $(STAMP) ## run every test (PYTEST_ARGS="-k ledger" runs some)
+ifdef PYTEST_ARGS
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+else
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope -m "not faults"
+	@$(BIN)/python -m pytest -m faults
+endif
 
 bench: $(STAMP) ## measure, and print the table
 	@$(BIN)/python tests/bench/run.py

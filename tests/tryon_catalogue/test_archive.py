@@ -158,7 +158,12 @@ def test_a_file_url_names_a_folder(tmp_path: Path) -> None:
     assert len(files(tmp_path)) == 1
 
 
-def test_object_storage_takes_pictures_and_its_connection_is_not_shown() -> None:
+def test_object_storage_takes_pictures_and_its_connection_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # One storage is shared by the whole process, and other tests use it as well.
+    monkeypatch.setattr(MemoryFileSystem, "store", {})
+    monkeypatch.setattr(MemoryFileSystem, "pseudo_dirs", [""])
     storage = MemoryFileSystem()
     attach(protocol="memory", conn_id="shop_archive", fs=storage)
     settings = ArchiveSettings(path="memory://bucket/tryon/", conn_id="shop_archive")
