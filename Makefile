@@ -7,9 +7,6 @@
 PYTHON ?= python3
 PYTHONS := $(if $(filter file,$(origin PYTHON)),python3 python3.11 python3.12 python3.13,$(PYTHON))
 
-# How many processes run the tests that kill nothing.
-WORKERS ?= 2
-
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -21,7 +18,7 @@ export UV_NO_PROGRESS := 1
 
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
-.PHONY: help install demo test bench lint lock clean
+.PHONY: help install demo test faults bench lint lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -31,14 +28,11 @@ install: $(STAMP) ## build the environment in .venv from requirements.lock
 demo: $(STAMP) ## a night from export to pictures, all on this machine (EXIT=1 ends it when done)
 	@$(BIN)/tryon demo $(if $(EXIT),--exit)
 
-# What kills processes comes last and has the machine to itself.
-test: $(STAMP) ## run every test (PYTEST_ARGS="-k ledger" runs some)
-ifdef PYTEST_ARGS
+test: $(STAMP) ## run the tests (PYTEST_ARGS="-k ledger" passes arguments on)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
-else
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope -m "not faults"
-	@$(BIN)/python -m pytest -m faults
-endif
+
+faults: $(STAMP) ## run the fault matrix: real processes, killed (about a quarter of an hour)
+	@$(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
 
 bench: $(STAMP) ## measure, and print the table
 	@$(BIN)/python tests/bench/run.py

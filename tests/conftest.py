@@ -4,37 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 from tryon_catalogue.local.postgres import LocalPostgres
 
-if TYPE_CHECKING:
-    from xdist.remote import Producer
-
-# What starts Airflow: two at once would take each other's time.
-WITH_AIRFLOW = (
-    "tests/e2e/",
-    "tests/dags/test_nightly.py",
-    "tests/tryon_catalogue/demo/test_run.py",
-    "tests/tryon_catalogue/local/test_stack.py",
-)
 _database_numbers = itertools.count(1)
-
-
-class OneAirflow(LoadScopeScheduling):
-    """Shares the tests among processes one by one, but for those with an Airflow of their own: one process has them."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return "with Airflow" if nodeid.startswith(WITH_AIRFLOW) else nodeid
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Begin with those, which take longest."""
-    return OneAirflow(config, log)
 
 
 @pytest.fixture(scope="session")

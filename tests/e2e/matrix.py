@@ -35,7 +35,7 @@ HEADINGS: Final = (
 WORDS: Final = """# The fault matrix
 
 What was broken on purpose, where, and what it cost. Every row is a test in `tests/e2e`, and the tests write this
-table (`TRYON_WRITE_FAULT_MATRIX=1 make test PYTEST_ARGS=tests/e2e`).
+table (`TRYON_WRITE_FAULT_MATRIX=1 make faults`).
 
 - *Submissions sent* counts the calls of submit that were begun. *Most charges of one look* is the sandbox's own
   count: what the vendor's bill would say.

@@ -16,7 +16,7 @@ def cells(line: str) -> list[str]:
 
 def test_every_case_has_its_row_and_every_row_its_case() -> None:
     assert list(read_lines()) == [case.name for case in all_cases()], (
-        f"write {DOCUMENT.relative_to(PROJECT)} anew: TRYON_WRITE_FAULT_MATRIX=1 make test PYTEST_ARGS=tests/e2e"
+        f"write {DOCUMENT.relative_to(PROJECT)} anew: TRYON_WRITE_FAULT_MATRIX=1 make faults"
     )
 
 
