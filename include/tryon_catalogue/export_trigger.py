@@ -79,9 +79,13 @@ class ExportTrigger(BaseTrigger):
             wait = self.interval * (1 + SPREAD * random.random())  # noqa: S311  # guards no secret
             left = max(self.deadline - self.clock.now(), FIRST_LOOK_AFTER)
             await self.clock.sleep(min(wait, left))
-            # In a thread: files and object storage would hold up every other trigger of the process.
-            problem = await asyncio.to_thread(problem_with, self.path, self.conn_id, self.marker)
+            # In a thread: files and object storage would hold up every other trigger of the process. What their
+            # libraries raise is as good as an answer, for the next look may succeed and the sensor has the last one.
+            look = asyncio.to_thread(problem_with, self.path, self.conn_id, self.marker)
+            (problem,) = await asyncio.gather(look, return_exceptions=True)
             if problem is None or self.clock.now() >= self.deadline:
                 yield TriggerEvent(None if problem is None else str(problem))  # type: ignore[no-untyped-call]  # as above
                 return
-            self.log.info("%s; looked for again in about %.0f s", problem, self.interval)
+            self.log.info(
+                "%s; looked for again in about %.0f s", str(problem) or repr(problem), self.interval
+            )

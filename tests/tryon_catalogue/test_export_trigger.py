@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk.module_loading import import_string
 
 from tryon_catalogue.export_trigger import FIRST_LOOK_AFTER, SPREAD, Clock, ExportTrigger
+from tryon_catalogue.exports import places
 
 START = 1_000_000.0
 ROW = "sku,category,image_url\na,dress,https://shop.example/a.jpg\n"
@@ -72,6 +73,25 @@ async def test_an_export_in_object_storage_is_seen_though_its_folder_was_listed_
     time = Time((100, lambda: (tmp_path / "part-1.csv").write_text(ROW)))
     assert await fired(trigger_for(f"file://{tmp_path}/*.csv", time)) is None
     assert time.now - START < 200
+
+
+async def test_a_storage_that_is_away_for_a_while_does_not_end_the_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "export.csv"
+    file.write_text(ROW)
+    faults = [RuntimeError("no endpoint"), TimeoutError()]
+    looked = places.problem_with
+
+    def look(*where: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return looked(*where)
+
+    monkeypatch.setattr(places, "problem_with", look)
+    time = Time()
+    assert await fired(trigger_for(file, time)) is None
+    assert len(time.slept) == 3
 
 
 async def test_it_gives_up_at_the_hour_with_one_last_look(tmp_path: Path) -> None:
