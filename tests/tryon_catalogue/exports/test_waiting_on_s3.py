@@ -45,7 +45,9 @@ def storage(address: str, monkeypatch: pytest.MonkeyPatch) -> boto3.client:
     return client
 
 
-def test_it_is_seen_though_its_folder_was_listed_before_and_only_with_its_marker(storage: boto3.client) -> None:
+def test_it_is_seen_though_its_folder_was_listed_before_and_only_with_its_marker(
+    storage: boto3.client,
+) -> None:
     path = f"s3://{BUCKET}/2026-11-20/*.csv"
 
     def said() -> str:
