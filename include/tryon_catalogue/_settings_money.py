@@ -100,7 +100,6 @@ class Price(Section):
         FailedLooks.CHARGED, description="what looks cost that the vendor FAILED: charged or free"
     )
     packs: tuple[Pack, ...] = Field((), description="packs of uses that were bought")
-    budget: BudgetSettings = Field(default_factory=BudgetSettings)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Price":
