@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from tryon_catalogue.settings import BudgetSettings, Price, Settings
 
 HELD_AT_ONCE: Final = 5_000
+FOUND_LATER: Final = ("priority", "held_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,8 @@ def _choose(connection: Connection, settings: Settings, run_id: str, approved: A
     """Decide which of the looks that wait go; `WAITING` says so until the transaction ends."""
     one_at_a_time(connection, CUTTING_LOCK)
     _find_waiting(connection, run_id)
+    if settings.budget.order is Order.PRIORITY:
+        _find_priorities(connection)
     price, budget = settings.price, settings.budget
     before = read_commitments(connection, price, budget, run_id)
     if budget.per_run or budget.per_day or budget.per_collection or approved != NOT_ASKED:
@@ -163,7 +166,7 @@ def _find_waiting(connection: Connection, run_id: str) -> None:
     of_run = select(run_looks.c.look_key).where(run_looks.c.run_id == run_id)
     connection.execute(insert(OURS).from_select(["key"], of_run))
     ready(connection, OURS)
-    columns = [column.name for column in WAITING.columns if column.name != "held_by"]
+    columns = [column.name for column in WAITING.columns if column.name not in FOUND_LATER]
     asked_for = _waiting(run_id, leftover=False).join(OURS, OURS.c.key == looks.c.key)
     connection.execute(insert(WAITING).from_select(columns, _locked(asked_for)))
     held = looks.c.batch_id.is_(None) & looks.c.held_since.is_not(None)
@@ -178,6 +181,19 @@ def _find_waiting(connection: Connection, run_id: str) -> None:
     shows = garment_looks.c.look_key == WAITING.c.key
     connection.execute(update(WAITING).where(shows, WAITING.c.leftover).values(shown=true()))
     connection.execute(delete(WAITING).where(WAITING.c.leftover, ~WAITING.c.shown))
+
+
+def _find_priorities(connection: Connection) -> None:
+    """Give each look the highest number of the garments that show it, by the newest export that names them."""
+    highest = (
+        select(garment_looks.c.look_key, func.max(garment_looks.c.priority).label("priority"))
+        .join(WAITING, WAITING.c.key == garment_looks.c.look_key)
+        .group_by(garment_looks.c.look_key)
+        .subquery()
+    )
+    connection.execute(
+        update(WAITING).where(WAITING.c.key == highest.c.look_key).values(priority=highest.c.priority)
+    )
 
 
 def _waiting(run_id: str, *, leftover: bool) -> Select[Any]:
@@ -214,11 +230,12 @@ def _locked(found: Select[Any]) -> Select[Any]:
 
 def _order(budget: BudgetSettings) -> tuple[ColumnElement[Any], ...]:
     """Give the order in which looks go: what waited before comes first, then as the settings say."""
-    newest = {
+    first: tuple[ColumnElement[Any], ...] = {
         Order.EXPORT: (),
-        Order.NEWEST_COLLECTION: (WAITING.c.first_date.desc().nulls_last(), WAITING.c.collection),
+        Order.NEWEST_COLLECTION: (WAITING.c.first_date.desc().nulls_last(),),
+        Order.PRIORITY: (WAITING.c.priority.desc().nulls_last(),),
     }[budget.order]
-    return (WAITING.c.held_before.desc(), *newest, WAITING.c.position, WAITING.c.key)
+    return (WAITING.c.held_before.desc(), *first, WAITING.c.position, WAITING.c.key)
 
 
 def _apply_limits(connection: Connection, settings: Settings, room: Room) -> None:

@@ -24,7 +24,6 @@ from tests.tryon_catalogue.budgets import (
     write_export,
 )
 from tests.tryon_catalogue.helpers import states
-from tests.tryon_catalogue.test_planning import HEADER
 from tryon_catalogue.account import close_run
 from tryon_catalogue.approval import Answer as Said
 from tryon_catalogue.approval import record_answer, record_question
@@ -183,19 +182,6 @@ def test_looks_that_a_person_plans_again_are_held_to_the_limit_as_well(
     send(engine, limited, planned)
     assert states(engine) == ["PLANNED"] * 5
     assert sum(waiting(engine).values()) == 5
-
-
-@pytest.mark.parametrize(("order", "first"), [("export", "a-"), ("newest_collection", "b-")])
-def test_the_order_within_a_limit_is_as_the_settings_say(
-    order: str, first: str, engine: Engine, settings: Settings, *, export: WriteExport, tmp_path: Path
-) -> None:
-    limited = with_budget(settings, per_run=3, order=order)
-    record_run(engine, settings, Run("dag/1", export("a-", 3, collection="autumn"), date(2026, 11, 20)))
-    both = tmp_path / "both.csv"
-    newer = Path(export("b-", 3, collection="winter")).read_text().removeprefix(HEADER)
-    both.write_text(Path(export("a-", 3, collection="autumn")).read_text() + newer)
-    plan(engine, limited, str(both), "dag/2", "2026-11-21")
-    assert skus_with_a_batch(engine) == {f"{first}{n}" for n in range(3)}
 
 
 def test_an_estimate_reserves_nothing_and_is_what_is_cut(
