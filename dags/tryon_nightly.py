@@ -75,8 +75,8 @@ def tryon_nightly() -> None:
     def account() -> dict[str, object]:
         return tasks.account()
 
-    # Above [price.budget] approve_above it asks a person; below it never waits.
-    plan = PlanOperator(task_id="plan", budget=settings.price.budget)
+    # Above [budget] approve_above it asks a person; below it never waits.
+    plan = PlanOperator(task_id="plan", budget=settings.budget)
     preflight() >> plan
     batch.expand(batch_id=plan.output) >> account()
 

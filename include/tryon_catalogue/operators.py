@@ -111,7 +111,13 @@ class SubmitBatchOperator(BaseOperator):
         try:
             with told_plainly(TryOnError):
                 done = submit_batch(
-                    engine, _connecting(hook), batch, mover_of(context), settings.price, gate=gate
+                    engine,
+                    _connecting(hook),
+                    batch,
+                    mover_of(context),
+                    settings.price,
+                    budget=settings.budget,
+                    gate=gate,
                 )
         finally:
             # A doubt or a stop is told of now: the night may go on for hours.

@@ -60,6 +60,8 @@ LOOK_COLUMNS = (
     "mask_sha256",
     "collection",
 )
+# What an export says of a garment, whichever pictures it has.
+SAID = ("title", "collection", "priority")
 ADDRESSES = ("model_image", "tops_image", "pants_image", "mask_image")
 
 
@@ -187,7 +189,8 @@ def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) 
         held = hold(garment, answer, known, settings.export.columns)
         refused += held.rejections
         for one in held.looks:
-            of_garment = (garment.sku, one.place, len(answer), garment.title, garment.collection)
+            said = (garment.title, garment.collection, garment.priority)
+            of_garment = (garment.sku, one.place, len(answer), *said)
             position = garment.line * LOOKS_PER_LINE + one.place
             look = one.look
             of_look = (one.key, look.fit_type.value, look.inference_num, look.model, *look.images)
@@ -208,7 +211,12 @@ def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) 
 def _remember_collections(connection: Connection, run: Run) -> None:
     """Say since when each collection is known: a limit may let the newest go first."""
     # In one order, for two runs that read the same export at once.
-    names = select(WANTED.c.collection, literal(run.export_date)).distinct().order_by(WANTED.c.collection)
+    names = (
+        select(WANTED.c.collection, literal(run.export_date))
+        .where(WANTED.c.collection != "")
+        .distinct()
+        .order_by(WANTED.c.collection)
+    )
     statement = insert(collections).from_select(["name", "first_date"], names)
     older = statement.excluded.first_date
     connection.execute(
@@ -306,9 +314,9 @@ def _use_newest_addresses(connection: Connection) -> None:
 
 def _point_garments(connection: Connection, run: Run) -> None:
     """Say which looks each garment has now, unless a newer export has said so already."""
-    columns = ("sku", "place", "key", "title", "collection")
+    columns = ("sku", "place", "key", *SAID)
     statement = insert(garment_looks).from_select(
-        ["sku", "position", "look_key", "title", "collection", "export_date", "run_id"],
+        ["sku", "position", "look_key", *SAID, "export_date", "run_id"],
         select(*(WANTED.c[name] for name in columns), literal(run.export_date), literal(run.id)).order_by(
             WANTED.c.sku, WANTED.c.place
         ),
@@ -318,7 +326,7 @@ def _point_garments(connection: Connection, run: Run) -> None:
         statement.on_conflict_do_update(
             index_elements=["sku", "position"],
             set_={
-                **{name: new[name] for name in ("look_key", "title", "collection", "export_date", "run_id")},
+                **{name: new[name] for name in ("look_key", *SAID, "export_date", "run_id")},
                 "written_state": case(
                     (garment_looks.c.look_key == new.look_key, garment_looks.c.written_state), else_=None
                 ),

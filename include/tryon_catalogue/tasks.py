@@ -113,9 +113,9 @@ def plan() -> list[int] | Question:
         found.looks,
         found.new,
     )
-    if settings.price.budget.approve_above:
+    if settings.budget.approve_above:
         estimate = cutting.estimate_run(engine, settings, run.id)
-        question = approval.question_of(estimate, settings.price)
+        question = approval.question_of(estimate, settings.price, settings.budget)
         if question is not None:
             approval.record_question(engine, run.id, estimate, settings.price)
             asking = alerts.Alert(alerts.Event.APPROVAL, run.id, question.subject, question.body)

@@ -187,7 +187,7 @@ run_looks = Table(
 collections = Table(
     "collections",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", Text, primary_key=True, doc="never empty"),
     Column("first_date", Date, nullable=False, doc="of the oldest export that named it"),
 )
 
@@ -199,6 +199,7 @@ garment_looks = Table(
     Column("look_key", KEY, ForeignKey(looks.c.key), nullable=False),
     Column("title", Text, nullable=False),
     Column("collection", Text, nullable=False),
+    Column("priority", Float, doc="the higher, the sooner its looks go where money is short"),
     Column("export_date", Date, nullable=False, doc="the newest export that said so"),
     Column("run_id", Text, nullable=False),
     Column("written_state", Text, doc="the look's state that the catalogue row was last written with"),

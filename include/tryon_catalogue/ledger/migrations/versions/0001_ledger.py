@@ -194,6 +194,7 @@ def upgrade() -> None:
         look_key char(64) COLLATE "C" NOT NULL REFERENCES looks,
         title text NOT NULL,
         collection text NOT NULL,
+        priority double precision,
         export_date date NOT NULL,
         run_id text NOT NULL,
         written_state text,
