@@ -1,14 +1,16 @@
 """The night: the export of the date becomes pictures in the catalogue table.
 
+An export that is late is waited for, up to an hour that is set, and is then said to be missing.
 Each garment is cast on models; each look that is new is submitted to the vendor, once; its pictures are archived and
 their URLs written to the catalogue. A look that an earlier run has paid for is not paid for again, so clearing tasks
-and starting a run anew are safe. The account at the end says what became of every row, and is red when too little
-succeeded; looks in doubt wait for a person (`tryon doubts`).
+and starting a run anew are safe. The account at the end says what became of every row, and the verdict is red when
+too little succeeded; looks in doubt wait for a person (`tryon doubts`). DAGs that run on the asset `tryon_catalogue`
+run when there are new pictures.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 
 from airflow.sdk import (
     CronDataIntervalTimetable,
@@ -22,7 +24,10 @@ from airflow.sdk import (
 )
 
 from tryon_catalogue import tasks
+from tryon_catalogue.deadlines import deadline_at
+from tryon_catalogue.export_sensor import ExportSensor
 from tryon_catalogue.groups import PUBLISH_FIRST, SUBMIT_FIRST, collect, default_args
+from tryon_catalogue.news import NEWS
 from tryon_catalogue.operators import SubmitBatchOperator
 from tryon_catalogue.plan_operator import PlanOperator
 from tryon_catalogue.run_errors import RunFailedError
@@ -30,15 +35,16 @@ from tryon_catalogue.settings import load_settings
 
 settings = load_settings()
 
-# A red account stays red: counting again changes nothing.
-ACCOUNT_RETRIES = ExceptionRetryPolicy([RetryRule(RunFailedError, RetryAction.FAIL)])
+# A red run stays red: judging again changes nothing.
+VERDICT_RETRIES = ExceptionRetryPolicy([RetryRule(RunFailedError, RetryAction.FAIL)])
 
 
 @dag(
     dag_id="tryon_nightly",
     schedule=CronDataIntervalTimetable(night, timezone="UTC") if (night := settings.night.schedule) else None,
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,
+    start_date=datetime.combine(settings.night.start_date, time(), UTC),
+    catchup=settings.night.catchup,
+    deadline=deadline_at(settings.night.done_by),
     doc_md=__doc__,
     tags=["try-on"],
     default_args=default_args(settings),
@@ -52,7 +58,7 @@ ACCOUNT_RETRIES = ExceptionRetryPolicy([RetryRule(RunFailedError, RetryAction.FA
     },
 )
 def tryon_nightly() -> None:
-    """Check and plan what the export asks for, submit, wait and publish each batch, account for every look."""
+    """Wait for the export, check and plan what it asks for, submit and publish each batch, account for every look."""
 
     @task
     def preflight() -> dict[str, int]:
@@ -71,14 +77,18 @@ def tryon_nightly() -> None:
             batch_id, settings, patience_seconds=settings.vendor.wait_minutes * 60, late_is_red=True
         )
 
-    @task(trigger_rule="all_done", retry_policy=ACCOUNT_RETRIES, priority_weight=PUBLISH_FIRST)
+    @task(trigger_rule="all_done", priority_weight=PUBLISH_FIRST, outlets=[NEWS])
     def account() -> dict[str, object]:
         return tasks.account()
 
+    @task(retry_policy=VERDICT_RETRIES, priority_weight=PUBLISH_FIRST)
+    def verdict() -> None:
+        tasks.verdict()
+
     # Above [budget] approve_above it asks a person; below it never waits.
     plan = PlanOperator(task_id="plan", budget=settings.budget)
-    preflight() >> plan
-    batch.expand(batch_id=plan.output) >> account()
+    ExportSensor(task_id="export", night=settings.night) >> preflight() >> plan
+    batch.expand(batch_id=plan.output) >> account() >> verdict()
 
 
 tryon_nightly()

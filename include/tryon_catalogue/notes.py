@@ -226,7 +226,11 @@ def read_run_note(engine: Engine, account: Account) -> Note:
             .order_by(func.count().desc())
         ).all()
     return Note(
-        title=f"{account.published} of {_looks(account.tried)} published"
+        title="No export"
+        if account.problem
+        else "The export was not read"
+        if not account.planned
+        else f"{account.published} of {_looks(account.tried)} published"
         if account.tried
         else f"{_looks(account.held)} held back"
         if account.held
@@ -266,6 +270,7 @@ def _figures(account: Account, rejected_by_rule: dict[str, int]) -> tuple[tuple[
     states = ", ".join(f"{count} {state}" for state, count in sorted(account.looks.items()))
     cost = money(account.cost, account.currency)
     figures = {
+        "export": account.problem,
         "rows": f"{account.rows:,} read, {account.rejected_rows:,} rejected{f' ({rules})' if rules else ''}",
         "looks": states or "none to make",
         "known before": f"{account.known:,}" if account.known else "",

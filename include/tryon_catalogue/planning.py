@@ -118,6 +118,32 @@ class Plan:
     batch_ids: tuple[int, ...]
 
 
+def begin_run(engine: Engine, run: Run) -> None:
+    """Note a run before its export is looked for, so that whatever becomes of it, the ledger knows of it.
+
+    A run that is begun again has no plan until its export is read once more.
+
+    :param engine: the ledger's
+    :param run: which run
+    """
+    values = {"export": run.export, "export_date": run.export_date, "planned_at": None, "problem": None}
+    with engine.begin() as connection:
+        connection.execute(
+            insert(runs).values(id=run.id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
+        )
+
+
+def record_missing(engine: Engine, run: Run, words: str) -> None:
+    """Note with a run that its export did not come.
+
+    :param engine: the ledger's
+    :param run: which run
+    :param words: which export, and what to do
+    """
+    with engine.begin() as connection:
+        connection.execute(update(runs).where(runs.c.id == run.id).values(problem=words))
+
+
 def plan_run(engine: Engine, settings: Settings, run: Run) -> Plan:
     """Read an export, write what it asks for to the ledger, and cut it within the limits. Nobody is asked.
 
@@ -155,14 +181,16 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
         connection.execute(
             update(runs)
             .where(runs.c.id == run.id)
-            .values(rows_read=rows, looks_known=wanted - new, looks_new=new)
+            # What stopped submissions before may have been put right since: a plan is newer than that.
+            .values(
+                rows_read=rows, looks_known=wanted - new, looks_new=new, planned_at=func.now(), problem=None
+            )
         )
     return Found(rows, rejected, wanted, new)
 
 
 def _open_run(connection: Connection, run: Run) -> None:
-    # The plan task has run anew: what stopped submissions before may have been put right since.
-    values = {"export": run.export, "export_date": run.export_date, "planned_at": func.now()}
+    values = {"export": run.export, "export_date": run.export_date}
     connection.execute(
         insert(runs).values(id=run.id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
     )

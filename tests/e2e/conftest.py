@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from tests.e2e.matrix import write_matrix
 from tests.e2e.settings_file import SettingsFile
 from tests.e2e.wardrobe import Wardrobe
 from tests.e2e.world import World
-from tryon_catalogue.demo.scene import open_scene
+from tryon_catalogue.demo.scene import PROJECT, open_scene
 from tryon_catalogue.local.ports import remembered_port
 from tryon_catalogue.settings import ENV_FILE
 
@@ -49,6 +51,40 @@ LONGEST_MODULE = 900.0
 POOL_SLOTS = 128  # so that a night of 500 looks is in flight at once
 
 
+def hours(now: datetime | None = None) -> dict[str, str]:
+    """Set the hours of a night so that one that is due now waits for long and has long to be done.
+
+    One that was due an hour ago was to be done half an hour ago.
+
+    :param now: the present
+    """
+    present = now or datetime.now(UTC)
+    return {
+        "TRYON_NIGHT__WAIT_UNTIL": f"{present + timedelta(hours=6):%H:%M}",
+        "TRYON_NIGHT__LOOK_EVERY_SECONDS": "5",
+        "TRYON_NIGHT__DONE_BY": f"{present - timedelta(minutes=30):%H:%M}",
+    }
+
+
+def letters_go_to(folder: Path) -> dict[str, str]:
+    """Let alerts be written into a folder, by a notifier of these tests.
+
+    :param folder: is made
+    """
+    folder.mkdir()
+    kwargs = {
+        "folder": str(folder),
+        "event": "{{ alert.event }}",
+        "run_id": "{{ alert.run_id }}",
+        "text": "{{ alert.text }}",
+    }
+    return {
+        "PYTHONPATH": str(PROJECT),
+        "TRYON_ALERTS__NOTIFIER": "tests.e2e.letters.LetterNotifier",
+        "TRYON_ALERTS__KWARGS": json.dumps(kwargs),
+    }
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark everything here."""
     for item in items:
@@ -66,7 +102,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         home,
         latency=1.0,
         sandbox_options=SANDBOX_OPTIONS,
-        env=AIRFLOW_SETTINGS | TRYON_SETTINGS | {ENV_FILE: str(settings_file.path)},
+        env=AIRFLOW_SETTINGS
+        | TRYON_SETTINGS
+        | hours()
+        | letters_go_to(home / "letters")
+        | {ENV_FILE: str(settings_file.path)},
         paused=True,
         durable=False,
     ) as scene:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.execution_time.context import OutletEventAccessors
 from sqlalchemy import Engine
 
 from tests.tryon_catalogue.vendor import Website, connection_to
@@ -22,17 +23,23 @@ def context(
     run_id: str = "night",
     logical_date: datetime | None = NIGHT,
     run_after: datetime = NIGHT,
+    data_interval_end: datetime | None = None,
     try_number: int = 1,
     **params: object,
 ) -> Any:
-    """Make the part of a task's context that the project looks at; ``pushed`` holds its XComs."""
+    """Make the part of a task's context that the project looks at: ``pushed`` holds XComs, ``outlet_events`` news."""
     pushed: dict[str, object] = {}
     return {
         "dag_run": SimpleNamespace(
-            dag_id="dag", run_id=run_id, logical_date=logical_date, run_after=run_after
+            dag_id="dag",
+            run_id=run_id,
+            logical_date=logical_date,
+            run_after=run_after,
+            data_interval_end=data_interval_end,
         ),
         "ti": SimpleNamespace(try_number=try_number, xcom_push=pushed.__setitem__, pushed=pushed),
         "params": params,
+        "outlet_events": OutletEventAccessors(),
     }
 
 
