@@ -29,6 +29,21 @@ class NightSettings(Section):
     schedule: OptionalName = Field("0 2 * * *", description="cron, in UTC; empty for runs by hand only")
 
 
+class BackfillSettings(Section):
+    """What a backfill may take beside the night."""
+
+    pool_slots: int = Field(
+        4,
+        ge=1,
+        description="batches of backfills in flight at once; their pool is [batches] pool + _backfill",
+    )
+    max_in_flight: int = Field(
+        5,
+        ge=0,
+        description="a backfill submits only below so many submissions in flight; 0 for the night's limit",
+    )
+
+
 class RecoverySettings(Section):
     """The DAG that collects what is paid for and that no run collects any more."""
 

@@ -238,7 +238,7 @@ def _plan_looks(connection: Connection, safety: SafetySettings, run: Run) -> Non
         .on_conflict_do_nothing()
     )
     _try_failed_again(connection, safety, run)
-    _use_newest_addresses(connection)
+    _use_newest_addresses(connection, run)
     connection.execute(
         insert(run_looks)
         .from_select(
@@ -290,14 +290,18 @@ def _try_failed_again(connection: Connection, safety: SafetySettings, run: Run) 
         )
 
 
-def _use_newest_addresses(connection: Connection) -> None:
+def _use_newest_addresses(connection: Connection, run: Run) -> None:
     """Send what is still to be sent from where the newest export has it: the same pictures may have moved."""
+    newer = select(garment_looks.c.sku).where(
+        garment_looks.c.look_key == looks.c.key, garment_looks.c.export_date > run.export_date
+    )
     connection.execute(
         update(looks)
         .where(
             looks.c.key == WANTED.c.key,
             WANTED.c.first,
             looks.c.state == LookState.PLANNED.value,
+            ~newer.exists(),
             or_(*(looks.c[name].is_distinct_from(WANTED.c[name]) for name in ADDRESSES)),
         )
         .values({name: WANTED.c[name] for name in ADDRESSES})

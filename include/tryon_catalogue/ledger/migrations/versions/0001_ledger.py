@@ -215,6 +215,7 @@ def upgrade() -> None:
         reason text NOT NULL
     );
     CREATE UNIQUE INDEX rejection_of_row ON rejections (run_id, line, rule, coalesce(image, ''));
+    CREATE INDEX rejections_of_sku ON rejections (sku);
     CREATE TABLE images (
         url_sha256 char(64) COLLATE "C" NOT NULL,
         role text NOT NULL,
