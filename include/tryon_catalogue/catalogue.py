@@ -282,13 +282,12 @@ def _refused_since(connection: Connection, skus: Sequence[str]) -> dict[str, dic
     )
     found = connection.execute(
         select(rejections.c.sku, rejections.c.reason)
-        .distinct(rejections.c.sku)
         .join(runs, runs.c.id == rejections.c.run_id)
         .join(of_looks, of_looks.c.sku == rejections.c.sku)
         .where(runs.c.export_date > of_looks.c.export_date, rejections.c.rule != Rule.DUPLICATE_SKU.value)
-        .order_by(rejections.c.sku, runs.c.export_date.desc(), rejections.c.id.desc())
+        .order_by(runs.c.export_date, rejections.c.id)
     )
-    return {sku: _refusal(reason) for sku, reason in found}
+    return {sku: _refusal(reason) for sku, reason in found}  # the last one of each
 
 
 def _refusal(reason: str) -> dict[str, Any]:
