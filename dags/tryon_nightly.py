@@ -48,7 +48,14 @@ ACCOUNT_RETRIES = ExceptionRetryPolicy([RetryRule(RunFailedError, RetryAction.FA
             type=["null", "string"],
             title="Export",
             description="Path or URL of the export to read; empty for the one of the run's date.",
-        )
+        ),
+        "collections": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string"},
+            title="Collections",
+            description="Only garments of these, one a line; empty for all.",
+        ),
     },
 )
 def tryon_nightly() -> None:

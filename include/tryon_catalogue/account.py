@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select, update
 
 from tryon_catalogue.catalogue import Catalogue
-from tryon_catalogue.holding import ROSTER_LINE
+from tryon_catalogue.exports import ROSTER_LINE
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import batches, looks, rejections, run_looks, runs, submissions
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.request import Request
 from tryon_catalogue.run_errors import RunFailedError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Account:
     :param estimate: what it was thought to cost before anything was sent
     :param approval: what a person was asked and answered, in words; empty when nobody was asked
     :param warnings: about packs of uses, in words
+    :param asked_for: what of the export the run was asked for, in words; empty for all of it
     """
 
     run_id: str
@@ -62,6 +64,7 @@ class Account:
     estimate: Decimal = Decimal(0)
     approval: str = ""
     warnings: tuple[str, ...] = ()
+    asked_for: str = ""
 
     @property
     def tried(self) -> int:
@@ -86,6 +89,7 @@ class Account:
     def __str__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in sorted(self.looks.items())) or "none"
         return (
+            f"{f'Asked for {self.asked_for}: ' if self.asked_for else ''}"
             f"{self.rows} rows read, {self.rejected_rows} rejected; {self.known} looks known before, "
             f"{self.tried} to make: {states}"
             f"{f', {self.elsewhere} carried by another run' if self.elsewhere else ''}"
@@ -150,6 +154,7 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
             estimate=run.estimated_amount,
             approval=run.approval or "",
             warnings=tuple(run.warnings),
+            asked_for=Request.model_validate(run.request).words(settings.price.currency),
         )
         connection.execute(
             update(runs).where(runs.c.id == run_id).values(ended_at=func.now(), summary=account.as_json())

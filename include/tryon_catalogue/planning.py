@@ -15,8 +15,8 @@ from sqlalchemy.dialects.postgresql import insert
 from tryon_catalogue.casting import cast
 from tryon_catalogue.cutting import cut_run
 from tryon_catalogue.doubts import resubmit_old
-from tryon_catalogue.exports import Rejection, read_export
-from tryon_catalogue.holding import ROSTER_LINE, ImageRejection, hold, wanted_images
+from tryon_catalogue.exports import ROSTER_LINE, Rejection
+from tryon_catalogue.holding import ImageRejection, hold, wanted_images
 from tryon_catalogue.ledger.images import load_images
 from tryon_catalogue.ledger.moves import Mover, move
 from tryon_catalogue.ledger.tables import (
@@ -31,6 +31,7 @@ from tryon_catalogue.ledger.tables import (
 )
 from tryon_catalogue.ledger.wanted import WANTED, fill_wanted
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.request import EVERYTHING, Request, read_wanted
 
 if TYPE_CHECKING:
     from datetime import date
@@ -70,11 +71,13 @@ class Run:
     :param id: ``dag_id/run_id`` of the Airflow run
     :param export: path or URL of the export to read
     :param export_date: the date that the export is of
+    :param request: what of the export it is asked for, and how
     """
 
     id: str
     export: str
     export_date: date
+    request: Request = EVERYTHING
 
     @property
     def mover(self) -> Mover:
@@ -120,7 +123,7 @@ def plan_run(engine: Engine, settings: Settings, run: Run) -> Plan:
     """Read an export, write what it asks for to the ledger, and cut it within the limits. Nobody is asked.
 
     :param engine: the ledger's
-    :param settings: columns, casting rules, batch sizes, limits
+    :param settings: columns, casting rules, batch sizes, limits, as the run's request has them
     :param run: which run asks
     :returns: counts, and the batches with work left
     :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
@@ -134,7 +137,7 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
     """Read an export and write what it asks for to the ledger. Nothing is reserved yet.
 
     :param engine: the ledger's
-    :param settings: columns, casting rules
+    :param settings: columns, casting rules, as the run's request has them
     :param run: which run asks
     :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
     """
@@ -142,7 +145,7 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
         _open_run(connection, run)
         resubmit_old(connection, settings.safety, run.mover)
     rows = rejected = wanted = 0
-    for chunk in read_export(run.export, settings.export):
+    for chunk in read_wanted(run.request, run.export, settings):
         with engine.begin() as connection:
             chunk_rejected, chunk_wanted = _record(connection, settings, run, chunk)
         rows += chunk.rows
@@ -160,7 +163,12 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
 
 def _open_run(connection: Connection, run: Run) -> None:
     # The plan task has run anew: what stopped submissions before may have been put right since.
-    values = {"export": run.export, "export_date": run.export_date, "planned_at": func.now()}
+    values = {
+        "export": run.export,
+        "export_date": run.export_date,
+        "request": run.request.as_json(),
+        "planned_at": func.now(),
+    }
     connection.execute(
         insert(runs).values(id=run.id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
     )
@@ -202,7 +210,7 @@ def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) 
         _remember_collections(connection, run)
         _plan_looks(connection, settings.safety, run)
         _point_garments(connection, run)
-    return len({one.line for one in refused if one.line != ROSTER_LINE}), len(wanted)
+    return len({one.line for one in refused if one.line > ROSTER_LINE}), len(wanted)
 
 
 def _remember_collections(connection: Connection, run: Run) -> None:

@@ -13,6 +13,13 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _LOGIN: Final = re.compile(r"//[^/\s]*@")
 _SHOWN_LENGTH: Final = 120
 
+ROSTER_LINE: Final = 0
+"""The line of a rejection that is about the roster and not about a row of the export."""
+REQUEST_LINE: Final = -1
+"""The line of a rejection that is about what a run was asked for."""
+PLACES: Final[Mapping[int, str]] = {ROSTER_LINE: "roster", REQUEST_LINE: "request"}
+"""What such a line stands for, in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Garment:
@@ -59,6 +66,10 @@ class Rule(StrEnum):
     UNKNOWN_CATEGORY = "unknown_category"
     MISSING_PANTS = "missing_pants"
     NO_MODEL = "no_model"
+    UNKNOWN_SKU = "unknown_sku"
+    """A run was asked for it, and the export has no such row."""
+    UNKNOWN_COLLECTION = "unknown_collection"
+    """The same of a collection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +77,13 @@ class Rejection:
     """A row that gets no picture, and why.
 
     Args:
-        line: as of `Garment`.
+        line: as of `Garment`; or one of `PLACES`.
         sku: the row's sku; "" when it has none or the row is broken.
         rule: what it broke.
         column: the export's column the reason is about; "" when it is about the row.
         value: what stands there, shortened, without logins.
         reason: what is wrong and what to do about it, for the people who keep the catalogue.
+        collection: the row's collection; "" when unknown.
     """
 
     line: int
@@ -80,6 +92,7 @@ class Rejection:
     column: str
     value: str
     reason: str
+    collection: str = ""
 
 
 @dataclass(frozen=True, slots=True)

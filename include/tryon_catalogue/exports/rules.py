@@ -148,7 +148,9 @@ class Examiner:
 
     def _rejection(self, row: Row, rule: Rule, column: str, value: str, reason: str) -> Rejection:
         reason = told(self._lines.where(row.line), reason)
-        return Rejection(row.line, shown(row.sku), rule, column, shown(value), reason)
+        return Rejection(
+            row.line, shown(row.sku), rule, column, shown(value), reason, collection=row.collection
+        )
 
 
 def _url_problem(url: str) -> str | None:

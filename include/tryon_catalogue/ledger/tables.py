@@ -39,6 +39,9 @@ runs = Table(
     Column("id", Text, primary_key=True, doc="dag_id/run_id"),
     Column("export", Text, nullable=False),
     Column("export_date", Date, nullable=False),
+    Column(
+        "request", JSONB, nullable=False, server_default="{}", doc="beside the export; empty for all of it"
+    ),
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("planned_at", DateTime(timezone=True), nullable=False, server_default=func.now(), doc="last time"),
     Column("ended_at", DateTime(timezone=True)),

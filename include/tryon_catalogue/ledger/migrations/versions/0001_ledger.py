@@ -53,6 +53,7 @@ def upgrade() -> None:
         id text PRIMARY KEY,
         export text NOT NULL,
         export_date date NOT NULL,
+        request jsonb NOT NULL DEFAULT '{{}}',
         started_at timestamptz NOT NULL DEFAULT now(),
         planned_at timestamptz NOT NULL DEFAULT now(),
         ended_at timestamptz,
