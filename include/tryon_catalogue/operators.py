@@ -33,9 +33,8 @@ from damo_tryon.errors import (
 from damo_tryon.names import DEFAULT_CONN_ID, XCOM_CONN_ID
 from damo_tryon.operators import TryOnResultsLink
 from damo_tryon.sensors import OnAllFailed, TryOnResultSensor
-from tryon_catalogue.backfill_policy import RUN_TYPE as BACKFILL
 from tryon_catalogue.ledger.errors import BusyError, StoppedError
-from tryon_catalogue.tasks import alert_of_run, mover_of, open_ledger
+from tryon_catalogue.tasks import alert_of_run, is_backfill, mover_of, open_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,8 +111,7 @@ class SubmitBatchOperator(BaseOperator):
         # Throttling is the gate's, which slows down every process: the hook is to leave it alone.
         hook = DamoTryOnHook(self.conn_id, retry=ONCE)
         hook.get_conn()  # an unusable connection is to be found out before there is any intent
-        of_backfill = context["dag_run"].run_type == BACKFILL
-        vendor = _beside_the_night(settings) if of_backfill else settings.vendor
+        vendor = _beside_the_night(settings) if is_backfill(context) else settings.vendor
         gate = Gate(engine, self.conn_id, vendor, hook.query)
         try:
             with told_plainly(TryOnError):
@@ -121,7 +119,7 @@ class SubmitBatchOperator(BaseOperator):
                     engine, _connecting(hook), batch, mover_of(context), settings.price, gate=gate
                 )
         except BusyError as busy:
-            if not of_backfill:
+            if not is_backfill(context):
                 raise
             self.log.info("Batch %d comes back later, as often as it takes: %s", batch.id, busy)
             moment = datetime.now(UTC) + BUSY_BACKFILL_PAUSE

@@ -72,12 +72,14 @@ class Run:
     :param export: path or URL of the export to read
     :param export_date: the date that the export is of
     :param request: what of the export it is asked for, and how
+    :param backfill: whether it leaves to other runs what they are going to send
     """
 
     id: str
     export: str
     export_date: date
     request: Request = EVERYTHING
+    backfill: bool = False
 
     @property
     def mover(self) -> Mover:
@@ -167,6 +169,7 @@ def _open_run(connection: Connection, run: Run) -> None:
         "export": run.export,
         "export_date": run.export_date,
         "request": run.request.as_json(),
+        "backfill": run.backfill,
         "planned_at": func.now(),
     }
     connection.execute(

@@ -47,11 +47,15 @@ class Backfill:
         return [one for one in found if not states or one.state in states]
 
     def end(self) -> list[Any]:
-        """Wait until every run of it has ended, and return them."""
+        """Wait until every run of it has ended and Airflow counts it as over, and return the runs."""
+        query = text("SELECT completed_at FROM backfill WHERE id = :id")
 
         def ended() -> list[Any]:
             runs = self.runs()
-            return runs if all(run.state in ENDED for run in runs) else []
+            if any(run.state not in ENDED for run in runs):
+                return []
+            with self.world.airflow.connect() as connection:
+                return runs if connection.execute(query, {"id": self.id}).scalar_one() else []
 
         return until(ended, f"backfill {self.id} has ended", seconds=LONGEST_SEASON, every=1)
 

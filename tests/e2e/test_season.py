@@ -5,6 +5,7 @@ It has a scene of its own: its nights are daily, and there is little room in its
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from tryon_catalogue.local.ports import remembered_port
 pytestmark = pytest.mark.faults
 
 DAY = timedelta(days=1)
+COLLECTION = "faults"  # the wardrobe's
 DAYS = 30
 ON_SALE = 3  # garments in the export of a day
 DAYS_ON = 2  # until the oldest of them goes and a new one comes
@@ -49,6 +51,7 @@ class Season:
     """What was seen of the season.
 
     :param export: its garments
+    :param other: a garment of its exports that is of another collection than was asked for
     :param alone: how long the scheduled night took, with nothing beside it
     :param beside: how long a night took beside the backfill
     :param beside_state: how it ended
@@ -62,6 +65,7 @@ class Season:
     """
 
     export: Export
+    other: Export
     alone: timedelta
     beside: timedelta
     beside_state: str
@@ -109,15 +113,18 @@ def season(world: World) -> Season:
     """The season, from its first export to its last backfill."""
     alone = world.first_night.run
     days = [alone.logical_date.date() - DAY * number for number in range(DAYS, 0, -1)]
-    export = world.export("season", GARMENTS)
+    export, other = world.export("season", GARMENTS), world.export("other-collection", 1)
+    of_other = world.wardrobe.csv_of(other.garments).replace(f",{COLLECTION},", ",other,").splitlines()[1]
     for number, day in enumerate(days):
         on_sale = export.garments[number // DAYS_ON :][:ON_SALE]
         file = world.scene.exports / f"catalogue-{day}.csv"
-        file.write_text(world.wardrobe.csv_of(on_sale), encoding="utf-8")
+        file.write_text(f"{world.wardrobe.csv_of(on_sale)}{of_other}\n", encoding="utf-8")
+    whole = (days[0], days[-1] + DAY)
+    filtered = ("--dag-run-conf", json.dumps({"collections": [COLLECTION]}))
 
     # The vendor holds on to what the backfill sends: it fills every place that it can get.
     with world.faults("season", {"kind": "still_running", "times": None, "containing": export.mark}):
-        first = create_backfill(world, days[0], days[-1] + DAY, "--max-active-runs", "4", "--run-backwards")
+        first = create_backfill(world, *whole, "--max-active-runs", "4", "--run-backwards", *filtered)
         until(lambda: first.tasks_in_pool("deferred") == PLACES, "the backfill has filled its places")
         until(lambda: first.tasks_in_pool("scheduled"), "more of the backfill waits for a place")
         night = world.night_of("beside", LOOKS)
@@ -128,15 +135,14 @@ def season(world: World) -> Season:
     stopped = Counter(run.state for run in first.end())
     began = sorted((run for run in first.runs() if run.start_date), key=lambda run: run.start_date)
 
-    second = create_backfill(
-        world, days[0], days[-1] + DAY, "--max-active-runs", "6", "--reprocess-behavior", "failed"
-    )
+    second = create_backfill(world, *whole, "--max-active-runs", "6", "--reprocess-behavior", "failed")
     second.end()
     before = world.scene.charges()["uses"]
-    third = create_backfill(world, days[-AGAIN], days[-1] + DAY, "--reprocess-behavior", "completed")
+    third = create_backfill(world, days[-AGAIN], whole[1], "--reprocess-behavior", "completed")
     third.end()
     return Season(
         export=export,
+        other=other,
         alone=alone.end - alone.start,
         beside=_time_of(world, night),
         beside_state=beside_state,
@@ -170,6 +176,11 @@ def test_each_look_of_the_season_is_charged_once_and_published(season: Season) -
     books.check()
     assert books.summary == f"{GARMENTS} PUBLISHED"
     assert books.most_charges == 1
+
+
+def test_a_garment_of_another_collection_is_left_out_though_its_dates_are_run(season: Season) -> None:
+    assert season.other.states() == []
+    assert season.other.charged() == 0
 
 
 def test_the_night_beside_it_is_green_while_the_backfill_holds_all_it_may(season: Season) -> None:

@@ -54,6 +54,7 @@ def upgrade() -> None:
         export text NOT NULL,
         export_date date NOT NULL,
         request jsonb NOT NULL DEFAULT '{{}}',
+        backfill boolean NOT NULL DEFAULT false,
         started_at timestamptz NOT NULL DEFAULT now(),
         planned_at timestamptz NOT NULL DEFAULT now(),
         ended_at timestamptz,
