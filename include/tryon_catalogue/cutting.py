@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Text, case, delete, false, func, literal, or_, select, true, update
+from sqlalchemy import Text, and_, case, delete, false, func, literal, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from damo_tryon.contract import MAX_TASKS
@@ -167,7 +167,11 @@ def _find_waiting(connection: Connection, run_id: str) -> None:
     connection.execute(insert(OURS).from_select(["key"], of_run))
     ready(connection, OURS)
     columns = [column.name for column in WAITING.columns if column.name not in FOUND_LATER]
-    asked_for = _waiting(run_id, leftover=False).join(OURS, OURS.c.key == looks.c.key)
+    asked_for = (
+        _waiting(run_id, leftover=False)
+        .join(OURS, OURS.c.key == looks.c.key)
+        .where(~and_(_is_reserved(), _is_backfill(run_id)))
+    )
     connection.execute(insert(WAITING).from_select(columns, _locked(asked_for)))
     held = looks.c.batch_id.is_(None) & looks.c.held_since.is_not(None)
     narrow = connection.execute(select(runs.c.request).where(runs.c.id == run_id)).scalar_one()
@@ -208,7 +212,7 @@ def _waiting(run_id: str, *, leftover: bool) -> Select[Any]:
             looks.c.fit_type,
             looks.c.inference_num,
             looks.c.collection,
-            func.coalesce(looks.c.batch_id.is_not(None) & is_live(), false()).label("reserved"),
+            _is_reserved().label("reserved"),
             literal(leftover).label("leftover"),
             looks.c.held_since.is_not(None).label("held_before"),
             collections.c.first_date,
@@ -224,6 +228,17 @@ def _waiting(run_id: str, *, leftover: bool) -> Select[Any]:
             or_(looks.c.batch_id.is_(None), batches.c.run_id != run_id),
         )
     )
+
+
+def _is_reserved() -> ColumnElement[bool]:
+    """Select the looks that a run which is alive is going to send."""
+    return func.coalesce(looks.c.batch_id.is_not(None) & is_live(), false())
+
+
+def _is_backfill(run_id: str) -> ColumnElement[bool]:
+    """Ask whether a run is a backfill, which would only delay what another run is going to send."""
+    this = runs.alias("this")
+    return select(this.c.backfill).where(this.c.id == run_id).scalar_subquery()
 
 
 def _locked(found: Select[Any]) -> Select[Any]:

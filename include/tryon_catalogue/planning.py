@@ -74,12 +74,14 @@ class Run:
     :param export: path or URL of the export to read
     :param export_date: the date that the export is of
     :param request: what of the export it is asked for, and how
+    :param backfill: whether it leaves to other runs what they are going to send
     """
 
     id: str
     export: str
     export_date: date
     request: Request = EVERYTHING
+    backfill: bool = False
 
     @property
     def mover(self) -> Mover:
@@ -193,7 +195,12 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
 
 
 def _open_run(connection: Connection, run: Run) -> None:
-    values = {"export": run.export, "export_date": run.export_date, "request": run.request.as_json()}
+    values = {
+        "export": run.export,
+        "export_date": run.export_date,
+        "request": run.request.as_json(),
+        "backfill": run.backfill,
+    }
     connection.execute(
         insert(runs).values(id=run.id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
     )
@@ -277,7 +284,7 @@ def _plan_looks(connection: Connection, safety: SafetySettings, run: Run) -> Non
         .on_conflict_do_nothing()
     )
     _try_failed_again(connection, safety, run)
-    _use_newest_addresses(connection)
+    _use_newest_addresses(connection, run)
     connection.execute(
         insert(run_looks)
         .from_select(
@@ -329,14 +336,18 @@ def _try_failed_again(connection: Connection, safety: SafetySettings, run: Run) 
         )
 
 
-def _use_newest_addresses(connection: Connection) -> None:
+def _use_newest_addresses(connection: Connection, run: Run) -> None:
     """Send what is still to be sent from where the newest export has it: the same pictures may have moved."""
+    newer = select(garment_looks.c.sku).where(
+        garment_looks.c.look_key == looks.c.key, garment_looks.c.export_date > run.export_date
+    )
     connection.execute(
         update(looks)
         .where(
             looks.c.key == WANTED.c.key,
             WANTED.c.first,
             looks.c.state == LookState.PLANNED.value,
+            ~newer.exists(),
             or_(*(looks.c[name].is_distinct_from(WANTED.c[name]) for name in ADDRESSES)),
         )
         .values({name: WANTED.c[name] for name in ADDRESSES})

@@ -29,6 +29,7 @@ from tryon_catalogue._settings_preflight import PreflightSettings
 from tryon_catalogue._settings_problems import SettingsError, problems_of, read_toml, stray_variables
 from tryon_catalogue._settings_runs import (
     AccountSettings,
+    BackfillSettings,
     BatchSettings,
     NightSettings,
     RecoverySettings,
@@ -52,6 +53,7 @@ __all__ = [
     "AccountSettings",
     "AlertSettings",
     "ArchiveSettings",
+    "BackfillSettings",
     "BatchSettings",
     "BudgetSettings",
     "CastingRule",
@@ -104,6 +106,7 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     batches: BatchSettings = Field(default_factory=BatchSettings)
     night: NightSettings = Field(default_factory=NightSettings)
+    backfill: BackfillSettings = Field(default_factory=BackfillSettings)
     recovery: RecoverySettings = Field(default_factory=RecoverySettings)
     account: AccountSettings = Field(default_factory=AccountSettings)
     fetch: FetchSettings = Field(default_factory=FetchSettings)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import get_current_context
 
 from tryon_catalogue.answers import FORM_FIELDS
+from tryon_catalogue.backfill_policy import RUN_TYPE as BACKFILL
 from tryon_catalogue.settings import load_settings
 
 if TYPE_CHECKING:
@@ -66,6 +67,11 @@ def request_of(context: Context) -> Request:
     )
 
 
+def is_backfill(context: Context) -> bool:
+    """Say whether a run belongs to a backfill, which goes behind the nights."""
+    return context["dag_run"].run_type == BACKFILL
+
+
 def open_ledger() -> tuple[Settings, Engine]:
     """Read the settings and reach the ledger behind the connection they name."""
     from tryon_catalogue.ledger.database import engine_from_connection  # noqa: PLC0415  # heavy
@@ -81,7 +87,7 @@ def _run_of(settings: Settings, context: Context) -> Run:
     request = request_of(context)
     export_date = export_date_of(context)
     path = request.export or settings.export.path_for(export_date)
-    return Run(run_id_of(context), path, export_date, request)
+    return Run(run_id_of(context), path, export_date, request, is_backfill(context))
 
 
 @dataclass(frozen=True, slots=True)

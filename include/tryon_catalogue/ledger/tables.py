@@ -42,6 +42,7 @@ runs = Table(
     Column(
         "request", JSONB, nullable=False, server_default="{}", doc="beside the export; empty for all of it"
     ),
+    Column("backfill", Boolean, nullable=False, server_default="false", doc="goes behind the nights"),
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("planned_at", DateTime(timezone=True), doc="last time; null while its export is not read"),
     Column("problem", Text, doc="why there was no export to read, in words"),
