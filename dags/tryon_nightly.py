@@ -54,7 +54,14 @@ VERDICT_RETRIES = ExceptionRetryPolicy([RetryRule(RunFailedError, RetryAction.FA
             type=["null", "string"],
             title="Export",
             description="Path or URL of the export to read; empty for the one of the run's date.",
-        )
+        ),
+        "collections": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string"},
+            title="Collections",
+            description="Only garments of these, one a line; empty for all.",
+        ),
     },
 )
 def tryon_nightly() -> None:
@@ -85,8 +92,8 @@ def tryon_nightly() -> None:
     def verdict() -> None:
         tasks.verdict()
 
-    # Above [price.budget] approve_above it asks a person; below it never waits.
-    plan = PlanOperator(task_id="plan", budget=settings.price.budget)
+    # Above [budget] approve_above it asks a person; below it never waits.
+    plan = PlanOperator(task_id="plan", budget=settings.budget)
     ExportSensor(task_id="export", night=settings.night) >> preflight() >> plan
     batch.expand(batch_id=plan.output) >> account() >> verdict()
 

@@ -40,6 +40,21 @@ class NightSettings(Section):
     done_by: OptionalHour = Field(time(6), description="UTC, hour:minute; empty: never late by the hour")
 
 
+class BackfillSettings(Section):
+    """What a backfill may take beside the night."""
+
+    pool_slots: int = Field(
+        4,
+        ge=1,
+        description="batches of backfills in flight at once; their pool is [batches] pool + _backfill",
+    )
+    max_in_flight: int = Field(
+        5,
+        ge=0,
+        description="a backfill submits only below so many submissions in flight; 0 for the night's limit",
+    )
+
+
 class RecoverySettings(Section):
     """The DAG that collects what is paid for and that no run collects any more."""
 

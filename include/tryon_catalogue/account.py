@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, update
 
 from tryon_catalogue.catalogue import Catalogue
-from tryon_catalogue.holding import ROSTER_LINE
+from tryon_catalogue.exports import ROSTER_LINE
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import batches, looks, rejections, run_looks, runs, submissions
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.request import Request
 from tryon_catalogue.run_errors import RunFailedError
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Account:
     :param export_date: the date that its export is of
     :param planned: whether its export was read to the end
     :param problem: why there was no export to read, in words; empty when there was one
+    :param asked_for: what of the export the run was asked for, in words; empty for all of it
     """
 
     run_id: str
@@ -69,6 +71,7 @@ class Account:
     export_date: date | None = None
     planned: bool = True
     problem: str = ""
+    asked_for: str = ""
 
     @property
     def tried(self) -> int:
@@ -111,6 +114,7 @@ class Account:
     def __str__(self) -> str:
         states = ", ".join(f"{count} {state}" for state, count in sorted(self.looks.items())) or "none"
         return (
+            f"{f'Asked for {self.asked_for}: ' if self.asked_for else ''}"
             f"{self.rows} rows read, {self.rejected_rows} rejected; {self.known} looks known before, "
             f"{self.tried} to make: {states}"
             f"{f', {self.elsewhere} carried by another run' if self.elsewhere else ''}"
@@ -178,6 +182,7 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
             export_date=run.export_date,
             planned=run.planned_at is not None,
             problem=run.problem or "",
+            asked_for=Request.model_validate(run.request).words(settings.price.currency),
         )
         connection.execute(
             update(runs).where(runs.c.id == run_id).values(ended_at=func.now(), summary=account.as_json())

@@ -10,3 +10,4 @@ REJECT: Final = "Reject"
 OPTIONS: Final = (APPROVE, APPROVE_UP_TO, REJECT)
 UP_TO_LOOKS: Final = "up_to_looks"
 UP_TO_AMOUNT: Final = "up_to_amount"
+FORM_FIELDS: Final = (UP_TO_LOOKS, UP_TO_AMOUNT)

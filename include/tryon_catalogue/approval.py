@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from tryon_catalogue.cutting import Estimate
-    from tryon_catalogue.settings import Price
+    from tryon_catalogue.settings import BudgetSettings, Price
 
 MOST_COLLECTIONS: Final = 20
 WAITS: Final = "waits for a person's approval: see the required actions of the run in the Airflow UI"
@@ -59,13 +59,14 @@ class Answer:
     approved: Approved | None
 
 
-def question_of(estimate: Estimate, price: Price) -> Question | None:
+def question_of(estimate: Estimate, price: Price, budget: BudgetSettings) -> Question | None:
     """Give the question that an estimate calls for; None when the run may go without a person's word.
 
     :param estimate: of the run
-    :param price: the currency, and above what to ask
+    :param price: the currency
+    :param budget: above what to ask
     """
-    above = price.budget.approve_above
+    above = budget.approve_above
     # What a person has said of this run before holds, were it less than what needs no word.
     free = above if estimate.approved is None else estimate.approved
     if not above or not estimate.looks or estimate.in_all <= free:

@@ -94,4 +94,6 @@ def _models_for(garment: Garment, rule: CastingRule, settings: Settings) -> Sequ
 
 
 def _rejected(garment: Garment, rule: Rule, column: str, value: str, reason: str) -> Rejection:
-    return Rejection(garment.line, garment.sku, rule, column, shown(value), told(garment.where, reason))
+    return Rejection(
+        garment.line, garment.sku, rule, column, shown(value), told(garment.where, reason), garment.collection
+    )

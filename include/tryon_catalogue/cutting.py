@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Text, case, delete, false, func, literal, or_, select, true, update
+from sqlalchemy import Text, and_, case, delete, false, func, literal, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from damo_tryon.contract import MAX_TASKS
@@ -44,9 +44,10 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Engine, Select
 
     from tryon_catalogue.limits import Approved, Commitments, Kind
-    from tryon_catalogue.settings import Price, Settings
+    from tryon_catalogue.settings import BudgetSettings, Price, Settings
 
 HELD_AT_ONCE: Final = 5_000
+FOUND_LATER: Final = ("priority", "held_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def estimate_run(engine: Engine, settings: Settings, run_id: str) -> Estimate:
     :param run_id: the run, whose export is recorded
     """
     with engine.connect() as connection, connection.begin() as transaction:
-        estimate = _choose(connection, settings.price, run_id, NOT_ASKED)
+        estimate = _choose(connection, settings, run_id, NOT_ASKED)
         transaction.rollback()
     return estimate
 
@@ -131,7 +132,7 @@ def cut_run(engine: Engine, settings: Settings, run_id: str, approved: Approved 
     :param approved: what a person lets go; None when nobody was asked
     """
     with engine.begin() as connection:
-        estimate = _choose(connection, settings.price, run_id, approved or NOT_ASKED)
+        estimate = _choose(connection, settings, run_id, approved or NOT_ASKED)
         _hold_back(connection)
         _adopt_leftovers(connection, run_id)
         _cut(connection, settings, run_id)
@@ -146,14 +147,16 @@ def cut_run(engine: Engine, settings: Settings, run_id: str, approved: Approved 
         return Cut(estimate, _batches_with_work(connection, run_id))
 
 
-def _choose(connection: Connection, price: Price, run_id: str, approved: Approved) -> Estimate:
+def _choose(connection: Connection, settings: Settings, run_id: str, approved: Approved) -> Estimate:
     """Decide which of the looks that wait go; `WAITING` says so until the transaction ends."""
     one_at_a_time(connection, CUTTING_LOCK)
     _find_waiting(connection, run_id)
-    before = read_commitments(connection, price, run_id)
-    budget = price.budget
+    if settings.budget.order is Order.PRIORITY:
+        _find_priorities(connection)
+    price, budget = settings.price, settings.budget
+    before = read_commitments(connection, price, budget, run_id)
     if budget.per_run or budget.per_day or budget.per_collection or approved != NOT_ASKED:
-        _apply_limits(connection, price, Room(price, before, approved))
+        _apply_limits(connection, settings, Room(price, budget, before, approved))
     return _estimate(connection, price, run_id, before)
 
 
@@ -163,10 +166,19 @@ def _find_waiting(connection: Connection, run_id: str) -> None:
     of_run = select(run_looks.c.look_key).where(run_looks.c.run_id == run_id)
     connection.execute(insert(OURS).from_select(["key"], of_run))
     ready(connection, OURS)
-    columns = [column.name for column in WAITING.columns if column.name != "held_by"]
-    asked_for = _waiting(run_id, leftover=False).join(OURS, OURS.c.key == looks.c.key)
+    columns = [column.name for column in WAITING.columns if column.name not in FOUND_LATER]
+    asked_for = (
+        _waiting(run_id, leftover=False)
+        .join(OURS, OURS.c.key == looks.c.key)
+        .where(~and_(_is_reserved(), _is_backfill(run_id)))
+    )
     connection.execute(insert(WAITING).from_select(columns, _locked(asked_for)))
     held = looks.c.batch_id.is_(None) & looks.c.held_since.is_not(None)
+    narrow = connection.execute(select(runs.c.request).where(runs.c.id == run_id)).scalar_one()
+    if narrow:
+        # Whoever asks for three garments gets three garments.
+        ready(connection, WAITING)
+        return
     left_by_others = _waiting(run_id, leftover=True).where(
         or_(held, looks.c.batch_id.is_not(None) & ~is_live()),
         looks.c.key.not_in(select(OURS.c.key)),
@@ -180,6 +192,19 @@ def _find_waiting(connection: Connection, run_id: str) -> None:
     connection.execute(delete(WAITING).where(WAITING.c.leftover, ~WAITING.c.shown))
 
 
+def _find_priorities(connection: Connection) -> None:
+    """Give each look the highest number of the garments that show it, by the newest export that names them."""
+    highest = (
+        select(garment_looks.c.look_key, func.max(garment_looks.c.priority).label("priority"))
+        .join(WAITING, WAITING.c.key == garment_looks.c.look_key)
+        .group_by(garment_looks.c.look_key)
+        .subquery()
+    )
+    connection.execute(
+        update(WAITING).where(WAITING.c.key == highest.c.look_key).values(priority=highest.c.priority)
+    )
+
+
 def _waiting(run_id: str, *, leftover: bool) -> Select[Any]:
     return (
         select(
@@ -187,7 +212,7 @@ def _waiting(run_id: str, *, leftover: bool) -> Select[Any]:
             looks.c.fit_type,
             looks.c.inference_num,
             looks.c.collection,
-            func.coalesce(looks.c.batch_id.is_not(None) & is_live(), false()).label("reserved"),
+            _is_reserved().label("reserved"),
             literal(leftover).label("leftover"),
             looks.c.held_since.is_not(None).label("held_before"),
             collections.c.first_date,
@@ -205,6 +230,17 @@ def _waiting(run_id: str, *, leftover: bool) -> Select[Any]:
     )
 
 
+def _is_reserved() -> ColumnElement[bool]:
+    """Select the looks that a run which is alive is going to send."""
+    return func.coalesce(looks.c.batch_id.is_not(None) & is_live(), false())
+
+
+def _is_backfill(run_id: str) -> ColumnElement[bool]:
+    """Ask whether a run is a backfill, which would only delay what another run is going to send."""
+    this = runs.alias("this")
+    return select(this.c.backfill).where(this.c.id == run_id).scalar_subquery()
+
+
 def _locked(found: Select[Any]) -> Select[Any]:
     # What another run is cutting or sending just now is left to it. A run that only reads the same looks from its
     # export holds a weaker lock, which must not keep them from us: hence key_share.
@@ -212,28 +248,30 @@ def _locked(found: Select[Any]) -> Select[Any]:
     return select(rows)
 
 
-def _order(price: Price) -> tuple[ColumnElement[Any], ...]:
+def _order(budget: BudgetSettings) -> tuple[ColumnElement[Any], ...]:
     """Give the order in which looks go: what waited before comes first, then as the settings say."""
-    newest = {
+    first: tuple[ColumnElement[Any], ...] = {
         Order.EXPORT: (),
-        Order.NEWEST_COLLECTION: (WAITING.c.first_date.desc().nulls_last(), WAITING.c.collection),
-    }[price.budget.order]
-    return (WAITING.c.held_before.desc(), *newest, WAITING.c.position, WAITING.c.key)
+        Order.NEWEST_COLLECTION: (WAITING.c.first_date.desc().nulls_last(),),
+        Order.PRIORITY: (WAITING.c.priority.desc().nulls_last(),),
+    }[budget.order]
+    return (WAITING.c.held_before.desc(), *first, WAITING.c.position, WAITING.c.key)
 
 
-def _apply_limits(connection: Connection, price: Price, room: Room) -> None:
+def _apply_limits(connection: Connection, settings: Settings, room: Room) -> None:
+    currency = settings.price.currency
     stays: list[dict[str, str | None]] = []
     rows = connection.execute(
         select(WAITING)
         # What another run has reserved is on its way already: others go first.
-        .order_by(WAITING.c.reserved, *_order(price))
+        .order_by(WAITING.c.reserved, *_order(settings.budget))
         .execution_options(yield_per=HELD_AT_ONCE)
     )
     for row in rows:
         limit = room.take((row.fit_type, row.inference_num), row.collection, reserved=row.reserved)
         if limit is not None:
             # A run that has reserved it and is alive sends it.
-            words = None if row.reserved else words_for(limit, price, row.collection)
+            words = None if row.reserved else words_for(limit, settings.budget, currency, row.collection)
             stays.append({"key": row.key, "held_by": words})
     for start in range(0, len(stays), HELD_AT_ONCE):
         given = as_table(stays[start : start + HELD_AT_ONCE], key=WAITING.c.key.type, held_by=Text())
@@ -306,7 +344,7 @@ def _adopt_leftovers(connection: Connection, run_id: str) -> None:
 def _cut(connection: Connection, settings: Settings, run_id: str) -> None:
     """Give each look that goes a batch of this run."""
     place = func.row_number().over(
-        partition_by=(WAITING.c.fit_type, WAITING.c.inference_num), order_by=_order(settings.price)
+        partition_by=(WAITING.c.fit_type, WAITING.c.inference_num), order_by=_order(settings.budget)
     )
     CUT.create(connection)
     connection.execute(

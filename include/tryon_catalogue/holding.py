@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tryon_catalogue.exports import told
+from tryon_catalogue.exports import ROSTER_LINE, told
 from tryon_catalogue.fetch import shown
 from tryon_catalogue.image_rules import ImageRole, ImageRule, mask_size_problem
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from tryon_catalogue.ledger.images import KnownImage, Wanted
     from tryon_catalogue.looks import Look
     from tryon_catalogue.settings import ExportColumns
-
-ROSTER_LINE = 0
-"""The line of a rejection that is about the roster and not about a row of the export."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, select
 
 from tryon_catalogue import doubts as ledger_doubts
-from tryon_catalogue.holding import ROSTER_LINE
+from tryon_catalogue.exports import PLACES
 from tryon_catalogue.ledger.images import count_repaired
 from tryon_catalogue.ledger.stops import active_stops
 from tryon_catalogue.ledger.tables import looks, rejections, run_looks
@@ -164,7 +164,8 @@ def _sections(note: Note) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def _place(row: RejectedRow) -> str:
-    return "the roster" if row.line == ROSTER_LINE else f"line {row.line}, {row.sku or 'no sku'}"
+    place = PLACES.get(row.line)
+    return f"the {place}" if place else f"line {row.line}, {row.sku or 'no sku'}"
 
 
 def _shown(words: str) -> str:
@@ -271,6 +272,7 @@ def _figures(account: Account, rejected_by_rule: dict[str, int]) -> tuple[tuple[
     cost = money(account.cost, account.currency)
     figures = {
         "export": account.problem,
+        "asked for": account.asked_for,
         "rows": f"{account.rows:,} read, {account.rejected_rows:,} rejected{f' ({rules})' if rules else ''}",
         "looks": states or "none to make",
         "known before": f"{account.known:,}" if account.known else "",

@@ -15,8 +15,8 @@ from sqlalchemy.dialects.postgresql import insert
 from tryon_catalogue.casting import cast
 from tryon_catalogue.cutting import cut_run
 from tryon_catalogue.doubts import resubmit_old
-from tryon_catalogue.exports import Rejection, read_export
-from tryon_catalogue.holding import ROSTER_LINE, ImageRejection, hold, wanted_images
+from tryon_catalogue.exports import ROSTER_LINE, Rejection
+from tryon_catalogue.holding import ImageRejection, hold, wanted_images
 from tryon_catalogue.ledger.images import load_images
 from tryon_catalogue.ledger.moves import Mover, move
 from tryon_catalogue.ledger.tables import (
@@ -31,6 +31,7 @@ from tryon_catalogue.ledger.tables import (
 )
 from tryon_catalogue.ledger.wanted import WANTED, fill_wanted
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.request import EVERYTHING, Request, read_wanted
 
 if TYPE_CHECKING:
     from datetime import date
@@ -60,6 +61,8 @@ LOOK_COLUMNS = (
     "mask_sha256",
     "collection",
 )
+# What an export says of a garment, whichever pictures it has.
+SAID = ("title", "collection", "priority")
 ADDRESSES = ("model_image", "tops_image", "pants_image", "mask_image")
 
 
@@ -70,11 +73,15 @@ class Run:
     :param id: ``dag_id/run_id`` of the Airflow run
     :param export: path or URL of the export to read
     :param export_date: the date that the export is of
+    :param request: what of the export it is asked for, and how
+    :param backfill: whether it leaves to other runs what they are going to send
     """
 
     id: str
     export: str
     export_date: date
+    request: Request = EVERYTHING
+    backfill: bool = False
 
     @property
     def mover(self) -> Mover:
@@ -146,7 +153,7 @@ def plan_run(engine: Engine, settings: Settings, run: Run) -> Plan:
     """Read an export, write what it asks for to the ledger, and cut it within the limits. Nobody is asked.
 
     :param engine: the ledger's
-    :param settings: columns, casting rules, batch sizes, limits
+    :param settings: columns, casting rules, batch sizes, limits, as the run's request has them
     :param run: which run asks
     :returns: counts, and the batches with work left
     :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
@@ -160,7 +167,7 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
     """Read an export and write what it asks for to the ledger. Nothing is reserved yet.
 
     :param engine: the ledger's
-    :param settings: columns, casting rules
+    :param settings: columns, casting rules, as the run's request has them
     :param run: which run asks
     :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
     """
@@ -168,7 +175,7 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
         _open_run(connection, run)
         resubmit_old(connection, settings.safety, run.mover)
     rows = rejected = wanted = 0
-    for chunk in read_export(run.export, settings.export):
+    for chunk in read_wanted(run.request, run.export, settings):
         with engine.begin() as connection:
             chunk_rejected, chunk_wanted = _record(connection, settings, run, chunk)
         rows += chunk.rows
@@ -188,7 +195,12 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
 
 
 def _open_run(connection: Connection, run: Run) -> None:
-    values = {"export": run.export, "export_date": run.export_date}
+    values = {
+        "export": run.export,
+        "export_date": run.export_date,
+        "request": run.request.as_json(),
+        "backfill": run.backfill,
+    }
     connection.execute(
         insert(runs).values(id=run.id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
     )
@@ -215,7 +227,8 @@ def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) 
         held = hold(garment, answer, known, settings.export.columns)
         refused += held.rejections
         for one in held.looks:
-            of_garment = (garment.sku, one.place, len(answer), garment.title, garment.collection)
+            said = (garment.title, garment.collection, garment.priority)
+            of_garment = (garment.sku, one.place, len(answer), *said)
             position = garment.line * LOOKS_PER_LINE + one.place
             look = one.look
             of_look = (one.key, look.fit_type.value, look.inference_num, look.model, *look.images)
@@ -230,13 +243,18 @@ def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) 
         _remember_collections(connection, run)
         _plan_looks(connection, settings.safety, run)
         _point_garments(connection, run)
-    return len({one.line for one in refused if one.line != ROSTER_LINE}), len(wanted)
+    return len({one.line for one in refused if one.line > ROSTER_LINE}), len(wanted)
 
 
 def _remember_collections(connection: Connection, run: Run) -> None:
     """Say since when each collection is known: a limit may let the newest go first."""
     # In one order, for two runs that read the same export at once.
-    names = select(WANTED.c.collection, literal(run.export_date)).distinct().order_by(WANTED.c.collection)
+    names = (
+        select(WANTED.c.collection, literal(run.export_date))
+        .where(WANTED.c.collection != "")
+        .distinct()
+        .order_by(WANTED.c.collection)
+    )
     statement = insert(collections).from_select(["name", "first_date"], names)
     older = statement.excluded.first_date
     connection.execute(
@@ -266,7 +284,7 @@ def _plan_looks(connection: Connection, safety: SafetySettings, run: Run) -> Non
         .on_conflict_do_nothing()
     )
     _try_failed_again(connection, safety, run)
-    _use_newest_addresses(connection)
+    _use_newest_addresses(connection, run)
     connection.execute(
         insert(run_looks)
         .from_select(
@@ -318,14 +336,18 @@ def _try_failed_again(connection: Connection, safety: SafetySettings, run: Run) 
         )
 
 
-def _use_newest_addresses(connection: Connection) -> None:
+def _use_newest_addresses(connection: Connection, run: Run) -> None:
     """Send what is still to be sent from where the newest export has it: the same pictures may have moved."""
+    newer = select(garment_looks.c.sku).where(
+        garment_looks.c.look_key == looks.c.key, garment_looks.c.export_date > run.export_date
+    )
     connection.execute(
         update(looks)
         .where(
             looks.c.key == WANTED.c.key,
             WANTED.c.first,
             looks.c.state == LookState.PLANNED.value,
+            ~newer.exists(),
             or_(*(looks.c[name].is_distinct_from(WANTED.c[name]) for name in ADDRESSES)),
         )
         .values({name: WANTED.c[name] for name in ADDRESSES})
@@ -334,9 +356,9 @@ def _use_newest_addresses(connection: Connection) -> None:
 
 def _point_garments(connection: Connection, run: Run) -> None:
     """Say which looks each garment has now, unless a newer export has said so already."""
-    columns = ("sku", "place", "key", "title", "collection")
+    columns = ("sku", "place", "key", *SAID)
     statement = insert(garment_looks).from_select(
-        ["sku", "position", "look_key", "title", "collection", "export_date", "run_id"],
+        ["sku", "position", "look_key", *SAID, "export_date", "run_id"],
         select(*(WANTED.c[name] for name in columns), literal(run.export_date), literal(run.id)).order_by(
             WANTED.c.sku, WANTED.c.place
         ),
@@ -346,7 +368,7 @@ def _point_garments(connection: Connection, run: Run) -> None:
         statement.on_conflict_do_update(
             index_elements=["sku", "position"],
             set_={
-                **{name: new[name] for name in ("look_key", "title", "collection", "export_date", "run_id")},
+                **{name: new[name] for name in ("look_key", *SAID, "export_date", "run_id")},
                 "written_state": case(
                     (garment_looks.c.look_key == new.look_key, garment_looks.c.written_state), else_=None
                 ),

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from tryon_catalogue.archive import Archive
 from tryon_catalogue.casting import cast
-from tryon_catalogue.exports import Rejection, read_export
+from tryon_catalogue.exports import Rejection
 from tryon_catalogue.fetch import open_fetcher, shown
 from tryon_catalogue.holding import wanted_images
 from tryon_catalogue.image_rules import ImageRole, ImageRule
 from tryon_catalogue.ledger.images import KnownImage, Wanted, load_images, store_images
 from tryon_catalogue.person_check import PEOPLE_RULES, open_person_check, without_people
 from tryon_catalogue.preflight_images import MAX_INPUT_BYTES, Checked, PreflightLimits, check_urls
+from tryon_catalogue.request import EVERYTHING, read_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from tryon_catalogue.image_rules import Finding
     from tryon_catalogue.person_check import PersonCheck
+    from tryon_catalogue.request import Request
     from tryon_catalogue.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ MAX_REPAIRABLE_BYTES = 30_000_000
 class Preflight:
     """What a preflight came to.
 
+    :param rows: rows of the export that the run is asked for
     :param images: distinct pictures that the export asks for, each in each role
     :param remembered: those that were checked so lately that nobody was asked
     :param unchanged: those of which their server says that they are as they were
@@ -53,6 +56,7 @@ class Preflight:
     :param repaired: those of which the vendor gets a copy of ours
     """
 
+    rows: int = 0
     images: int = 0
     remembered: int = 0
     unchanged: int = 0
@@ -71,14 +75,17 @@ class Preflight:
         )
 
 
-def preflight_run(engine: Engine, settings: Settings, export: str) -> Preflight:
+def preflight_run(
+    engine: Engine, settings: Settings, export: str, request: Request = EVERYTHING
+) -> Preflight:
     """Hold every picture that an export asks for to the vendor's rules, and remember what was found.
 
     Running it again asks only for what has not been asked lately.
 
     :param engine: the ledger's
-    :param settings: columns, casting, how pictures are fetched, where copies of them are kept
+    :param settings: columns, casting, how pictures are fetched, where copies of them are kept; as the request has them
     :param export: path or URL of the export
+    :param request: what of the export the run is asked for
     :returns: counts
     :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
     :raises tryon_catalogue.person_check.PersonCheckMissingError: when the settings ask for a check of people that
@@ -91,9 +98,10 @@ def preflight_run(engine: Engine, settings: Settings, export: str) -> Preflight:
         if settings.preflight.person_check
         else None
     )
-    for images in images_of_export(settings, export):
+    for images in images_of_export(settings, export, request):
         with engine.connect() as connection:
             known = load_images(connection, images.wanted)
+        done.rows += images.rows
         done.images += len(images.wanted)
         check = _Check(engine, settings, archive, done, people, images.models)
         asyncio.run(check.check(images.wanted, known))
@@ -104,27 +112,32 @@ def preflight_run(engine: Engine, settings: Settings, export: str) -> Preflight:
 class ExportImages:
     """Pictures that some rows of an export ask for.
 
+    :param rows: how many rows
     :param wanted: those that no earlier row asked for, each in each role
     :param models: addresses of those that are to show a person, among others
     """
 
+    rows: int
     wanted: set[Wanted]
     models: frozenset[str]
 
 
-def images_of_export(settings: Settings, export: str) -> Iterator[ExportImages]:
+def images_of_export(
+    settings: Settings, export: str, request: Request = EVERYTHING
+) -> Iterator[ExportImages]:
     """Give the pictures that an export asks for, chunk by chunk; each in each role once.
 
     :param settings: columns, casting rules, roster
     :param export: path or URL of the export
+    :param request: what of the export the run is asked for
     :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
     """
     seen: set[Wanted] = set()
-    for chunk in read_export(export, settings.export):
+    for chunk in read_wanted(request, export, settings):
         answers = [cast(garment, settings) for garment in chunk.garments]
         looks = [look for answer in answers if not isinstance(answer, Rejection) for look in answer]
         wanted = {image for look in looks for image in wanted_images(look)}
-        yield ExportImages(wanted - seen, frozenset(look.model_image for look in looks))
+        yield ExportImages(chunk.rows, wanted - seen, frozenset(look.model_image for look in looks))
         seen |= wanted
 
 

@@ -21,18 +21,20 @@ from sqlalchemy import and_, func, or_, select
 from damo_tryon.contract import MAX_TASKS
 from tryon_catalogue._settings_export import ExportKind
 from tryon_catalogue.casting import cast, rule_for
-from tryon_catalogue.exports import Rejection, read_export, shown
+from tryon_catalogue.exports import Rejection, shown
 from tryon_catalogue.holding import wanted_images
 from tryon_catalogue.ledger.images import load_images
 from tryon_catalogue.ledger.tables import garment_looks, looks
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.money import money
+from tryon_catalogue.request import EVERYTHING, read_wanted
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from tryon_catalogue.exports import Chunk, Garment
     from tryon_catalogue.looks import Look
+    from tryon_catalogue.request import Request
     from tryon_catalogue.settings import Settings
 
 FIRST_LOOKS: Final = 10
@@ -135,7 +137,9 @@ def export_path(export: str | None, settings: Settings) -> str:
         return export
 
 
-def read_preview(export: str, settings: Settings, connection: Connection | None) -> Preview:
+def read_preview(
+    export: str, settings: Settings, connection: Connection | None, request: Request = EVERYTHING
+) -> Preview:
     """Read an export and count what a run over it would do.
 
     Memory holds one chunk, and a digest for each look.
@@ -143,12 +147,13 @@ def read_preview(export: str, settings: Settings, connection: Connection | None)
     :param export: path or URL
     :param settings: columns, rules, roster, price
     :param connection: to the ledger; None when it cannot be reached, and then every look counts as new
+    :param request: what of the export a run would be asked for, which the settings are as of
     :raises tryon_catalogue.exports.ExportError: a file cannot be read as an export at all
     """
     preview = Preview(export, ledger=connection is not None)
     seen: set[bytes] = set()
     there = 0
-    for chunk in read_export(export, settings.export):
+    for chunk in read_wanted(request, export, settings):
         cast_for = _count(preview, chunk, settings)
         digests = {} if connection is None else _digests(connection, cast_for)
         keyed: dict[str, Look] = {}
@@ -167,7 +172,7 @@ def read_preview(export: str, settings: Settings, connection: Connection | None)
         else:
             _compare(preview, connection, keyed, settings)
             there += _garments_known(connection, chunk)
-    if connection is not None and settings.export.kind is ExportKind.FULL:
+    if connection is not None and settings.export.kind is ExportKind.FULL and not request.selects:
         every = select(func.count(garment_looks.c.sku.distinct()))
         preview.missing = connection.execute(every).scalar_one() - there
     return preview

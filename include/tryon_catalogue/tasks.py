@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
 
+from tryon_catalogue.answers import FORM_FIELDS
+from tryon_catalogue.backfill_policy import RUN_TYPE as BACKFILL
 from tryon_catalogue.settings import load_settings
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from tryon_catalogue.limits import Approved
     from tryon_catalogue.notes import Note
     from tryon_catalogue.planning import Run
+    from tryon_catalogue.request import Request
     from tryon_catalogue.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -51,6 +54,24 @@ def export_date_of(context: Context) -> date:
     return moment.date()
 
 
+def request_of(context: Context) -> Request:
+    """Read what a run is asked for.
+
+    :raises tryon_catalogue.request.RequestError: its parameters cannot be meant
+    """
+    from tryon_catalogue.request import read_request  # noqa: PLC0415  # heavy
+
+    # The fields of a task's own form stand beside the run's.
+    return read_request(
+        {name: value for name, value in (context["params"] or {}).items() if name not in FORM_FIELDS}
+    )
+
+
+def is_backfill(context: Context) -> bool:
+    """Say whether a run belongs to a backfill, which goes behind the nights."""
+    return context["dag_run"].run_type == BACKFILL
+
+
 def open_ledger() -> tuple[Settings, Engine]:
     """Read the settings and reach the ledger behind the connection they name."""
     from tryon_catalogue.ledger.database import engine_from_connection  # noqa: PLC0415  # heavy
@@ -63,9 +84,10 @@ def _run_of(settings: Settings, context: Context) -> Run:
     """Say which run this is and which export it reads."""
     from tryon_catalogue.planning import Run  # noqa: PLC0415  # heavy
 
+    request = request_of(context)
     export_date = export_date_of(context)
-    path = (context["params"] or {}).get("export") or settings.export.path_for(export_date)
-    return Run(run_id_of(context), path, export_date)
+    path = request.export or settings.export.path_for(export_date)
+    return Run(run_id_of(context), path, export_date, request, is_backfill(context))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +136,28 @@ def preflight() -> dict[str, int]:
     :returns: counts
     :raises tryon_catalogue.exports.ExportError: the file cannot be read as an export
     :raises tryon_catalogue.catalogue.CatalogueError: the shop's table is not as the settings say
+    :raises tryon_catalogue.request.RequestError: what the run is asked for cannot be meant
     """
     from tryon_catalogue.catalogue import Catalogue, CatalogueError  # noqa: PLC0415  # heavy
     from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
     from tryon_catalogue.person_check import PersonCheckMissingError  # noqa: PLC0415  # heavy
     from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
     from tryon_catalogue.preflight import preflight_run  # noqa: PLC0415  # heavy
+    from tryon_catalogue.request import RequestError  # noqa: PLC0415  # heavy
 
-    with told_plainly(ExportError, CatalogueError, PersonCheckMissingError):
+    context = get_current_context()
+    with told_plainly(RequestError, ExportError, CatalogueError, PersonCheckMissingError):
         settings, engine = open_ledger()
         with engine.connect() as connection:
             Catalogue(connection, settings.catalogue)  # found out before anything is done, not after
-        run = _run_of(settings, get_current_context())
-        found = preflight_run(engine, settings, run.export)
+        run = _run_of(settings, context)
+        found = preflight_run(engine, run.request.settings(settings), run.export, run.request)
+        # Of a season's nights some have nothing of a collection; a person who asks for nothing has mistyped it.
+        if not found.rows and run.request.selects and context["dag_run"].run_type == "manual":
+            raise RequestError(
+                f"The export {run.export} has no row of what was asked for: "
+                f"{run.request.words(settings.price.currency)}. Nothing was done; correct the request."
+            )
     log.info("%s: %s", run.export, found)
     return found.as_json()
 
@@ -141,10 +172,12 @@ def plan() -> list[int] | Question:
     from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
     from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
     from tryon_catalogue.planning import record_run  # noqa: PLC0415  # heavy
+    from tryon_catalogue.request import RequestError  # noqa: PLC0415  # heavy
 
-    with told_plainly(ExportError):
+    with told_plainly(RequestError, ExportError):
         settings, engine = open_ledger()
         run = _run_of(settings, get_current_context())
+        settings = run.request.settings(settings)
         found = record_run(engine, settings, run)
     log.info(
         "%s: %d rows, %d rejected; %d looks, %d of them to make",
@@ -154,9 +187,9 @@ def plan() -> list[int] | Question:
         found.looks,
         found.new,
     )
-    if settings.price.budget.approve_above:
+    if settings.budget.approve_above:
         estimate = cutting.estimate_run(engine, settings, run.id)
-        question = approval.question_of(estimate, settings.price)
+        question = approval.question_of(estimate, settings.price, settings.budget)
         if question is not None:
             approval.record_question(engine, run.id, estimate, settings.price)
             asking = alerts.Alert(alerts.Event.APPROVAL, run.id, question.subject, question.body)
@@ -179,8 +212,10 @@ def go_ahead(option: str, inputs: Mapping[str, object], who: str | None) -> list
 
     with told_plainly(approval.AnswerError):
         answer = approval.answer_of(option, inputs, who)
+    context = get_current_context()
     settings, engine = open_ledger()
-    run_id = run_id_of(get_current_context())
+    settings = request_of(context).settings(settings)
+    run_id = run_id_of(context)
     approved = approval.record_answer(engine, run_id, answer, settings.price)
     if approved is None:
         log.warning("Rejected by %s: nothing is sent", answer.who)

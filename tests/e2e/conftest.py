@@ -14,10 +14,12 @@ from sqlalchemy import create_engine
 from tests.e2e.cases import Case, Row, run_cases
 from tests.e2e.first_night import SCHEDULE, live_through_first_night
 from tests.e2e.matrix import write_matrix
+from tests.e2e.settings_file import SettingsFile
 from tests.e2e.wardrobe import Wardrobe
 from tests.e2e.world import World
 from tryon_catalogue.demo.scene import PROJECT, open_scene
 from tryon_catalogue.local.ports import remembered_port
+from tryon_catalogue.settings import ENV_FILE
 
 HERE = Path(__file__).parent
 
@@ -113,6 +115,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The scene, warm and idle."""
     home = tmp_path_factory.mktemp("e2e")
+    settings_file = SettingsFile(home / "tryon.toml")
     with open_scene(
         home,
         latency=1.0,
@@ -121,7 +124,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         | TRYON_SETTINGS
         | hours()
         | letters_go_to(home / "letters")
-        | shop_runs(home / "shop"),
+        | shop_runs(home / "shop")
+        | {ENV_FILE: str(settings_file.path)},
         paused=True,
         durable=False,
     ) as scene:
@@ -133,7 +137,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         ledger = create_engine(scene.engine.url, pool_pre_ping=True, pool_size=16)
         ledger = ledger.execution_options(**scene.engine.get_execution_options())
         airflow = create_engine(scene.stack.postgres.url("airflow"), pool_pre_ping=True, pool_size=16)
-        yield World(scene, wardrobe, live_through_first_night(scene), ledger, airflow)
+        first_night = live_through_first_night(scene)
+        yield World(scene, wardrobe, first_night, ledger, airflow, settings_file)
         ledger.dispose()
         airflow.dispose()
 

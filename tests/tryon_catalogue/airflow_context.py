@@ -21,6 +21,7 @@ NIGHT = datetime(2026, 11, 20, 2, tzinfo=UTC)
 def context(
     *,
     run_id: str = "night",
+    run_type: str = "scheduled",
     logical_date: datetime | None = NIGHT,
     run_after: datetime = NIGHT,
     data_interval_end: datetime | None = None,
@@ -33,6 +34,7 @@ def context(
         "dag_run": SimpleNamespace(
             dag_id="dag",
             run_id=run_id,
+            run_type=run_type,
             logical_date=logical_date,
             run_after=run_after,
             data_interval_end=data_interval_end,

@@ -56,7 +56,15 @@ def submit(
         hook = DamoTryOnHook()
         quick = settings.vendor.model_copy(update={"submissions_per_second": 1000.0})
         gate = Gate(engine, "damo_tryon", quick, hook.query)
-        submit_batch(engine, send or hook.submit, batch, Mover(run_id), settings.price, gate=gate)
+        submit_batch(
+            engine,
+            send or hook.submit,
+            batch,
+            Mover(run_id),
+            settings.price,
+            budget=settings.budget,
+            gate=gate,
+        )
         return batch
 
     return go

@@ -253,6 +253,11 @@ def test_a_rule_that_can_never_count_is_an_error(file: Path, rules: list[str], t
     assert told in problems(file)
 
 
+def test_an_order_by_priority_needs_a_column_with_priorities(file: Path) -> None:
+    file.write_text(LEAST + '[budget]\norder = "priority"\n')
+    assert "export.columns.priority is expected" in problems(file)
+
+
 def test_two_models_of_one_name_are_an_error(file: Path) -> None:
     model = '[[roster.models]]\nname = "anna"\nimage = "https://images.example.com/a.jpg"\n'
     file.write_text(LEAST.replace("[[rules]]", f"{model}[[rules]]"))

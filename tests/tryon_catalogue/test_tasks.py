@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select, text, update
 
 from damo_tryon.hooks import DamoTryOnHook
 from tests.tryon_catalogue.airflow_context import context, set_scene
-from tests.tryon_catalogue.helpers import quick_gate, states
+from tests.tryon_catalogue.helpers import NO_LIMITS, quick_gate, states
 from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue import tasks
 from tryon_catalogue.catalogue import CatalogueError
@@ -62,7 +62,9 @@ def send(engine: Engine, batch_id: int) -> None:
     """Submit a batch and wait until the vendor has ended it."""
     batch = load_batch(engine, batch_id)
     hook = DamoTryOnHook()
-    submit_batch(engine, hook.submit, batch, Mover(batch.run_id), Price(), gate=quick_gate(engine))
+    submit_batch(
+        engine, hook.submit, batch, Mover(batch.run_id), Price(), budget=NO_LIMITS, gate=quick_gate(engine)
+    )
     with engine.connect() as connection:
         keys = connection.execute(select(submissions.c.result_key)).scalars().all()
     for key in keys:

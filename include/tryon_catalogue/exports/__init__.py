@@ -13,13 +13,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tryon_catalogue.exports.errors import ExportError, ExportMissingError
-from tryon_catalogue.exports.garments import Chunk, Garment, Rejection, Rule, shown, told
+from tryon_catalogue.exports.garments import (
+    PLACES,
+    REQUEST_LINE,
+    ROSTER_LINE,
+    Chunk,
+    Garment,
+    Rejection,
+    Rule,
+    shown,
+    told,
+)
 from tryon_catalogue.settings import ExportSettings
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 __all__ = [
+    "PLACES",
+    "REQUEST_LINE",
+    "ROSTER_LINE",
     "Chunk",
     "ExportError",
     "ExportMissingError",

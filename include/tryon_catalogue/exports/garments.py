@@ -13,6 +13,13 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _LOGIN: Final = re.compile(r"//[^/\s]*@")
 _SHOWN_LENGTH: Final = 120
 
+ROSTER_LINE: Final = 0
+"""The line of a rejection that is about the roster and not about a row of the export."""
+REQUEST_LINE: Final = -1
+"""The line of a rejection that is about what a run was asked for."""
+PLACES: Final[Mapping[int, str]] = {ROSTER_LINE: "roster", REQUEST_LINE: "request"}
+"""What such a line stands for, in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Garment:
@@ -30,6 +37,7 @@ class Garment:
         pants_image: URL of the trousers or skirt, or None.
         mask_image: URL of a mask of ``model_image``, or None.
         model_image: URL of the one person to show the garment on, or None for the roster.
+        priority: the higher, the sooner it goes where money is short; None when the row has none.
         where: file and line for people, where an export is several files; else "".
     """
 
@@ -43,6 +51,7 @@ class Garment:
     pants_image: str | None = None
     mask_image: str | None = None
     model_image: str | None = None
+    priority: float | None = None
     where: str = ""
 
 
@@ -56,9 +65,14 @@ class Rule(StrEnum):
     MISSING_IMAGE = "missing_image"
     MISSING_TOP = "missing_top"
     BAD_URL = "bad_url"
+    BAD_PRIORITY = "bad_priority"
     UNKNOWN_CATEGORY = "unknown_category"
     MISSING_PANTS = "missing_pants"
     NO_MODEL = "no_model"
+    UNKNOWN_SKU = "unknown_sku"
+    """A run was asked for it, and the export has no such row."""
+    UNKNOWN_COLLECTION = "unknown_collection"
+    """The same of a collection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +80,13 @@ class Rejection:
     """A row that gets no picture, and why.
 
     Args:
-        line: as of `Garment`.
+        line: as of `Garment`; or one of `PLACES`.
         sku: the row's sku; "" when it has none or the row is broken.
         rule: what it broke.
         column: the export's column the reason is about; "" when it is about the row.
         value: what stands there, shortened, without logins.
         reason: what is wrong and what to do about it, for the people who keep the catalogue.
+        collection: the row's collection; "" when unknown.
     """
 
     line: int
@@ -80,6 +95,7 @@ class Rejection:
     column: str
     value: str
     reason: str
+    collection: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,10 @@ runs = Table(
     Column("id", Text, primary_key=True, doc="dag_id/run_id"),
     Column("export", Text, nullable=False),
     Column("export_date", Date, nullable=False),
+    Column(
+        "request", JSONB, nullable=False, server_default="{}", doc="beside the export; empty for all of it"
+    ),
+    Column("backfill", Boolean, nullable=False, server_default="false", doc="goes behind the nights"),
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("planned_at", DateTime(timezone=True), doc="last time; null while its export is not read"),
     Column("problem", Text, doc="why there was no export to read, in words"),
@@ -188,7 +192,7 @@ run_looks = Table(
 collections = Table(
     "collections",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", Text, primary_key=True, doc="never empty"),
     Column("first_date", Date, nullable=False, doc="of the oldest export that named it"),
 )
 
@@ -200,6 +204,7 @@ garment_looks = Table(
     Column("look_key", KEY, ForeignKey(looks.c.key), nullable=False),
     Column("title", Text, nullable=False),
     Column("collection", Text, nullable=False),
+    Column("priority", Float, doc="the higher, the sooner its looks go where money is short"),
     Column("export_date", Date, nullable=False, doc="the newest export that said so"),
     Column("run_id", Text, nullable=False),
     Column("written_state", Text, doc="the look's state that the catalogue row was last written with"),

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from tryon_catalogue.exports import PLACES
 from tryon_catalogue.looks import LookState
 
 if TYPE_CHECKING:
@@ -75,9 +76,9 @@ class ReportedLook:
 
 @dataclass(frozen=True, slots=True)
 class ReportedRejection:
-    """A row of the export that gets no picture, or a model of the roster that cannot be used.
+    """A row of the export that gets no picture, a model of the roster that cannot be used, or a vain request.
 
-    :param line: of the row in the export; 0 for one of the roster
+    :param line: of the row in the export; or one that stands for what has none, see ``place``
     :param sku: empty when the row names none
     :param rule: what it breaks
     :param column: the export's column it is about; may be empty
@@ -97,6 +98,11 @@ class ReportedRejection:
     limit: str
     reason: str
     image_sha256: str | None = None
+
+    @property
+    def place(self) -> str:
+        """What it is about where that is no row of the export: the roster or the request; else empty."""
+        return PLACES.get(self.line, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import csv
 import uuid
 from typing import TYPE_CHECKING, Final
 
+from tryon_catalogue.exports import PLACES
 from tryon_catalogue.report.reading import read_rejections
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def write_rejections_csv(engine: Engine, run_id: str, path: Path) -> int:
             writer.writerow(HEADINGS)
             for one in read_rejections(engine, run_id):
                 cells = (one.sku, one.rule, one.column, one.value, one.measured, one.limit, one.reason)
-                # Line 0 stands for the roster, which has no lines.
-                writer.writerow([one.line or "roster", *map(harmless, cells)])
+                # Some lines stand for what has none.
+                writer.writerow([PLACES.get(one.line) or one.line, *map(harmless, cells)])
                 count += 1
         part.replace(path)
     finally:
