@@ -215,7 +215,7 @@ def judge(account: Account, settings: AccountSettings) -> None:
         raise RunFailedError(account.problem)
     if not account.planned:
         raise RunFailedError(
-            "the export was not read to its end, so nothing was planned; see the logs of the tasks preflight and plan"
+            "the export was not read to its end, so nothing was planned; see the logs of the tasks before the batches"
         )
     if account.rows and account.rejected_rows == account.rows:
         raise RunFailedError(

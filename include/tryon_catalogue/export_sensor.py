@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 EXPORT_RETRY_POLICY: Final = ExceptionRetryPolicy(
     [RetryRule(ExportMissingError, RetryAction.FAIL, reason="it was waited for as long as it was to be")]
 )
-BACKSTOP: Final = timedelta(minutes=10)
-"""After the hour, when Airflow ends a trigger that says nothing: it ends by itself before that."""
+BACKSTOP: Final = timedelta(hours=6)
+"""How long after the hour Airflow ends a trigger that says nothing. It says something at the hour; but should the
+triggerer be away just then, the night still goes on with what is there when it is back."""
 
 
 class ExportSensor(BaseSensorOperator):
