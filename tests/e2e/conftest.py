@@ -54,8 +54,6 @@ POOL_SLOTS = 128  # so that a night of 500 looks is in flight at once
 def hours(now: datetime | None = None) -> dict[str, str]:
     """Set the hours of a night so that one that is due now waits for long and has long to be done.
 
-    One that was due an hour ago was to be done half an hour ago.
-
     :param now: the present
     """
     present = now or datetime.now(UTC)

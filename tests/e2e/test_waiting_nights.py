@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.e2e.world import Export, Night, World
 from tryon_catalogue.demo.scene import DAG_ID
 from tryon_catalogue.ledger.tables import runs
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.nights import next_time
 
 LATE_DAY = datetime(2026, 3, 1, tzinfo=UTC)
 MISSING_DAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -28,7 +29,7 @@ EXPORT = "export"
 class Nights:
     """What was seen of the two nights.
 
-    :param late: the one whose export came after all; it was due an hour ago, and was to be done since
+    :param late: the one whose export came after all; by its hour it was to be done already
     :param missing: the one whose hour of waiting was over before it began
     :param triggers: of the late night while it waited, as Airflow's table has them
     :param processes: of the late night while it waited
@@ -48,6 +49,12 @@ def hold_back(world: World, export: Export, day: datetime) -> Path:
     """Take an export away, and give the place where the night of a day looks for it."""
     export.path.rename(export.path.with_suffix(".kept"))
     return world.scene.exports / f"catalogue-{day:%Y-%m-%d}.csv"
+
+
+def last_hour_of(world: World, now: datetime) -> datetime:
+    """Give the last time that nights were to be done by."""
+    hour = time.fromisoformat(world.scene.stack.process("scheduler").env["TRYON_NIGHT__DONE_BY"])
+    return next_time(hour, now - timedelta(days=1))
 
 
 def letter_of(world: World, event: str, night: Night) -> Path:
@@ -90,7 +97,7 @@ def nights(world: World) -> Iterator[Nights]:
             logical_date=LATE_DAY,
             data_interval_start=LATE_DAY,
             data_interval_end=now,
-            run_after=now - timedelta(hours=1),
+            run_after=last_hour_of(world, now) - timedelta(minutes=1),
         )
         missing = api.trigger_dag(
             DAG_ID,
