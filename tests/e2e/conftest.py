@@ -85,6 +85,24 @@ def letters_go_to(folder: Path) -> dict[str, str]:
     }
 
 
+def shop_runs(folder: Path) -> dict[str, str]:
+    """Let Airflow run a DAG of the shop's own beside ours: the one that the documents show.
+
+    :param folder: is made
+    """
+    folder.mkdir()
+    shown = (PROJECT / "include" / "docs" / "operations.md").read_text(encoding="utf-8")
+    (folder / "refresh_shop.py").write_text(
+        shown.partition("```python\n")[2].partition("```")[0], encoding="utf-8"
+    )
+    kind = {"classpath": "airflow.dag_processing.bundles.local.LocalDagBundle"}
+    bundles = [
+        {"name": "dags-folder", **kind, "kwargs": {}},
+        {"name": "shop", **kind, "kwargs": {"path": str(folder)}},
+    ]
+    return {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles)}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark everything here."""
     for item in items:
@@ -106,6 +124,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         | TRYON_SETTINGS
         | hours()
         | letters_go_to(home / "letters")
+        | shop_runs(home / "shop")
         | {ENV_FILE: str(settings_file.path)},
         paused=True,
         durable=False,

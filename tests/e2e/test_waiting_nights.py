@@ -19,8 +19,8 @@ from tryon_catalogue.demo.scene import DAG_ID
 from tryon_catalogue.ledger.tables import runs
 from tryon_catalogue.looks import LookState
 
-LATE_DAY = datetime(2025, 3, 1, tzinfo=UTC)
-MISSING_DAY = datetime(2025, 3, 2, tzinfo=UTC)
+LATE_DAY = datetime(2026, 3, 1, tzinfo=UTC)
+MISSING_DAY = datetime(2026, 3, 2, tzinfo=UTC)
 EXPORT = "export"
 
 
@@ -54,10 +54,31 @@ def letter_of(world: World, event: str, night: Night) -> Path:
     return letter(world.scene.stack.home / "letters", event, f"{DAG_ID}/{night.run_id}")
 
 
+def switch_shop(world: World, *, on: bool) -> bool:
+    """Pause the shop's DAG or let it run; returns whether Airflow knows it."""
+    with world.airflow.begin() as connection:
+        switched = connection.execute(
+            text("UPDATE dag SET is_paused = :paused WHERE dag_id = 'refresh_shop'"), {"paused": not on}
+        )
+        return switched.rowcount == 1
+
+
+def refreshed(world: World, night: Night) -> bool:
+    """Whether the shop's DAG has run on the news of a night."""
+    query = text(
+        "SELECT run.state FROM dag_run run JOIN dagrun_asset_event link ON link.dag_run_id = run.id "
+        "JOIN asset_event event ON event.id = link.event_id "
+        "WHERE run.dag_id = 'refresh_shop' AND event.source_run_id = :run"
+    )
+    with world.airflow.connect() as connection:
+        return connection.execute(query, {"run": night.run_id}).scalars().all() == ["success"]
+
+
 @pytest.fixture(scope="module")
 def nights(world: World) -> Iterator[Nights]:
     """Live through both, side by side."""
     now = datetime.now(UTC)
+    until(lambda: switch_shop(world, on=True), "Airflow knows the shop's own DAG")
     export = world.export("late", 3)
     place = hold_back(world, export, LATE_DAY)
     api = world.scene.api
@@ -89,6 +110,8 @@ def nights(world: World) -> Iterator[Nights]:
         export.path.with_suffix(".kept").rename(place)
         seen.late_state = seen.late.end()
     seen.books = export.books()
+    until(lambda: refreshed(world, seen.late), "the shop's own DAG has run on the new picture")
+    switch_shop(world, on=False)
     yield seen
     world.settle_and_recover([export])
 
@@ -125,7 +148,7 @@ def test_pictures_of_a_red_night_are_told_to_whoever_runs_on_the_catalogue(
     said: dict[str, Any] = {name: news[name] for name in ("run_id", "export_date", "published", "rejected")}
     assert said == {
         "run_id": f"{DAG_ID}/{nights.late.run_id}",
-        "export_date": "2025-03-01",
+        "export_date": "2026-03-01",
         "published": 1,
         "rejected": 2,
     }
@@ -141,8 +164,8 @@ def test_a_night_whose_export_never_comes_is_red_and_says_which_one_it_was(
     assert states(nights.missing, "account", "verdict") == ["success", "failed"]
     told = letter_of(world, "MISSING", nights.missing).read_text(encoding="utf-8")
     for words in (
-        "catalogue-2025-03-02.csv is not there",
-        "It was to be there by 2025-03-03",
+        "catalogue-2026-03-02.csv is not there",
+        "It was to be there by 2026-03-03",
         "clear the task",
     ):
         assert words in told
