@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 
 from tryon_catalogue.catalogue import Catalogue
 from tryon_catalogue.exports import ROSTER_LINE
@@ -46,6 +46,7 @@ class Account:
     :param approval: what a person was asked and answered, in words; empty when nobody was asked
     :param warnings: about packs of uses, in words
     :param asked_for: what of the export the run was asked for, in words; empty for all of it
+    :param would_make: looks that a dry run would have sent, for the estimate; None for a run that is none
     """
 
     run_id: str
@@ -65,6 +66,7 @@ class Account:
     approval: str = ""
     warnings: tuple[str, ...] = ()
     asked_for: str = ""
+    would_make: int | None = None
 
     @property
     def tried(self) -> int:
@@ -87,6 +89,11 @@ class Account:
         }
 
     def __str__(self) -> str:
+        if self.would_make is not None:
+            return (
+                f"Asked for {self.asked_for}: {self.rows} rows read; {self.known} looks need no sending, "
+                f"{self.would_make} would be made for {self.estimate} {self.currency}. Nothing was sent or planned."
+            )
         states = ", ".join(f"{count} {state}" for state, count in sorted(self.looks.items())) or "none"
         return (
             f"{f'Asked for {self.asked_for}: ' if self.asked_for else ''}"
@@ -119,12 +126,14 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
     rows_written = catalogue.write_run(engine, run_id)
     with engine.begin() as connection:
         ours = batches.c.run_id.is_not_distinct_from(run_id)
+        # What was to be made again and did not go still stands where it stood.
+        of_nobody = or_(looks.c.batch_id.is_(None), run_looks.c.again & (looks.c.moved_at < run.started_at))
         counted = connection.execute(
-            select(ours, looks.c.batch_id.is_(None), looks.c.state, func.count())
+            select(ours, of_nobody, looks.c.state, func.count())
             .join(run_looks, run_looks.c.look_key == looks.c.key)
             .outerjoin(batches, batches.c.id == looks.c.batch_id)
             .where(run_looks.c.run_id == run_id)
-            .group_by(ours, looks.c.batch_id.is_(None), looks.c.state)
+            .group_by(ours, of_nobody, looks.c.state)
         ).all()
         calls, uses = connection.execute(
             select(func.count(), func.coalesce(func.sum(submissions.c.uses), 0)).where(
@@ -137,6 +146,7 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
                 rejections.c.run_id == run_id, rejections.c.line > ROSTER_LINE
             )
         ).scalar_one()
+        request = Request.model_validate(run.request)
         account = Account(
             run_id=run_id,
             rows=run.rows_read,
@@ -154,7 +164,8 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
             estimate=run.estimated_amount,
             approval=run.approval or "",
             warnings=tuple(run.warnings),
-            asked_for=Request.model_validate(run.request).words(settings.price.currency),
+            asked_for=request.words(settings.price.currency),
+            would_make=run.looks_new if request.dry_run else None,
         )
         connection.execute(
             update(runs).where(runs.c.id == run_id).values(ended_at=func.now(), summary=account.as_json())

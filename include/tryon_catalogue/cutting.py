@@ -21,6 +21,7 @@ from tryon_catalogue.ledger.spending import (
     CUTTING_LOCK,
     hold_back,
     is_live,
+    is_narrow,
     one_at_a_time,
     read_commitments,
 )
@@ -34,9 +35,10 @@ from tryon_catalogue.ledger.tables import (
     runs,
 )
 from tryon_catalogue.ledger.wanted import CUT, OURS, WAITING, ready
-from tryon_catalogue.limits import NOT_ASKED, Room, cost_of, share_of, words_for
+from tryon_catalogue.limits import ASKED_FOR_AGAIN, GOES_FIRST, NOT_ASKED, Room, cost_of, share_of, words_for
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.packs import pack_warnings, read_packs
+from tryon_catalogue.redoing import is_asked_again, plan_again
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,8 +134,9 @@ def cut_run(engine: Engine, settings: Settings, run_id: str, approved: Approved 
     """
     with engine.begin() as connection:
         estimate = _choose(connection, settings.price, run_id, approved or NOT_ASKED)
-        _hold_back(connection)
+        _hold_back(connection, run_id)
         _adopt_leftovers(connection, run_id)
+        plan_again(connection, run_id)
         _cut(connection, settings, run_id)
         values: dict[str, Any] = {
             "estimated_uses": runs.c.estimated_uses + estimate.uses,
@@ -153,7 +156,8 @@ def _choose(connection: Connection, price: Price, run_id: str, approved: Approve
     before = read_commitments(connection, price, run_id)
     budget = price.budget
     if budget.per_run or budget.per_day or budget.per_collection or approved != NOT_ASKED:
-        _apply_limits(connection, price, Room(price, before, approved))
+        then = ASKED_FOR_AGAIN if is_narrow(connection, run_id) else GOES_FIRST
+        _apply_limits(connection, price, Room(price, before, approved), then)
     return _estimate(connection, price, run_id, before)
 
 
@@ -166,12 +170,12 @@ def _find_waiting(connection: Connection, run_id: str) -> None:
     columns = [column.name for column in WAITING.columns if column.name != "held_by"]
     asked_for = _waiting(run_id, leftover=False).join(OURS, OURS.c.key == looks.c.key)
     connection.execute(insert(WAITING).from_select(columns, _locked(asked_for)))
+    again = _found(leftover=False).where(is_asked_again(run_id))
+    connection.execute(insert(WAITING).from_select(columns, _locked(again)))
     held = looks.c.batch_id.is_(None) & looks.c.held_since.is_not(None)
-    narrow = connection.execute(select(runs.c.request).where(runs.c.id == run_id)).scalar_one()
-    if narrow:
-        # Whoever asks for three garments gets three garments.
+    if is_narrow(connection, run_id):
         ready(connection, WAITING)
-        return
+        return  # whoever asks for three garments gets three garments
     left_by_others = _waiting(run_id, leftover=True).where(
         or_(held, looks.c.batch_id.is_not(None) & ~is_live()),
         looks.c.key.not_in(select(OURS.c.key)),
@@ -186,14 +190,23 @@ def _find_waiting(connection: Connection, run_id: str) -> None:
 
 
 def _waiting(run_id: str, *, leftover: bool) -> Select[Any]:
+    return _found(leftover=leftover).where(
+        looks.c.state == LookState.PLANNED.value,
+        or_(looks.c.batch_id.is_(None), batches.c.run_id != run_id),
+    )
+
+
+def _found(*, leftover: bool) -> Select[Any]:
+    planned = looks.c.state == LookState.PLANNED.value
     return (
         select(
             looks.c.key,
             looks.c.fit_type,
             looks.c.inference_num,
             looks.c.collection,
-            func.coalesce(looks.c.batch_id.is_not(None) & is_live(), false()).label("reserved"),
+            func.coalesce(planned & looks.c.batch_id.is_not(None) & is_live(), false()).label("reserved"),
             literal(leftover).label("leftover"),
+            (~planned).label("again"),
             looks.c.held_since.is_not(None).label("held_before"),
             collections.c.first_date,
             looks.c.position,
@@ -203,10 +216,6 @@ def _waiting(run_id: str, *, leftover: bool) -> Select[Any]:
         .outerjoin(batches, batches.c.id == looks.c.batch_id)
         .outerjoin(runs, runs.c.id == batches.c.run_id)
         .outerjoin(collections, collections.c.name == looks.c.collection)
-        .where(
-            looks.c.state == LookState.PLANNED.value,
-            or_(looks.c.batch_id.is_(None), batches.c.run_id != run_id),
-        )
     )
 
 
@@ -226,7 +235,7 @@ def _order(price: Price) -> tuple[ColumnElement[Any], ...]:
     return (WAITING.c.held_before.desc(), *newest, WAITING.c.position, WAITING.c.key)
 
 
-def _apply_limits(connection: Connection, price: Price, room: Room) -> None:
+def _apply_limits(connection: Connection, price: Price, room: Room, then: str) -> None:
     stays: list[dict[str, str | None]] = []
     rows = connection.execute(
         select(WAITING)
@@ -238,7 +247,7 @@ def _apply_limits(connection: Connection, price: Price, room: Room) -> None:
         limit = room.take((row.fit_type, row.inference_num), row.collection, reserved=row.reserved)
         if limit is not None:
             # A run that has reserved it and is alive sends it.
-            words = None if row.reserved else words_for(limit, price, row.collection)
+            words = None if row.reserved else words_for(limit, price, row.collection, then)
             stays.append({"key": row.key, "held_by": words})
     for start in range(0, len(stays), HELD_AT_ONCE):
         given = as_table(stays[start : start + HELD_AT_ONCE], key=WAITING.c.key.type, held_by=Text())
@@ -292,13 +301,13 @@ def _estimate(connection: Connection, price: Price, run_id: str, before: Commitm
     )
 
 
-def _hold_back(connection: Connection) -> None:
+def _hold_back(connection: Connection, run_id: str) -> None:
     """Take what there is no money for out of the batches of runs that are over, and say why it waits."""
     for (words,) in connection.execute(
         select(WAITING.c.held_by).where(WAITING.c.held_by.is_not(None)).distinct()
     ).all():
         of_words = select(WAITING.c.key).where(WAITING.c.held_by == words)
-        hold_back(connection, looks.c.key.in_(of_words), words)
+        hold_back(connection, looks.c.key.in_(of_words), words, run_id)
 
 
 def _adopt_leftovers(connection: Connection, run_id: str) -> None:

@@ -1,0 +1,66 @@
+"""What a run does from its export to its account: the body of the DAGs that ask for pictures.
+
+DAG files import this module: it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, task, task_group
+
+from tryon_catalogue import tasks
+from tryon_catalogue.exports import ExportMissingError
+from tryon_catalogue.groups import PUBLISH_FIRST, SUBMIT_FIRST, collect
+from tryon_catalogue.operators import SubmitBatchOperator
+from tryon_catalogue.plan_operator import PlanOperator
+from tryon_catalogue.request import RequestError
+from tryon_catalogue.run_errors import RunFailedError
+
+if TYPE_CHECKING:
+    from airflow.sdk.definitions.xcom_arg import XComArg
+
+    from tryon_catalogue.settings import Settings
+
+# Asking again for what there is not changes nothing.
+PREFLIGHT_RETRIES: Final = ExceptionRetryPolicy(
+    [RetryRule([RequestError, ExportMissingError], RetryAction.FAIL, reason="a person has to put it right")]
+)
+# A red account stays red: counting again changes nothing.
+ACCOUNT_RETRIES: Final = ExceptionRetryPolicy([RetryRule(RunFailedError, RetryAction.FAIL)])
+
+
+def make_pictures(settings: Settings) -> XComArg:
+    """Check and plan what a run is asked for, submit, wait and publish each batch, account for every look.
+
+    :param settings: the vendor's connection, the pool, when a person is asked
+    :returns: its first task, to be set behind what comes before
+    """
+
+    @task(retry_policy=PREFLIGHT_RETRIES)
+    def preflight() -> dict[str, int]:
+        return tasks.preflight()
+
+    @task_group
+    def batch(batch_id: int) -> None:
+        submit = SubmitBatchOperator(
+            task_id="submit",
+            batch_id=batch_id,
+            conn_id=settings.vendor.conn_id,
+            pool=settings.batches.pool,
+            priority_weight=SUBMIT_FIRST,
+        )
+        submit >> collect(
+            batch_id, settings, patience_seconds=settings.vendor.wait_minutes * 60, late_is_red=True
+        )
+
+    @task(trigger_rule="all_done", retry_policy=ACCOUNT_RETRIES, priority_weight=PUBLISH_FIRST)
+    def account() -> dict[str, object]:
+        return tasks.account()
+
+    # Above [price.budget] approve_above it asks a person; below it never waits.
+    plan = PlanOperator(task_id="plan", budget=settings.price.budget)
+    first = preflight()
+    first >> plan
+    batch.expand(batch_id=plan.output) >> account()
+    return first
