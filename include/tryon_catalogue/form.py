@@ -22,14 +22,12 @@ NOTHING: Final = "None"
 """How the UI knows the words for the choice of nothing."""
 
 
-def export_field() -> Param:
-    """Give the field for the export."""
-    return _field(
-        "string",
-        "Export",
-        "Path or URL of the export to read. Empty: the one of the run's date, by the settings.",
-        section=WHICH,
-    )
+def export_field(empty: str = "the one of the run's date, by the settings") -> Param:
+    """Give the field for the export.
+
+    :param empty: what is read where nothing is filled in
+    """
+    return _field("string", "Export", f"Path or URL of the export to read. Empty: {empty}.", section=WHICH)
 
 
 def collections_field() -> Param:
@@ -45,7 +43,7 @@ def on_demand_form(settings: Settings) -> dict[str, Param]:
     tags = sorted({tag for model in settings.roster.models for tag in model.tags})
     price = settings.price
     return {
-        "export": export_field(),
+        "export": export_field("the newest there is, by the settings"),
         "skus": _names("Skus", "Only these garments, one sku a line. Empty: all of the export."),
         "collections": collections_field(),
         "tag": _choice(
