@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 
 from tryon_catalogue.catalogue import Catalogue
 from tryon_catalogue.exports import ROSTER_LINE
@@ -50,6 +50,7 @@ class Account:
     :param planned: whether its export was read to the end
     :param problem: why there was no export to read, in words; empty when there was one
     :param asked_for: what of the export the run was asked for, in words; empty for all of it
+    :param would_make: looks that a dry run would have sent, for the estimate; None for a run that is none
     """
 
     run_id: str
@@ -72,6 +73,7 @@ class Account:
     planned: bool = True
     problem: str = ""
     asked_for: str = ""
+    would_make: int | None = None
 
     @property
     def tried(self) -> int:
@@ -112,6 +114,11 @@ class Account:
         )
 
     def __str__(self) -> str:
+        if self.would_make is not None:
+            return (
+                f"Asked for {self.asked_for}: {self.rows} rows read; {self.known} looks need no sending, "
+                f"{self.would_make} would be made for {self.estimate} {self.currency}. Nothing was sent or planned."
+            )
         states = ", ".join(f"{count} {state}" for state, count in sorted(self.looks.items())) or "none"
         return (
             f"{f'Asked for {self.asked_for}: ' if self.asked_for else ''}"
@@ -144,12 +151,14 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
     rows_written = catalogue.write_run(engine, run_id)
     with engine.begin() as connection:
         ours = batches.c.run_id.is_not_distinct_from(run_id)
+        # What was to be made again and did not go still stands where it stood.
+        of_nobody = or_(looks.c.batch_id.is_(None), run_looks.c.again & (looks.c.moved_at < run.started_at))
         counted = connection.execute(
-            select(ours, looks.c.batch_id.is_(None), looks.c.state, func.count())
+            select(ours, of_nobody, looks.c.state, func.count())
             .join(run_looks, run_looks.c.look_key == looks.c.key)
             .outerjoin(batches, batches.c.id == looks.c.batch_id)
             .where(run_looks.c.run_id == run_id)
-            .group_by(ours, looks.c.batch_id.is_(None), looks.c.state)
+            .group_by(ours, of_nobody, looks.c.state)
         ).all()
         calls, uses = connection.execute(
             select(func.count(), func.coalesce(func.sum(submissions.c.uses), 0)).where(
@@ -162,6 +171,7 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
                 rejections.c.run_id == run_id, rejections.c.line > ROSTER_LINE
             )
         ).scalar_one()
+        request = Request.model_validate(run.request)
         account = Account(
             run_id=run_id,
             rows=run.rows_read,
@@ -182,7 +192,8 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
             export_date=run.export_date,
             planned=run.planned_at is not None,
             problem=run.problem or "",
-            asked_for=Request.model_validate(run.request).words(settings.price.currency),
+            asked_for=request.words(settings.price.currency),
+            would_make=run.looks_new if request.dry_run else None,
         )
         connection.execute(
             update(runs).where(runs.c.id == run_id).values(ended_at=func.now(), summary=account.as_json())

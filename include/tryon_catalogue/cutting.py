@@ -21,6 +21,7 @@ from tryon_catalogue.ledger.spending import (
     CUTTING_LOCK,
     hold_back,
     is_live,
+    is_narrow,
     one_at_a_time,
     read_commitments,
 )
@@ -34,9 +35,10 @@ from tryon_catalogue.ledger.tables import (
     runs,
 )
 from tryon_catalogue.ledger.wanted import CUT, OURS, WAITING, ready
-from tryon_catalogue.limits import NOT_ASKED, Room, cost_of, share_of, words_for
+from tryon_catalogue.limits import ASKED_FOR_AGAIN, GOES_FIRST, NOT_ASKED, Room, cost_of, share_of, words_for
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.packs import pack_warnings, read_packs
+from tryon_catalogue.redoing import is_asked_again, plan_again
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,8 +135,9 @@ def cut_run(engine: Engine, settings: Settings, run_id: str, approved: Approved 
     """
     with engine.begin() as connection:
         estimate = _choose(connection, settings, run_id, approved or NOT_ASKED)
-        _hold_back(connection)
+        _hold_back(connection, run_id)
         _adopt_leftovers(connection, run_id)
+        plan_again(connection, run_id)
         _cut(connection, settings, run_id)
         values: dict[str, Any] = {
             "estimated_uses": runs.c.estimated_uses + estimate.uses,
@@ -156,7 +159,8 @@ def _choose(connection: Connection, settings: Settings, run_id: str, approved: A
     price, budget = settings.price, settings.budget
     before = read_commitments(connection, price, budget, run_id)
     if budget.per_run or budget.per_day or budget.per_collection or approved != NOT_ASKED:
-        _apply_limits(connection, settings, Room(price, budget, before, approved))
+        then = ASKED_FOR_AGAIN if is_narrow(connection, run_id) else GOES_FIRST
+        _apply_limits(connection, settings, Room(price, budget, before, approved), then)
     return _estimate(connection, price, run_id, before)
 
 
@@ -173,12 +177,12 @@ def _find_waiting(connection: Connection, run_id: str) -> None:
         .where(~and_(_is_reserved(), _is_backfill(run_id)))
     )
     connection.execute(insert(WAITING).from_select(columns, _locked(asked_for)))
+    again = _found(leftover=False).where(is_asked_again(run_id))
+    connection.execute(insert(WAITING).from_select(columns, _locked(again)))
     held = looks.c.batch_id.is_(None) & looks.c.held_since.is_not(None)
-    narrow = connection.execute(select(runs.c.request).where(runs.c.id == run_id)).scalar_one()
-    if narrow:
-        # Whoever asks for three garments gets three garments.
+    if is_narrow(connection, run_id):
         ready(connection, WAITING)
-        return
+        return  # whoever asks for three garments gets three garments
     left_by_others = _waiting(run_id, leftover=True).where(
         or_(held, looks.c.batch_id.is_not(None) & ~is_live()),
         looks.c.key.not_in(select(OURS.c.key)),
@@ -206,14 +210,23 @@ def _find_priorities(connection: Connection) -> None:
 
 
 def _waiting(run_id: str, *, leftover: bool) -> Select[Any]:
+    return _found(leftover=leftover).where(
+        looks.c.state == LookState.PLANNED.value,
+        or_(looks.c.batch_id.is_(None), batches.c.run_id != run_id),
+    )
+
+
+def _found(*, leftover: bool) -> Select[Any]:
+    planned = looks.c.state == LookState.PLANNED.value
     return (
         select(
             looks.c.key,
             looks.c.fit_type,
             looks.c.inference_num,
             looks.c.collection,
-            _is_reserved().label("reserved"),
+            (planned & _is_reserved()).label("reserved"),
             literal(leftover).label("leftover"),
+            (~planned).label("again"),
             looks.c.held_since.is_not(None).label("held_before"),
             collections.c.first_date,
             looks.c.position,
@@ -223,10 +236,6 @@ def _waiting(run_id: str, *, leftover: bool) -> Select[Any]:
         .outerjoin(batches, batches.c.id == looks.c.batch_id)
         .outerjoin(runs, runs.c.id == batches.c.run_id)
         .outerjoin(collections, collections.c.name == looks.c.collection)
-        .where(
-            looks.c.state == LookState.PLANNED.value,
-            or_(looks.c.batch_id.is_(None), batches.c.run_id != run_id),
-        )
     )
 
 
@@ -258,7 +267,7 @@ def _order(budget: BudgetSettings) -> tuple[ColumnElement[Any], ...]:
     return (WAITING.c.held_before.desc(), *first, WAITING.c.position, WAITING.c.key)
 
 
-def _apply_limits(connection: Connection, settings: Settings, room: Room) -> None:
+def _apply_limits(connection: Connection, settings: Settings, room: Room, then: str) -> None:
     currency = settings.price.currency
     stays: list[dict[str, str | None]] = []
     rows = connection.execute(
@@ -271,7 +280,9 @@ def _apply_limits(connection: Connection, settings: Settings, room: Room) -> Non
         limit = room.take((row.fit_type, row.inference_num), row.collection, reserved=row.reserved)
         if limit is not None:
             # A run that has reserved it and is alive sends it.
-            words = None if row.reserved else words_for(limit, settings.budget, currency, row.collection)
+            words = (
+                None if row.reserved else words_for(limit, settings.budget, currency, row.collection, then)
+            )
             stays.append({"key": row.key, "held_by": words})
     for start in range(0, len(stays), HELD_AT_ONCE):
         given = as_table(stays[start : start + HELD_AT_ONCE], key=WAITING.c.key.type, held_by=Text())
@@ -325,13 +336,13 @@ def _estimate(connection: Connection, price: Price, run_id: str, before: Commitm
     )
 
 
-def _hold_back(connection: Connection) -> None:
+def _hold_back(connection: Connection, run_id: str) -> None:
     """Take what there is no money for out of the batches of runs that are over, and say why it waits."""
     for (words,) in connection.execute(
         select(WAITING.c.held_by).where(WAITING.c.held_by.is_not(None)).distinct()
     ).all():
         of_words = select(WAITING.c.key).where(WAITING.c.held_by == words)
-        hold_back(connection, looks.c.key.in_(of_words), words)
+        hold_back(connection, looks.c.key.in_(of_words), words, run_id)
 
 
 def _adopt_leftovers(connection: Connection, run_id: str) -> None:

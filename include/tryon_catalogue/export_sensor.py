@@ -16,6 +16,7 @@ from tryon_catalogue import tasks
 from tryon_catalogue.export_trigger import ExportTrigger
 from tryon_catalogue.exports.errors import ExportMissingError
 from tryon_catalogue.nights import in_words, next_time
+from tryon_catalogue.request import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tryon_catalogue.settings import NightSettings
 
 EXPORT_RETRY_POLICY: Final = ExceptionRetryPolicy(
-    [RetryRule(ExportMissingError, RetryAction.FAIL, reason="it was waited for as long as it was to be")]
+    [RetryRule([RequestError, ExportMissingError], RetryAction.FAIL, reason="a person has to put it right")]
 )
 BACKSTOP: Final = timedelta(hours=6)
 """How long after the hour Airflow ends a trigger that says nothing. It says something at the hour; but should the
@@ -39,25 +40,27 @@ class ExportSensor(BaseSensorOperator):
     for a backfill.
 
     :param night: until when it is waited for, and how often it is looked for
+    :param waits: False where somebody wants to know at once
     :param kwargs: what ``BaseSensorOperator`` takes
     :raises tryon_catalogue.exports.ExportMissingError: it did not come in time
+    :raises tryon_catalogue.request.RequestError: the run is asked for what cannot be meant
     """
 
     template_fields: Sequence[str] = ()
     ui_color = "#e8e3f5"
 
-    def __init__(self, *, night: NightSettings, **kwargs: Any) -> None:
+    def __init__(self, *, night: NightSettings, waits: bool = True, **kwargs: Any) -> None:
         super().__init__(
             **{"retry_policy": EXPORT_RETRY_POLICY, "poke_interval": night.look_every_seconds, **kwargs}
         )
-        self.wait_until = night.wait_until
+        self.wait_until = night.wait_until if waits else None
 
     def execute(self, context: Context) -> None:
         """Look once, and go on, wait, or say that the export is missing."""
         from tryon_catalogue.exports.places import problem_with  # noqa: PLC0415  # heavy
         from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
 
-        with told_plainly(ExportMissingError):
+        with told_plainly(RequestError, ExportMissingError):
             begun = tasks.begin_run(context)
             export = begun.settings.export
             problem = problem_with(begun.run.export, export.conn_id, export.marker)

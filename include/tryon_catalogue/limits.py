@@ -61,6 +61,8 @@ class Approved:
 
 
 NOT_ASKED: Final = Approved()
+GOES_FIRST: Final = "it goes first in the next run that has room for it"
+ASKED_FOR_AGAIN: Final = "it is made by the next run that asks for it"
 
 
 def cost_of(price: Price, kinds: Mapping[Kind, int]) -> tuple[int, Decimal]:
@@ -84,15 +86,17 @@ def share_of(price: Price, kind: Kind) -> Decimal:
     return cost_of(price, {kind: 1})[1]
 
 
-def words_for(limit: Limit, budget: BudgetSettings, currency: str, collection: str = "") -> str:
+def words_for(
+    limit: Limit, budget: BudgetSettings, currency: str, collection: str = "", then: str = GOES_FIRST
+) -> str:
     """Say why a look waits.
 
     :param limit: what does not let it go
     :param budget: the limits
     :param currency: of the price
     :param collection: whose limit it is, for that of a collection
+    :param then: what becomes of it
     """
-    then = "it goes first in the next run that has room for it"
     if limit is Limit.APPROVAL:
         return f"waits, because a person approved less than the run asked for; {then}"
     amount: Decimal = getattr(budget, limit.value)

@@ -31,9 +31,11 @@ from tryon_catalogue.ledger.tables import (
 )
 from tryon_catalogue.ledger.wanted import WANTED, fill_wanted
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.redoing import ask_again
 from tryon_catalogue.request import EVERYTHING, Request, read_wanted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
     from sqlalchemy import Connection, Engine
@@ -194,6 +196,18 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
     return Found(rows, rejected, wanted, new)
 
 
+def record_rehearsal(engine: Engine, run: Run, figures: Mapping[str, Any]) -> None:
+    """Keep the figures of a run that plans nothing.
+
+    :param engine: the ledger's
+    :param run: which run
+    :param figures: column of its row -> value
+    """
+    with engine.begin() as connection:
+        _open_run(connection, run)
+        connection.execute(update(runs).where(runs.c.id == run.id).values(planned_at=func.now(), **figures))
+
+
 def _open_run(connection: Connection, run: Run) -> None:
     values = {
         "export": run.export,
@@ -298,6 +312,7 @@ def _plan_looks(connection: Connection, safety: SafetySettings, run: Run) -> Non
             index_elements=["run_id", "look_key"], set_={"leftover": False}, where=run_looks.c.leftover
         )
     )
+    ask_again(connection, run.id, run.request.redone_states)
 
 
 def _try_failed_again(connection: Connection, safety: SafetySettings, run: Run) -> None:

@@ -16,10 +16,10 @@ from damo_tryon.errors import ThrottledError
 from damo_tryon.submitting import Accepted, InDoubt, Refused, outcomes
 from tryon_catalogue.ledger.errors import StillThrottledError
 from tryon_catalogue.ledger.journal import ClaimLostError, LedgerJournal, doubt_unanswered, planned_looks
-from tryon_catalogue.ledger.spending import LimitReachedError, hold_back
+from tryon_catalogue.ledger.spending import LimitReachedError, hold_back, is_narrow
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import looks, submissions
-from tryon_catalogue.limits import Limit, words_for
+from tryon_catalogue.limits import ASKED_FOR_AGAIN, GOES_FIRST, Limit, words_for
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -118,19 +118,22 @@ def submit_batch(
         except ClaimLostError as lost:
             log.info("Batch %s: %s by another run; going on with the rest", batch.id, lost)
         except LimitReachedError as reached:
-            words = words_for(reached.limit, budget, price.currency, reached.collection)
-            log.warning("Batch %s: what is not sent yet %s", batch.id, words)
-            _hold_back(engine, batch, reached, words)
+            _hold_back(engine, batch, reached, price, budget)
     return done
 
 
-def _hold_back(engine: Engine, batch: Batch, reached: LimitReachedError, words: str) -> None:
+def _hold_back(
+    engine: Engine, batch: Batch, reached: LimitReachedError, price: Price, budget: BudgetSettings
+) -> None:
     """Give up what there is no money for in this run; another collection of the batch may have some."""
     which = looks.c.batch_id == batch.id
     if reached.limit is Limit.COLLECTION:
         which &= looks.c.collection == reached.collection
     with engine.begin() as connection:
-        hold_back(connection, which, words)
+        then = ASKED_FOR_AGAIN if is_narrow(connection, batch.run_id) else GOES_FIRST
+        words = words_for(reached.limit, budget, price.currency, reached.collection, then)
+        hold_back(connection, which, words, batch.run_id)
+    log.warning("Batch %s: what is not sent yet %s", batch.id, words)
 
 
 def open_result_keys(engine: Engine, batch: Batch) -> list[str]:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ON_DEMAND = "tryon_on_demand"
+"""The DAG for people, who mean the newest export there is where they name none."""
+
 
 def run_id_of(context: Context) -> str:
     """Give a run's id in the ledger: Airflow's run ids are unique only within a DAG."""
@@ -82,11 +85,14 @@ def open_ledger() -> tuple[Settings, Engine]:
 
 def _run_of(settings: Settings, context: Context) -> Run:
     """Say which run this is and which export it reads."""
+    from tryon_catalogue.exports.newest import newest_export  # noqa: PLC0415  # heavy
     from tryon_catalogue.planning import Run  # noqa: PLC0415  # heavy
 
     request = request_of(context)
     export_date = export_date_of(context)
     path = request.export or settings.export.path_for(export_date)
+    if request.export is None and context["dag_run"].dag_id == ON_DEMAND:
+        path, export_date = newest_export(settings.export, export_date)
     return Run(run_id_of(context), path, export_date, request, is_backfill(context))
 
 
@@ -178,6 +184,8 @@ def plan() -> list[int] | Question:
         settings, engine = open_ledger()
         run = _run_of(settings, get_current_context())
         settings = run.request.settings(settings)
+        if run.request.dry_run:
+            return _rehearse(settings, engine, run)
         found = record_run(engine, settings, run)
     log.info(
         "%s: %d rows, %d rejected; %d looks, %d of them to make",
@@ -221,6 +229,14 @@ def go_ahead(option: str, inputs: Mapping[str, object], who: str | None) -> list
         log.warning("Rejected by %s: nothing is sent", answer.who)
         return []
     return _cut(settings, engine, run_id, approved)
+
+
+def _rehearse(settings: Settings, engine: Engine, run: Run) -> list[int]:
+    from tryon_catalogue import rehearsal  # noqa: PLC0415  # heavy
+
+    preview = rehearsal.rehearse(engine, settings, run)
+    log.info("A dry run: nothing is sent or planned. It would make:\n%s", rehearsal.as_list(preview))
+    return []
 
 
 def _cut(settings: Settings, engine: Engine, run_id: str, approved: Approved | None) -> list[int]:

@@ -50,8 +50,10 @@ def test_the_question_says_what_is_needed_to_answer_it() -> None:
     for words in (
         r"| autumn\|2026 | 1,500 | ¥1,425 |",
         "| none | 500 | ¥475 |",
-        "cannot be used: 34",
-        "12 looks: waits for money",
+        "| in all | 2,000 | ¥1,900 |",
+        "34 rows of the export cannot be used",
+        "No answer within 12 hours is taken for “Reject”",
+        "12 further looks: waits for money",
         "the packs have 500 uses left",
         "Above ¥100",
     ):

@@ -182,17 +182,32 @@ def hold_to_limits(
                 raise LimitReachedError(Limit.COLLECTION, row.collection)
 
 
-def hold_back(connection: Connection, which: ColumnElement[bool], reason: str) -> None:
+def is_narrow(connection: Connection, run_id: str) -> bool:
+    """Whether a run is asked for something else than a night: others neither take up what it leaves nor leave to it.
+
+    :param connection: to the ledger
+    :param run_id: the run
+    """
+    return bool(connection.execute(select(runs.c.request).where(runs.c.id == run_id)).scalar_one())
+
+
+def hold_back(connection: Connection, which: ColumnElement[bool], reason: str, run_id: str) -> None:
     """Take looks that are planned out of their batch, because there is no money for them. They go first later.
+
+    What a person's request found no money for waits until it is asked for: nobody pays for it unasked.
 
     :param connection: in a transaction
     :param which: condition on ``tables.looks``
     :param reason: why, in words
+    :param run_id: the run that has no money for them
     """
+    since = (
+        looks.c.held_since if is_narrow(connection, run_id) else func.coalesce(looks.c.held_since, func.now())
+    )
     connection.execute(
         update(looks)
         .where(which, looks.c.state == LookState.PLANNED.value)
-        .values(batch_id=None, held_since=func.coalesce(looks.c.held_since, func.now()), reason=reason)
+        .values(batch_id=None, held_since=since, reason=reason)
     )
 
 

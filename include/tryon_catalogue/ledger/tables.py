@@ -187,6 +187,13 @@ run_looks = Table(
     Column(
         "leftover", Boolean, nullable=False, server_default="false", doc="no row of its export asked for it"
     ),
+    Column(
+        "again",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        doc="it had ended when the run began, which was asked to make it again",
+    ),
 )
 
 collections = Table(

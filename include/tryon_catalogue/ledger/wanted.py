@@ -77,6 +77,7 @@ WAITING = Table(
     Column("collection", Text),
     Column("reserved", Boolean, doc="another run that is alive has reserved it"),
     Column("leftover", Boolean, doc="no row of the run's export asks for it"),
+    Column("again", Boolean, doc="it has ended, and the run is asked to make it again"),
     Column("held_before", Boolean, doc="a limit did not let it go earlier"),
     Column("first_date", Date, doc="of its collection"),
     Column("position", BigInteger, doc="in the export"),

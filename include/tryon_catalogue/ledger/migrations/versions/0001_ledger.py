@@ -39,6 +39,7 @@ ALLOWED_MOVES: tuple[tuple[str, str], ...] = (
     ("REVIEW", "PLANNED"),
     ("FAILED", "PLANNED"),
     ("REJECTED", "PLANNED"),
+    ("PUBLISHED", "PLANNED"),
 )
 
 
@@ -185,6 +186,7 @@ def upgrade() -> None:
         run_id text NOT NULL,
         look_key char(64) COLLATE "C" NOT NULL REFERENCES looks,
         leftover boolean NOT NULL DEFAULT false,
+        again boolean NOT NULL DEFAULT false,
         PRIMARY KEY (run_id, look_key)
     );
     CREATE TABLE collections (
