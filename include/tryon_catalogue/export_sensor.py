@@ -111,7 +111,7 @@ class ExportSensor(BaseSensorOperator):
             return f"It was to be there by {in_words(until)} ([night] wait_until)."
         if _is_named(context):
             return "It was named for this run, and such an export is not waited for."
-        return "It was not waited for ([night] wait_until)."
+        return "It was not waited for."
 
 
 def _is_named(context: Context) -> bool:

@@ -97,7 +97,7 @@ def test_the_night_has_an_hour_and_what_it_did_not_run_stays_so(seen: dict[str, 
     assert (night["deadlines"], night["catchup"]) == (["done by 06:00 UTC"], False)
 
 
-@pytest.mark.parametrize("dag_id", ["tryon_nightly", "tryon_recover"])
+@pytest.mark.parametrize("dag_id", ["tryon_nightly", "tryon_on_demand", "tryon_recover"])
 def test_an_account_may_have_news_of_the_catalogue(seen: dict[str, Any], dag_id: str) -> None:
     tasks = seen["dags"][dag_id]["tasks"]
     assert [name for name, task in tasks.items() if task["outlets"] == ["tryon_catalogue_news"]] == [

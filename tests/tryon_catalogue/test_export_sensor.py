@@ -102,7 +102,7 @@ def test_once_it_came_the_night_goes_on(stand: Stand, export: Path) -> None:
     [
         ({}, time(5), r"was to be there by 2026-11-20 05:00 UTC \(\[night\] wait_until\)"),
         ({"data_interval_end": NIGHT + DAY}, time(5), "was to be there by 2026-11-21 05:00 UTC"),
-        ({}, None, r"was not waited for \(\[night\] wait_until\)"),
+        ({}, None, r"was not waited for\."),
         (
             {"run_after": datetime(2099, 1, 1, tzinfo=UTC), "export": "nowhere.csv"},
             time(5),
