@@ -6,10 +6,11 @@ It must not know the vendor or Airflow.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 
 from tryon_catalogue.catalogue import Catalogue
 from tryon_catalogue.exports import ROSTER_LINE
@@ -45,7 +46,11 @@ class Account:
     :param estimate: what it was thought to cost before anything was sent
     :param approval: what a person was asked and answered, in words; empty when nobody was asked
     :param warnings: about packs of uses, in words
+    :param export_date: the date that its export is of
+    :param planned: whether its export was read to the end
+    :param problem: why there was no export to read, in words; empty when there was one
     :param asked_for: what of the export the run was asked for, in words; empty for all of it
+    :param would_make: looks that a dry run would have sent, for the estimate; None for a run that is none
     """
 
     run_id: str
@@ -64,7 +69,11 @@ class Account:
     estimate: Decimal = Decimal(0)
     approval: str = ""
     warnings: tuple[str, ...] = ()
+    export_date: date | None = None
+    planned: bool = True
+    problem: str = ""
     asked_for: str = ""
+    would_make: int | None = None
 
     @property
     def tried(self) -> int:
@@ -84,9 +93,32 @@ class Account:
             "cost": str(self.cost),
             "estimate": str(self.estimate),
             "warnings": list(self.warnings),
+            "export_date": None if self.export_date is None else self.export_date.isoformat(),
         }
 
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Account:
+        """Give the account that ``as_json`` was made of.
+
+        :param values: as they stand in the ledger
+        """
+        day = values.get("export_date")
+        return cls(
+            **{
+                **values,
+                "cost": Decimal(values["cost"]),
+                "estimate": Decimal(values["estimate"]),
+                "warnings": tuple(values["warnings"]),
+                "export_date": None if day is None else date.fromisoformat(day),
+            }
+        )
+
     def __str__(self) -> str:
+        if self.would_make is not None:
+            return (
+                f"Asked for {self.asked_for}: {self.rows} rows read; {self.known} looks need no sending, "
+                f"{self.would_make} would be made for {self.estimate} {self.currency}. Nothing was sent or planned."
+            )
         states = ", ".join(f"{count} {state}" for state, count in sorted(self.looks.items())) or "none"
         return (
             f"{f'Asked for {self.asked_for}: ' if self.asked_for else ''}"
@@ -113,18 +145,20 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
         run = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
         if run is None:
             raise LookupError(
-                f"the ledger has no run {run_id}: its export was never read; see the log of the plan task"
+                f"the ledger has no run {run_id}: it was never begun; see the log of the export task"
             )
         catalogue = Catalogue(connection, settings.catalogue)
     rows_written = catalogue.write_run(engine, run_id)
     with engine.begin() as connection:
         ours = batches.c.run_id.is_not_distinct_from(run_id)
+        # What was to be made again and did not go still stands where it stood.
+        of_nobody = or_(looks.c.batch_id.is_(None), run_looks.c.again & (looks.c.moved_at < run.started_at))
         counted = connection.execute(
-            select(ours, looks.c.batch_id.is_(None), looks.c.state, func.count())
+            select(ours, of_nobody, looks.c.state, func.count())
             .join(run_looks, run_looks.c.look_key == looks.c.key)
             .outerjoin(batches, batches.c.id == looks.c.batch_id)
             .where(run_looks.c.run_id == run_id)
-            .group_by(ours, looks.c.batch_id.is_(None), looks.c.state)
+            .group_by(ours, of_nobody, looks.c.state)
         ).all()
         calls, uses = connection.execute(
             select(func.count(), func.coalesce(func.sum(submissions.c.uses), 0)).where(
@@ -137,6 +171,7 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
                 rejections.c.run_id == run_id, rejections.c.line > ROSTER_LINE
             )
         ).scalar_one()
+        request = Request.model_validate(run.request)
         account = Account(
             run_id=run_id,
             rows=run.rows_read,
@@ -154,7 +189,11 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
             estimate=run.estimated_amount,
             approval=run.approval or "",
             warnings=tuple(run.warnings),
-            asked_for=Request.model_validate(run.request).words(settings.price.currency),
+            export_date=run.export_date,
+            planned=run.planned_at is not None,
+            problem=run.problem or "",
+            asked_for=request.words(settings.price.currency),
+            would_make=run.looks_new if request.dry_run else None,
         )
         connection.execute(
             update(runs).where(runs.c.id == run_id).values(ended_at=func.now(), summary=account.as_json())
@@ -162,13 +201,33 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
     return account
 
 
+def read_account(engine: Engine, run_id: str) -> Account:
+    """Read the account that was written of a run.
+
+    :param engine: the ledger's
+    :param run_id: the run
+    :raises LookupError: when the ledger has none
+    """
+    with engine.connect() as connection:
+        summary = connection.execute(select(runs.c.summary).where(runs.c.id == run_id)).scalar_one_or_none()
+    if summary is None:
+        raise LookupError(f"the ledger has no account of run {run_id}; see the log of its account task")
+    return Account.from_json(summary)
+
+
 def judge(account: Account, settings: AccountSettings) -> None:
-    """Raise when too little of a run succeeded. Nothing to make is success; nothing made never is.
+    """Raise when too little of a run succeeded. Nothing to make is success; nothing made or read never is.
 
     :param account: of the run
     :param settings: the ``[account]`` section
     :raises RunFailedError: the run is red
     """
+    if account.problem:
+        raise RunFailedError(account.problem)
+    if not account.planned:
+        raise RunFailedError(
+            "the export was not read to its end, so nothing was planned; see the logs of the tasks preflight and plan"
+        )
     if account.rows and account.rejected_rows == account.rows:
         raise RunFailedError(
             f"every row of the export was rejected ({account.rows}): the first reasons are in the table "

@@ -110,7 +110,9 @@ MOVES: Final[Mapping[LookState, frozenset[LookState]]] = MappingProxyType(
         ),
         LookState.FAILED: frozenset({LookState.PLANNED}),  # tried again, by a person's or a setting's word
         LookState.REJECTED: frozenset({LookState.PLANNED}),  # what it was rejected for has been put right
-        LookState.PUBLISHED: frozenset(),  # done: making it again would be paying twice
+        LookState.PUBLISHED: frozenset(
+            {LookState.PLANNED}
+        ),  # a person pays for it twice, by his explicit word
     }
 )
 """Every move a look's state may make. What is not here is a bug, and the ledger refuses it."""

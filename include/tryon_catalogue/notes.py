@@ -227,11 +227,7 @@ def read_run_note(engine: Engine, account: Account) -> Note:
             .order_by(func.count().desc())
         ).all()
     return Note(
-        title=f"{account.published} of {_looks(account.tried)} published"
-        if account.tried
-        else f"{_looks(account.held)} held back"
-        if account.held
-        else "Nothing new to make",
+        title=_title(account),
         figures=(
             *_figures(account, {row.rule: row.rows for row in by_rule}),
             *((("repaired pictures sent", str(repaired)),) if repaired else ()),
@@ -242,6 +238,19 @@ def read_run_note(engine: Engine, account: Account) -> Note:
         review=tuple(review),
         rejected=tuple(RejectedRow(row.line, row.sku or "", row.reason) for row in rejected),
     )
+
+
+def _title(account: Account) -> str:
+    if account.problem:
+        return "No export"
+    if account.would_make is not None:
+        price = money(account.estimate, account.currency)
+        return f"Dry run: {_looks(account.would_make)} would be made for {price}; nothing was sent"
+    if not account.planned:
+        return "The export was not read"
+    if account.tried:
+        return f"{account.published} of {_looks(account.tried)} published"
+    return f"{_looks(account.held)} held back" if account.held else "Nothing new to make"
 
 
 def read_recovery_note(engine: Engine, batches: int, newly_doubted: int) -> Note:
@@ -266,10 +275,14 @@ def _figures(account: Account, rejected_by_rule: dict[str, int]) -> tuple[tuple[
     rules = ", ".join(f"{count} {rule}" for rule, count in rejected_by_rule.items())
     states = ", ".join(f"{count} {state}" for state, count in sorted(account.looks.items()))
     cost = money(account.cost, account.currency)
+    dry = account.would_make is not None
     figures = {
+        "export": account.problem,
         "asked for": account.asked_for,
-        "rows": f"{account.rows:,} read, {account.rejected_rows:,} rejected{f' ({rules})' if rules else ''}",
-        "looks": states or "none to make",
+        "rows": f"{account.rows:,} read"
+        if dry
+        else f"{account.rows:,} read, {account.rejected_rows:,} rejected{f' ({rules})' if rules else ''}",
+        "looks": f"{account.would_make} would be made" if dry else states or "none to make",
         "known before": f"{account.known:,}" if account.known else "",
         "carried by another run": f"{account.elsewhere:,}" if account.elsewhere else "",
         "held back": f"{account.held:,}" if account.held else "",

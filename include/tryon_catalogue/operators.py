@@ -34,7 +34,7 @@ from damo_tryon.names import DEFAULT_CONN_ID, XCOM_CONN_ID
 from damo_tryon.operators import TryOnResultsLink
 from damo_tryon.sensors import OnAllFailed, TryOnResultSensor
 from tryon_catalogue.ledger.errors import BusyError, StoppedError
-from tryon_catalogue.tasks import alert_of_run, is_backfill, mover_of, open_ledger
+from tryon_catalogue.tasks import alert_of_run, is_backfill, mover_of, open_ledger, request_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,6 +105,7 @@ class SubmitBatchOperator(BaseOperator):
         from tryon_catalogue.submission import open_result_keys, submit_batch  # noqa: PLC0415
 
         settings, engine = open_ledger()
+        settings = request_of(context).within_budget(settings)
         batch = load_batch(engine, self.batch_id)
         if self.conn_id != DEFAULT_CONN_ID:
             context["ti"].xcom_push(XCOM_CONN_ID, self.conn_id)
@@ -116,7 +117,13 @@ class SubmitBatchOperator(BaseOperator):
         try:
             with told_plainly(TryOnError):
                 done = submit_batch(
-                    engine, _connecting(hook), batch, mover_of(context), settings.price, gate=gate
+                    engine,
+                    _connecting(hook),
+                    batch,
+                    mover_of(context),
+                    settings.price,
+                    budget=settings.budget,
+                    gate=gate,
                 )
         except BusyError as busy:
             if not is_backfill(context):

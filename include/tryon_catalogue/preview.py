@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from tryon_catalogue.exports import Chunk, Garment
+    from tryon_catalogue.ledger.images import KnownImage, Wanted
     from tryon_catalogue.looks import Look
     from tryon_catalogue.request import Request
     from tryon_catalogue.settings import Settings
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 FIRST_LOOKS: Final = 10
 EXAMPLES: Final = 3
 """Rejections shown of each rule."""
+MOST_LISTED: Final = 1_000
+"""Looks to make that are listed one by one."""
 CATEGORIES: Final = 30
 """Categories shown, those with most garments first."""
 
@@ -77,6 +80,22 @@ class Amount:
         return settings.price.per_use * self.uses(settings)
 
 
+@dataclass(frozen=True, slots=True)
+class ListedLook:
+    """A look that a run would send.
+
+    :param sku: the garment that asks for it first
+    :param collection: of the garment
+    :param look: what is asked for
+    :param why: ``new``, or the state from which it would be made
+    """
+
+    sku: str
+    collection: str
+    look: Look
+    why: str
+
+
 @dataclass(slots=True)
 class Preview:
     """What an export would come to.
@@ -93,6 +112,8 @@ class Preview:
     :param wanted: the distinct looks that the garments ask for
     :param to_make: those a run would send: not in the ledger, not sent yet, or failed and to be tried again; all of
         them without a ledger
+    :param broken: rule -> looks that are left out, because a picture of theirs is known to break it
+    :param listed: the first looks to make
     :param known: state -> looks that the ledger has
     :param first: the first looks, each with the sku that asks for it
     :param ledger: whether there was one to compare with
@@ -110,6 +131,8 @@ class Preview:
     example: Garment | None = None
     wanted: Amount = field(default_factory=Amount)
     to_make: Amount = field(default_factory=Amount)
+    broken: Counter[str] = field(default_factory=Counter)
+    listed: list[ListedLook] = field(default_factory=list)
     known: Counter[LookState] = field(default_factory=Counter)
     first: list[tuple[str, Look]] = field(default_factory=list)
     ledger: bool = False
@@ -155,22 +178,26 @@ def read_preview(
     there = 0
     for chunk in read_wanted(request, export, settings):
         cast_for = _count(preview, chunk, settings)
-        digests = {} if connection is None else _digests(connection, cast_for)
-        keyed: dict[str, Look] = {}
+        known = {} if connection is None else _images(connection, cast_for)
+        digests = {url: one.sha256 for (url, _), one in known.items() if one.sha256 is not None}
+        keyed: dict[str, tuple[Garment, Look]] = {}
         for garment, look in cast_for:
             key = look.key_with(digests)
             if bytes.fromhex(key) in seen:
                 continue
             seen.add(bytes.fromhex(key))
-            keyed[key] = look
+            if (rule := _broken_rule(look, known)) is not None:
+                preview.broken[rule] += 1
+                continue
+            keyed[key] = (garment, look)
             preview.wanted.add(look)
             if len(preview.first) < FIRST_LOOKS:
                 preview.first.append((garment.sku, look))
         if connection is None:
-            for look in keyed.values():
+            for _, look in keyed.values():
                 preview.to_make.add(look)
         else:
-            _compare(preview, connection, keyed, settings)
+            _compare(preview, connection, keyed, settings, request)
             there += _garments_known(connection, chunk)
     if connection is not None and settings.export.kind is ExportKind.FULL and not request.selects:
         every = select(func.count(garment_looks.c.sku.distinct()))
@@ -198,25 +225,41 @@ def _count(preview: Preview, chunk: Chunk, settings: Settings) -> list[tuple[Gar
     return found
 
 
-def _digests(connection: Connection, cast_for: list[tuple[Garment, Look]]) -> dict[str, str]:
-    """Give what the last preflight found behind the addresses, for the keys: a moved picture is no new look."""
+def _images(connection: Connection, cast_for: list[tuple[Garment, Look]]) -> Mapping[Wanted, KnownImage]:
+    """Give what the last preflight found behind the addresses: a moved picture is no new look."""
     wanted = {image for _, look in cast_for for image in wanted_images(look)}
-    found = load_images(connection, wanted) if wanted else {}
-    return {url: one.sha256 for (url, _), one in found.items() if one.sha256 is not None}
+    return load_images(connection, wanted) if wanted else {}
 
 
-def _compare(preview: Preview, connection: Connection, keyed: Mapping[str, Look], settings: Settings) -> None:
+def _broken_rule(look: Look, known: Mapping[Wanted, KnownImage]) -> str | None:
+    found = (known.get(image) for image in wanted_images(look))
+    return next((one.rule for one in found if one is not None and not one.good), None)
+
+
+def _compare(
+    preview: Preview,
+    connection: Connection,
+    keyed: Mapping[str, tuple[Garment, Look]],
+    settings: Settings,
+    request: Request,
+) -> None:
     """Count what the ledger has of some looks, and what a run would send."""
     again = and_(looks.c.state == LookState.FAILED.value, looks.c.attempts < settings.safety.max_attempts)
-    unsent = or_(looks.c.state == LookState.PLANNED.value, again)
+    asked_again = looks.c.state.in_(sorted(request.redone_states))
+    unsent = or_(looks.c.state == LookState.PLANNED.value, again, asked_again)
     found = connection.execute(
         select(looks.c.key, looks.c.state, unsent.label("unsent")).where(looks.c.key == func.any(list(keyed)))
     ).all()
     preview.known.update(LookState(one.state) for one in found)
+    states = {one.key: one.state for one in found}
     done = {one.key for one in found if not one.unsent}
-    for key, look in keyed.items():
-        if key not in done:
-            preview.to_make.add(look)
+    for key, (garment, look) in keyed.items():
+        if key in done:
+            continue
+        preview.to_make.add(look)
+        if len(preview.listed) < MOST_LISTED:
+            why = states.get(key, "new")
+            preview.listed.append(ListedLook(garment.sku, garment.collection, look, why))
 
 
 def _garments_known(connection: Connection, chunk: Chunk) -> int:
@@ -249,6 +292,10 @@ def show_preview(preview: Preview, settings: Settings, console: Console | None =
     _show_columns(console, preview, settings)
     _show_categories(console, preview, settings)
     _show_rejections(console, preview)
+    for rule, count in preview.broken.most_common():
+        console.print(
+            f"{_so_many(count, 'look')} left out, because a picture breaks {rule.replace('_', ' ')}."
+        )
     _show_looks(console, preview, settings)
 
 

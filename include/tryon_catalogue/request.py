@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from damo_tryon.contract import MAX_INFERENCE_NUM, MIN_INFERENCE_NUM, FitType
 from tryon_catalogue._settings_types import Name, OptionalName
 from tryon_catalogue.exports import REQUEST_LINE, Chunk, Garment, Rejection, Rule, read_export
+from tryon_catalogue.looks import LookState
 from tryon_catalogue.money import money
 from tryon_catalogue.settings import normal_name
 
@@ -40,6 +41,18 @@ class Redo(StrEnum):
     """Those that failed or were rejected."""
     REVIEWED = "reviewed"
     """Those whose pictures wait for a person's eye."""
+
+    @property
+    def states(self) -> frozenset[LookState]:
+        """The states of the looks that are meant."""
+        return _REDO_STATES[self]
+
+
+_REDO_STATES: Final[Mapping[Redo, frozenset[LookState]]] = {
+    Redo.ALL: frozenset(state for state in LookState if state.ended),
+    Redo.FAILED: frozenset({LookState.FAILED, LookState.REJECTED}),
+    Redo.REVIEWED: frozenset({LookState.REVIEW}),
+}
 
 
 def _listed(value: object) -> object:
@@ -120,6 +133,11 @@ class Request(BaseModel):
         """Give what it asks for beside the export as plain values; nothing for what a night asks for."""
         return self.model_dump(mode="json", exclude_defaults=True, exclude={"export"})
 
+    @property
+    def redone_states(self) -> frozenset[LookState]:
+        """The states from which looks are made again; none where nothing is."""
+        return frozenset() if self.redo is None else self.redo.states
+
     def settings(self, settings: Settings) -> Settings:
         """Give the settings as this run uses them.
 
@@ -137,15 +155,17 @@ class Request(BaseModel):
                 f"tag = {self.tag!r}: no model of the roster has it; its tags are {', '.join(tags) or 'none'}."
             )
         rules = tuple(rule.model_copy(update=changes) for rule in settings.rules)
-        return self._within_budget(settings.model_copy(update={"rules": rules}))
+        return self.within_budget(settings.model_copy(update={"rules": rules}))
 
-    def _within_budget(self, settings: Settings) -> Settings:
+    def within_budget(self, settings: Settings) -> Settings:
+        """Give the settings with the limit of a run lowered to the budget.
+
+        :param settings: those of the file
+        """
         if self.budget is None:
             return settings
-        price = settings.price
-        most = min(self.budget, price.budget.per_run or self.budget)
-        budget = price.budget.model_copy(update={"per_run": most})
-        return settings.model_copy(update={"price": price.model_copy(update={"budget": budget})})
+        most = min(self.budget, settings.budget.per_run or self.budget)
+        return settings.model_copy(update={"budget": settings.budget.model_copy(update={"per_run": most})})
 
     def wants(self, garment: Garment | Rejection) -> bool:
         """Whether it is about a garment, or a row that would have been one.

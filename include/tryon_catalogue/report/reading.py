@@ -39,6 +39,7 @@ from tryon_catalogue.report.facts import (
     ReportedLook,
     ReportedRejection,
 )
+from tryon_catalogue.request import Request
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Row
@@ -106,6 +107,7 @@ def read_report(
             ),
             doubts=doubtful,
             stops=active_stops(connection),
+            asked_for=Request.model_validate(run.request).words(price.currency),
         )
 
 

@@ -39,6 +39,7 @@ ALLOWED_MOVES: tuple[tuple[str, str], ...] = (
     ("REVIEW", "PLANNED"),
     ("FAILED", "PLANNED"),
     ("REJECTED", "PLANNED"),
+    ("PUBLISHED", "PLANNED"),
 )
 
 
@@ -56,7 +57,8 @@ def upgrade() -> None:
         request jsonb NOT NULL DEFAULT '{{}}',
         backfill boolean NOT NULL DEFAULT false,
         started_at timestamptz NOT NULL DEFAULT now(),
-        planned_at timestamptz NOT NULL DEFAULT now(),
+        planned_at timestamptz,
+        problem text,
         ended_at timestamptz,
         rows_read integer NOT NULL DEFAULT 0,
         looks_known integer NOT NULL DEFAULT 0,
@@ -184,6 +186,7 @@ def upgrade() -> None:
         run_id text NOT NULL,
         look_key char(64) COLLATE "C" NOT NULL REFERENCES looks,
         leftover boolean NOT NULL DEFAULT false,
+        again boolean NOT NULL DEFAULT false,
         PRIMARY KEY (run_id, look_key)
     );
     CREATE TABLE collections (
@@ -196,6 +199,7 @@ def upgrade() -> None:
         look_key char(64) COLLATE "C" NOT NULL REFERENCES looks,
         title text NOT NULL,
         collection text NOT NULL,
+        priority double precision,
         export_date date NOT NULL,
         run_id text NOT NULL,
         written_state text,
