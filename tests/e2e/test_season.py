@@ -18,18 +18,19 @@ from sqlalchemy import create_engine, text
 from tests.e2e.backfills import create_backfill
 from tests.e2e.conftest import AIRFLOW_SETTINGS, SANDBOX_OPTIONS, TRYON_SETTINGS
 from tests.e2e.first_night import FirstNight
+from tests.e2e.settings_file import SettingsFile
 from tests.e2e.waiting import until
-from tests.e2e.wardrobe import Wardrobe
+from tests.e2e.wardrobe import COLLECTION, Wardrobe
 from tests.e2e.world import SUBMIT, Export, Night, World
 from tryon_catalogue.backfill_policy import backfill_pool
 from tryon_catalogue.demo.scene import DAG_ID, open_scene
 from tryon_catalogue.local.api import DagRun
 from tryon_catalogue.local.ports import remembered_port
+from tryon_catalogue.settings import ENV_FILE
 
 pytestmark = pytest.mark.faults
 
 DAY = timedelta(days=1)
-COLLECTION = "faults"  # the wardrobe's
 DAYS = 30
 ON_SALE = 3  # garments in the export of a day
 DAYS_ON = 2  # until the oldest of them goes and a new one comes
@@ -82,7 +83,8 @@ class Season:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A scene whose nights are daily, with its DAG paused."""
     home = tmp_path_factory.mktemp("season")
-    env = AIRFLOW_SETTINGS | TRYON_SETTINGS | SETTINGS
+    settings_file = SettingsFile(home / "tryon.toml")
+    env = AIRFLOW_SETTINGS | TRYON_SETTINGS | SETTINGS | {ENV_FILE: str(settings_file.path)}
     with open_scene(home, sandbox_options=SANDBOX_OPTIONS, env=env, paused=True, durable=False) as scene:
         port = remembered_port(home, "wardrobe")
         wardrobe = Wardrobe(home / "wardrobe", f"http://127.0.0.1:{port}")
@@ -92,7 +94,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         ledger = create_engine(scene.engine.url, pool_pre_ping=True)
         ledger = ledger.execution_options(**scene.engine.get_execution_options())
         airflow = create_engine(scene.stack.postgres.url("airflow"), pool_pre_ping=True)
-        yield World(scene, wardrobe, FirstNight(_scheduled_night(scene, wardrobe)), ledger, airflow)
+        night = FirstNight(_scheduled_night(scene, wardrobe))
+        yield World(scene, wardrobe, night, ledger, airflow, settings_file)
         ledger.dispose()
         airflow.dispose()
 
@@ -113,12 +116,11 @@ def season(world: World) -> Season:
     """The season, from its first export to its last backfill."""
     alone = world.first_night.run
     days = [alone.logical_date.date() - DAY * number for number in range(DAYS, 0, -1)]
-    export, other = world.export("season", GARMENTS), world.export("other-collection", 1)
-    of_other = world.wardrobe.csv_of(other.garments).replace(f",{COLLECTION},", ",other,").splitlines()[1]
+    export, other = world.export("season", GARMENTS), world.export("other-collection", 1, ["other"])
     for number, day in enumerate(days):
         on_sale = export.garments[number // DAYS_ON :][:ON_SALE]
         file = world.scene.exports / f"catalogue-{day}.csv"
-        file.write_text(f"{world.wardrobe.csv_of(on_sale)}{of_other}\n", encoding="utf-8")
+        file.write_text(world.wardrobe.csv_of([*on_sale, *other.garments]), encoding="utf-8")
     whole = (days[0], days[-1] + DAY)
     filtered = ("--dag-run-conf", json.dumps({"collections": [COLLECTION]}))
 
