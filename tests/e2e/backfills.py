@@ -31,14 +31,10 @@ class Backfill:
         """Do what Cancel does in the banner of the DAG's page."""
         self.world.scene.api._call("PUT", f"backfills/{self.id}/cancel")
 
-    def pause(self, *, paused: bool) -> None:
-        """Do what Pause and Unpause do there."""
-        self.world.scene.api._call("PUT", f"backfills/{self.id}/{'pause' if paused else 'unpause'}")
-
     def runs(self, *states: str) -> list[Any]:
         """Read its runs in the order in which it starts them, those in the given states only."""
         query = text(
-            "SELECT run.run_id, run.logical_date, run.state, run.start_date, run.end_date, run.conf "
+            "SELECT run.logical_date, run.state, run.start_date "
             "FROM dag_run run JOIN backfill_dag_run of_it ON of_it.dag_run_id = run.id "
             "WHERE of_it.backfill_id = :id ORDER BY of_it.sort_ordinal"
         )
@@ -62,7 +58,7 @@ class Backfill:
     def tasks(self) -> list[Any]:
         """Read the tasks of its batches."""
         query = text(
-            "SELECT ti.task_id, ti.run_id, ti.map_index, ti.state, ti.pool, ti.priority_weight, ti.start_date "
+            "SELECT ti.task_id, ti.run_id, ti.state, ti.pool, ti.scheduled_dttm, ti.queued_dttm "
             "FROM task_instance ti JOIN dag_run run USING (dag_id, run_id) "
             "JOIN backfill_dag_run of_it ON of_it.dag_run_id = run.id "
             "WHERE of_it.backfill_id = :id AND ti.map_index >= 0"
