@@ -16,7 +16,7 @@ from tryon_catalogue.answers import APPROVE, APPROVE_UP_TO, REJECT, UP_TO_AMOUNT
 from tryon_catalogue.ledger.tables import looks, run_looks, runs
 from tryon_catalogue.limits import Approved
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.money import money
+from tryon_catalogue.money import counted, money
 from tryon_catalogue.notes import escape
 
 if TYPE_CHECKING:
@@ -74,12 +74,12 @@ def question_of(estimate: Estimate, price: Price, budget: BudgetSettings) -> Que
         return None
     cost = money(estimate.amount, price.currency)
     intro = (
-        f"The run would send {estimate.looks:,} looks, which the vendor charges as {estimate.uses:,} uses: {cost}. "
-        f"Above {money(above, price.currency)} a person decides."
+        f"The run would send {counted(estimate.looks, 'look')}, which the vendor charges as "
+        f"{counted(estimate.uses, 'use')}: {cost}. Above {money(above, price.currency)} a person decides."
     )
     parts = [[intro], _shares(estimate, price), _beside(estimate, price), _answers(budget)]
     return Question(
-        f"Spend {cost} on {estimate.looks:,} looks?", "\n\n".join("\n".join(one) for one in parts)
+        f"Spend {cost} on {counted(estimate.looks, 'look')}?", "\n\n".join("\n".join(one) for one in parts)
     )
 
 
@@ -100,10 +100,13 @@ def _shares(estimate: Estimate, price: Price) -> list[str]:
 
 def _beside(estimate: Estimate, price: Price) -> list[str]:
     """Write what else there is to know before one answers."""
-    lines = [f"- {estimate.rejected_rows:,} rows of the export cannot be used; the run's report says why"]
+    rows = counted(estimate.rejected_rows, "row")
+    lines = [f"- {rows} of the export cannot be used; the run's report says why"]
     if estimate.before:
         lines.append(f"- {money(estimate.before, price.currency)} were spent or reserved by this run before")
-    lines += [f"- {count:,} further looks: {escape(words)}" for words, count in estimate.held.items()]
+    lines += [
+        f"- {counted(count, 'further look')}: {escape(words)}" for words, count in estimate.held.items()
+    ]
     return lines + [f"- {escape(words)}" for words in estimate.warnings]
 
 
@@ -153,7 +156,7 @@ def record_question(engine: Engine, run_id: str, estimate: Estimate, price: Pric
     :param estimate: what was asked about
     :param price: the currency
     """
-    asked = f"asked for {money(estimate.amount, price.currency)} for {estimate.looks:,} looks"
+    asked = f"asked for {money(estimate.amount, price.currency)} for {counted(estimate.looks, 'look')}"
     with engine.begin() as connection:
         _say(connection, run_id, WAITS)
         connection.execute(
@@ -182,7 +185,7 @@ def record_answer(engine: Engine, run_id: str, answer: Answer, price: Price) -> 
             given = answer.approved.amount
             approved = Approved(asked if given is None else min(asked, given), answer.approved.looks)
             bounds = [f"up to {money(approved.amount or asked, price.currency)}"]
-            bounds += [f"{approved.looks:,} looks"] if approved.looks is not None else []
+            bounds += [counted(approved.looks, "look")] if approved.looks is not None else []
             said = f"approved by {answer.who}: {', '.join(bounds)}"
         # A second try of the task gets the same answer: it says the same.
         before = words.partition("; ")[0]

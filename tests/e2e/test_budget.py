@@ -47,7 +47,7 @@ class Reply:
 UNANSWERED = Reply("unanswered", None, 0, "rejected by nobody in time")
 ANSWERED = (
     Reply("approved", APPROVE, LOOKS, "approved by admin: up to ¥3.80"),
-    Reply("approved-in-part", APPROVE_UP_TO, 1, "approved by admin: up to ¥3.80, 1 looks", {UP_TO_LOOKS: 1}),
+    Reply("approved-in-part", APPROVE_UP_TO, 1, "approved by admin: up to ¥3.80, 1 look", {UP_TO_LOOKS: 1}),
     Reply("rejected", REJECT, 0, "rejected by admin"),
 )
 

@@ -93,7 +93,7 @@ def test_above_the_threshold_a_person_is_asked_with_the_figures(
     question = asked.call_args.kwargs
     assert question["subject"] == "Spend ¥3.80 on 4 looks?"
     assert "| autumn | 4 | ¥3.80 |" in question["body"]
-    assert "1 rows of the export cannot be used" in question["body"]
+    assert "1 row of the export cannot be used" in question["body"]
     assert (question["options"], question["defaults"]) == ([APPROVE, APPROVE_UP_TO, REJECT], [REJECT])
     assert set(question["params"]) == {UP_TO_LOOKS, UP_TO_AMOUNT}
     assert committed(engine) == 0
