@@ -20,6 +20,7 @@ NIGHT = datetime(2026, 11, 20, 2, tzinfo=UTC)
 def context(
     *,
     run_id: str = "night",
+    run_type: str = "scheduled",
     logical_date: datetime | None = NIGHT,
     run_after: datetime = NIGHT,
     try_number: int = 1,
@@ -29,7 +30,11 @@ def context(
     pushed: dict[str, object] = {}
     return {
         "dag_run": SimpleNamespace(
-            dag_id="dag", run_id=run_id, logical_date=logical_date, run_after=run_after
+            dag_id="dag",
+            run_id=run_id,
+            run_type=run_type,
+            logical_date=logical_date,
+            run_after=run_after,
         ),
         "ti": SimpleNamespace(try_number=try_number, xcom_push=pushed.__setitem__, pushed=pushed),
         "params": params,
