@@ -138,14 +138,15 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
     :param settings: the catalogue, the price
     :param run_id: the run
     :returns: the counts, which are kept in the run's row as well
-    :raises LookupError: when the ledger has no such run
+    :raises RunFailedError: when the ledger has no such run
     :raises tryon_catalogue.catalogue.CatalogueError: the shop's table is not as the settings say
     """
     with engine.connect() as connection:
         run = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
         if run is None:
-            raise LookupError(
-                f"the ledger has no run {run_id}: it was never begun; see the log of the export task"
+            raise RunFailedError(
+                f"the ledger has no run {run_id}: its export was never read, and nothing was planned or sent; see the "
+                "log of its first task that failed"
             )
         catalogue = Catalogue(connection, settings.catalogue)
     rows_written = catalogue.write_run(engine, run_id)

@@ -143,7 +143,7 @@ def test_garments_that_the_catalogue_does_not_list_are_told(
 
 
 def test_a_run_that_was_never_planned_has_no_account(engine: Engine, settings: Settings) -> None:
-    with pytest.raises(LookupError, match="no run dag/never"):
+    with pytest.raises(RunFailedError, match="no run dag/never"):
         close_run(engine, settings, "dag/never")
 
 

@@ -21,6 +21,7 @@ from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import looks, runs, submissions
 from tryon_catalogue.news import NEWS
 from tryon_catalogue.publishing import PublishError
+from tryon_catalogue.request import RequestError
 from tryon_catalogue.run_errors import RunFailedError
 from tryon_catalogue.settings import Price
 from tryon_catalogue.submission import submit_batch
@@ -221,3 +222,31 @@ def test_a_verdict_on_too_little_is_red_and_the_account_is_kept(
         tasks.verdict()
     with engine.connect() as connection:
         assert connection.execute(select(runs.c.summary)).scalar_one()["looks"] == {"REJECTED": 3}
+
+
+def test_a_person_who_asks_for_what_the_export_has_nothing_of_is_told_so_at_once(
+    in_context: InContext,
+) -> None:
+    in_context(run_type="manual", collections=["sumer"])
+    with pytest.raises(RequestError, match="has no row of what was asked for: only collection sumer"):
+        tasks.preflight()
+
+
+def test_a_night_of_a_season_may_have_nothing_of_a_collection(in_context: InContext) -> None:
+    in_context(run_type="backfill", collections=["summer"])
+    assert check_and_plan() == []
+    account = tasks.account()
+    assert (account["asked_for"], account["rows"]) == ("only collection summer", 0)
+
+
+def test_a_parameter_that_nobody_knows_is_refused_by_the_first_task(in_context: InContext) -> None:
+    in_context(sku=["sku-0"])
+    with pytest.raises(RequestError, match="sku: a run cannot be asked for that"):
+        tasks.preflight()
+
+
+def test_a_dry_run_fans_out_to_nothing_and_gives_counts_and_the_price(in_context: InContext) -> None:
+    in_context(run_type="manual", dry_run=True, skus=["sku-0", "sku-1"])
+    assert check_and_plan() == []
+    account = tasks.account()
+    assert (account["would_make"], account["estimate"], account["uses"]) == (2, "1.90", 0)
