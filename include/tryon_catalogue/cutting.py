@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Text, and_, case, delete, false, func, literal, or_, select, true, update
+from sqlalchemy import Text, case, false, func, literal, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from damo_tryon.contract import MAX_TASKS
@@ -20,36 +20,33 @@ from tryon_catalogue.ledger.rows import as_table
 from tryon_catalogue.ledger.spending import (
     CUTTING_LOCK,
     hold_back,
-    is_live,
     is_narrow,
     one_at_a_time,
     read_commitments,
 )
 from tryon_catalogue.ledger.tables import (
     batches,
-    collections,
-    garment_looks,
     looks,
     rejections,
     run_looks,
     runs,
 )
-from tryon_catalogue.ledger.wanted import CUT, OURS, WAITING, ready
+from tryon_catalogue.ledger.wanted import CUT, WAITING, ready
 from tryon_catalogue.limits import ASKED_FOR_AGAIN, GOES_FIRST, NOT_ASKED, Room, cost_of, share_of, words_for
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.packs import pack_warnings, read_packs
-from tryon_catalogue.redoing import is_asked_again, plan_again
+from tryon_catalogue.redoing import plan_again
+from tryon_catalogue.waiting import find_priorities, find_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import ColumnElement, Connection, Engine, Select
+    from sqlalchemy import ColumnElement, Connection, Engine
 
     from tryon_catalogue.limits import Approved, Commitments, Kind
     from tryon_catalogue.settings import BudgetSettings, Price, Settings
 
 HELD_AT_ONCE: Final = 5_000
-FOUND_LATER: Final = ("priority", "held_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,108 +150,15 @@ def cut_run(engine: Engine, settings: Settings, run_id: str, approved: Approved 
 def _choose(connection: Connection, settings: Settings, run_id: str, approved: Approved) -> Estimate:
     """Decide which of the looks that wait go; `WAITING` says so until the transaction ends."""
     one_at_a_time(connection, CUTTING_LOCK)
-    _find_waiting(connection, run_id)
+    find_waiting(connection, run_id)
     if settings.budget.order is Order.PRIORITY:
-        _find_priorities(connection)
+        find_priorities(connection)
     price, budget = settings.price, settings.budget
     before = read_commitments(connection, price, budget, run_id)
     if budget.per_run or budget.per_day or budget.per_collection or approved != NOT_ASKED:
         then = ASKED_FOR_AGAIN if is_narrow(connection, run_id) else GOES_FIRST
         _apply_limits(connection, settings, Room(price, budget, before, approved), then)
     return _estimate(connection, price, run_id, before)
-
-
-def _find_waiting(connection: Connection, run_id: str) -> None:
-    OURS.create(connection)
-    WAITING.create(connection)
-    of_run = select(run_looks.c.look_key).where(run_looks.c.run_id == run_id)
-    connection.execute(insert(OURS).from_select(["key"], of_run))
-    ready(connection, OURS)
-    columns = [column.name for column in WAITING.columns if column.name not in FOUND_LATER]
-    asked_for = (
-        _waiting(run_id, leftover=False)
-        .join(OURS, OURS.c.key == looks.c.key)
-        .where(~and_(_is_reserved(), _is_backfill(run_id)))
-    )
-    connection.execute(insert(WAITING).from_select(columns, _locked(asked_for)))
-    again = _found(leftover=False).where(is_asked_again(run_id))
-    connection.execute(insert(WAITING).from_select(columns, _locked(again)))
-    held = looks.c.batch_id.is_(None) & looks.c.held_since.is_not(None)
-    if is_narrow(connection, run_id):
-        ready(connection, WAITING)
-        return  # whoever asks for three garments gets three garments
-    left_by_others = _waiting(run_id, leftover=True).where(
-        or_(held, looks.c.batch_id.is_not(None) & ~is_live()),
-        looks.c.key.not_in(select(OURS.c.key)),
-    )
-    connection.execute(insert(WAITING).from_select(columns, _locked(left_by_others)))
-    ready(connection, WAITING)
-    # What no garment shows any more would be paid for in vain. In two steps, for the index of WAITING keeps the join
-    # from comparing every row with every row where PostgreSQL takes the ledger's tables for empty.
-    shows = garment_looks.c.look_key == WAITING.c.key
-    connection.execute(update(WAITING).where(shows, WAITING.c.leftover).values(shown=true()))
-    connection.execute(delete(WAITING).where(WAITING.c.leftover, ~WAITING.c.shown))
-
-
-def _find_priorities(connection: Connection) -> None:
-    """Give each look the highest number of the garments that show it, by the newest export that names them."""
-    highest = (
-        select(garment_looks.c.look_key, func.max(garment_looks.c.priority).label("priority"))
-        .join(WAITING, WAITING.c.key == garment_looks.c.look_key)
-        .group_by(garment_looks.c.look_key)
-        .subquery()
-    )
-    connection.execute(
-        update(WAITING).where(WAITING.c.key == highest.c.look_key).values(priority=highest.c.priority)
-    )
-
-
-def _waiting(run_id: str, *, leftover: bool) -> Select[Any]:
-    return _found(leftover=leftover).where(
-        looks.c.state == LookState.PLANNED.value,
-        or_(looks.c.batch_id.is_(None), batches.c.run_id != run_id),
-    )
-
-
-def _found(*, leftover: bool) -> Select[Any]:
-    planned = looks.c.state == LookState.PLANNED.value
-    return (
-        select(
-            looks.c.key,
-            looks.c.fit_type,
-            looks.c.inference_num,
-            looks.c.collection,
-            (planned & _is_reserved()).label("reserved"),
-            literal(leftover).label("leftover"),
-            (~planned).label("again"),
-            looks.c.held_since.is_not(None).label("held_before"),
-            collections.c.first_date,
-            looks.c.position,
-            true().label("goes"),
-            false().label("shown"),
-        )
-        .outerjoin(batches, batches.c.id == looks.c.batch_id)
-        .outerjoin(runs, runs.c.id == batches.c.run_id)
-        .outerjoin(collections, collections.c.name == looks.c.collection)
-    )
-
-
-def _is_reserved() -> ColumnElement[bool]:
-    """Select the looks that a run which is alive is going to send."""
-    return func.coalesce(looks.c.batch_id.is_not(None) & is_live(), false())
-
-
-def _is_backfill(run_id: str) -> ColumnElement[bool]:
-    """Ask whether a run is a backfill, which would only delay what another run is going to send."""
-    this = runs.alias("this")
-    return select(this.c.backfill).where(this.c.id == run_id).scalar_subquery()
-
-
-def _locked(found: Select[Any]) -> Select[Any]:
-    # What another run is cutting or sending just now is left to it. A run that only reads the same looks from its
-    # export holds a weaker lock, which must not keep them from us: hence key_share.
-    rows = found.with_for_update(of=looks, key_share=True, skip_locked=True).cte().prefix_with("MATERIALIZED")
-    return select(rows)
 
 
 def _order(budget: BudgetSettings) -> tuple[ColumnElement[Any], ...]:

@@ -98,7 +98,7 @@ def tell_late(context: Mapping[str, Any]) -> None:
     """
     from tryon_catalogue import alerts  # noqa: PLC0415  # heavy
     from tryon_catalogue.plain_errors import LedgerUnavailableError, told_plainly  # noqa: PLC0415  # heavy
-    from tryon_catalogue.tasks import open_ledger  # noqa: PLC0415  # heavy
+    from tryon_catalogue.run_context import open_ledger  # noqa: PLC0415  # heavy
 
     run = context["dag_run"]
     settings, engine = open_ledger()

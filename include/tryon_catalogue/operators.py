@@ -34,7 +34,8 @@ from damo_tryon.names import DEFAULT_CONN_ID, XCOM_CONN_ID
 from damo_tryon.operators import TryOnResultsLink
 from damo_tryon.sensors import OnAllFailed, TryOnResultSensor
 from tryon_catalogue.ledger.errors import BusyError, StoppedError
-from tryon_catalogue.tasks import alert_of_run, is_backfill, mover_of, open_ledger, request_of
+from tryon_catalogue.run_context import is_backfill, mover_of, open_ledger, request_of
+from tryon_catalogue.tasks import alert_of_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

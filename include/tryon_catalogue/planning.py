@@ -18,7 +18,7 @@ from tryon_catalogue.doubts import resubmit_old
 from tryon_catalogue.exports import ROSTER_LINE, Rejection
 from tryon_catalogue.holding import ImageRejection, hold, wanted_images
 from tryon_catalogue.ledger.images import load_images
-from tryon_catalogue.ledger.moves import Mover, move
+from tryon_catalogue.ledger.moves import move
 from tryon_catalogue.ledger.tables import (
     batches,
     collections,
@@ -32,16 +32,15 @@ from tryon_catalogue.ledger.tables import (
 from tryon_catalogue.ledger.wanted import WANTED, fill_wanted
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.redoing import ask_again
-from tryon_catalogue.request import EVERYTHING, Request, read_wanted
+from tryon_catalogue.request import read_wanted
+from tryon_catalogue.runs import open_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import date
-
     from sqlalchemy import Connection, Engine
 
     from tryon_catalogue.exports import Chunk, Garment
     from tryon_catalogue.looks import Look
+    from tryon_catalogue.runs import Run
     from tryon_catalogue.settings import SafetySettings, Settings
 
 LONGEST_VALUE = 200
@@ -66,29 +65,6 @@ LOOK_COLUMNS = (
 # What an export says of a garment, whichever pictures it has.
 SAID = ("title", "collection", "priority")
 ADDRESSES = ("model_image", "tops_image", "pants_image", "mask_image")
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run over one export.
-
-    :param id: ``dag_id/run_id`` of the Airflow run
-    :param export: path or URL of the export to read
-    :param export_date: the date that the export is of
-    :param request: what of the export it is asked for, and how
-    :param backfill: whether it leaves to other runs what they are going to send
-    """
-
-    id: str
-    export: str
-    export_date: date
-    request: Request = EVERYTHING
-    backfill: bool = False
-
-    @property
-    def mover(self) -> Mover:
-        """Who moves looks on behalf of this run when it plans."""
-        return Mover(self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,32 +101,6 @@ class Plan:
     batch_ids: tuple[int, ...]
 
 
-def begin_run(engine: Engine, run: Run) -> None:
-    """Note a run before its export is looked for, so that whatever becomes of it, the ledger knows of it.
-
-    A run that is begun again has no plan until its export is read once more.
-
-    :param engine: the ledger's
-    :param run: which run
-    """
-    values = {"export": run.export, "export_date": run.export_date, "planned_at": None, "problem": None}
-    with engine.begin() as connection:
-        connection.execute(
-            insert(runs).values(id=run.id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
-        )
-
-
-def record_missing(engine: Engine, run: Run, words: str) -> None:
-    """Note with a run that its export did not come.
-
-    :param engine: the ledger's
-    :param run: which run
-    :param words: which export, and what to do
-    """
-    with engine.begin() as connection:
-        connection.execute(update(runs).where(runs.c.id == run.id).values(problem=words))
-
-
 def plan_run(engine: Engine, settings: Settings, run: Run) -> Plan:
     """Read an export, write what it asks for to the ledger, and cut it within the limits. Nobody is asked.
 
@@ -174,7 +124,7 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
     :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
     """
     with engine.begin() as connection:
-        _open_run(connection, run)
+        open_run(connection, run)
         resubmit_old(connection, settings.safety, run.mover)
     rows = rejected = wanted = 0
     for chunk in read_wanted(run.request, run.export, settings):
@@ -194,32 +144,6 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
             )
         )
     return Found(rows, rejected, wanted, new)
-
-
-def record_rehearsal(engine: Engine, run: Run, figures: Mapping[str, Any]) -> None:
-    """Keep the figures of a run that plans nothing.
-
-    :param engine: the ledger's
-    :param run: which run
-    :param figures: column of its row -> value
-    """
-    with engine.begin() as connection:
-        _open_run(connection, run)
-        connection.execute(update(runs).where(runs.c.id == run.id).values(planned_at=func.now(), **figures))
-
-
-def _open_run(connection: Connection, run: Run) -> None:
-    values = {
-        "export": run.export,
-        "export_date": run.export_date,
-        "request": run.request.as_json(),
-        "backfill": run.backfill,
-    }
-    connection.execute(
-        insert(runs).values(id=run.id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
-    )
-    # A second try reads the export anew, and the export may have been put right in between.
-    connection.execute(delete(rejections).where(rejections.c.run_id == run.id))
 
 
 def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) -> tuple[int, int]:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from tryon_catalogue.exports import PLACES
 from tryon_catalogue.money import money
-from tryon_catalogue.planning import record_rehearsal
 from tryon_catalogue.preview import MOST_LISTED, Preview, read_preview
+from tryon_catalogue.runs import record_rehearsal
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from tryon_catalogue.planning import Run
+    from tryon_catalogue.runs import Run
     from tryon_catalogue.settings import Settings
 
 COLUMNS: Final = ("sku", "collection", "model", "fit type", "pictures", "why")

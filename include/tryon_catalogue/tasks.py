@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
 
-from tryon_catalogue.answers import FORM_FIELDS
-from tryon_catalogue.backfill_policy import RUN_TYPE as BACKFILL
-from tryon_catalogue.settings import load_settings
+from tryon_catalogue.run_context import mover_of, open_ledger, request_of, run_id_of, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,76 +22,12 @@ if TYPE_CHECKING:
 
     from tryon_catalogue.alerts import Alert
     from tryon_catalogue.approval import Question
-    from tryon_catalogue.ledger.moves import Mover
     from tryon_catalogue.limits import Approved
     from tryon_catalogue.notes import Note
-    from tryon_catalogue.planning import Run
-    from tryon_catalogue.request import Request
+    from tryon_catalogue.runs import Run
     from tryon_catalogue.settings import Settings
 
 log = logging.getLogger(__name__)
-
-ON_DEMAND = "tryon_on_demand"
-"""The DAG for people, who mean the newest export there is where they name none."""
-
-
-def run_id_of(context: Context) -> str:
-    """Give a run's id in the ledger: Airflow's run ids are unique only within a DAG."""
-    dag_run = context["dag_run"]
-    return f"{dag_run.dag_id}/{dag_run.run_id}"
-
-
-def mover_of(context: Context) -> Mover:
-    """Say who moves looks in this try of this task."""
-    from tryon_catalogue.ledger.moves import Mover  # noqa: PLC0415  # heavy
-
-    return Mover(run_id_of(context), context["ti"].try_number)
-
-
-def export_date_of(context: Context) -> date:
-    """Give the date whose export a run reads: its logical date, or the day of a run that was given none."""
-    dag_run = context["dag_run"]
-    moment = dag_run.logical_date or dag_run.run_after
-    return moment.date()
-
-
-def request_of(context: Context) -> Request:
-    """Read what a run is asked for.
-
-    :raises tryon_catalogue.request.RequestError: its parameters cannot be meant
-    """
-    from tryon_catalogue.request import read_request  # noqa: PLC0415  # heavy
-
-    # The fields of a task's own form stand beside the run's.
-    return read_request(
-        {name: value for name, value in (context["params"] or {}).items() if name not in FORM_FIELDS}
-    )
-
-
-def is_backfill(context: Context) -> bool:
-    """Say whether a run belongs to a backfill, which goes behind the nights."""
-    return context["dag_run"].run_type == BACKFILL
-
-
-def open_ledger() -> tuple[Settings, Engine]:
-    """Read the settings and reach the ledger behind the connection they name."""
-    from tryon_catalogue.ledger.database import engine_from_connection  # noqa: PLC0415  # heavy
-
-    settings = load_settings()
-    return settings, engine_from_connection(settings)
-
-
-def _run_of(settings: Settings, context: Context) -> Run:
-    """Say which run this is and which export it reads."""
-    from tryon_catalogue.exports.newest import newest_export  # noqa: PLC0415  # heavy
-    from tryon_catalogue.planning import Run  # noqa: PLC0415  # heavy
-
-    request = request_of(context)
-    export_date = export_date_of(context)
-    path = request.export or settings.export.path_for(export_date)
-    if request.export is None and context["dag_run"].dag_id == ON_DEMAND:
-        path, export_date = newest_export(settings.export, export_date)
-    return Run(run_id_of(context), path, export_date, request, is_backfill(context))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +49,11 @@ def begin_run(context: Context) -> Begun:
 
     :param context: Airflow's
     """
-    from tryon_catalogue import planning  # noqa: PLC0415  # heavy
+    from tryon_catalogue import runs  # noqa: PLC0415  # heavy
 
     settings, engine = open_ledger()
-    run = _run_of(settings, context)
-    planning.begin_run(engine, run)
+    run = run_of(settings, context)
+    runs.begin_run(engine, run)
     return Begun(settings, engine, run)
 
 
@@ -130,9 +64,9 @@ def record_missing(begun: Begun, words: str, context: Context) -> None:
     :param words: which export, and what to do
     :param context: Airflow's, for the notifier
     """
-    from tryon_catalogue import planning  # noqa: PLC0415  # heavy
+    from tryon_catalogue import runs  # noqa: PLC0415  # heavy
 
-    planning.record_missing(begun.engine, begun.run, words)
+    runs.record_missing(begun.engine, begun.run, words)
     alert_of_run(begun.settings, begun.engine, begun.run.id, context)
 
 
@@ -156,7 +90,7 @@ def preflight() -> dict[str, int]:
         settings, engine = open_ledger()
         with engine.connect() as connection:
             Catalogue(connection, settings.catalogue)  # found out before anything is done, not after
-        run = _run_of(settings, context)
+        run = run_of(settings, context)
         found = preflight_run(engine, run.request.settings(settings), run.export, run.request)
         # Of a season's nights some have nothing of a collection; a person who asks for nothing has mistyped it.
         if not found.rows and run.request.selects and context["dag_run"].run_type == "manual":
@@ -182,7 +116,7 @@ def plan() -> list[int] | Question:
 
     with told_plainly(RequestError, ExportError):
         settings, engine = open_ledger()
-        run = _run_of(settings, get_current_context())
+        run = run_of(settings, get_current_context())
         settings = run.request.settings(settings)
         if run.request.dry_run:
             return _rehearse(settings, engine, run)

@@ -19,8 +19,9 @@ from damo_tryon.hooks import ONCE, DamoTryOnHook
 from tryon_catalogue.ledger.gate import Gate
 from tryon_catalogue.ledger.journal import load_batch
 from tryon_catalogue.ledger.moves import Mover
-from tryon_catalogue.planning import Run, plan_run
+from tryon_catalogue.planning import plan_run
 from tryon_catalogue.publishing import Publisher
+from tryon_catalogue.runs import Run
 from tryon_catalogue.submission import submit_batch
 
 ROUNDS = 3

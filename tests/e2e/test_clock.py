@@ -29,9 +29,10 @@ from tryon_catalogue.ledger.gate import Gate
 from tryon_catalogue.ledger.journal import load_batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.planning import Run, plan_run
+from tryon_catalogue.planning import plan_run
 from tryon_catalogue.preflight import preflight_run
 from tryon_catalogue.publishing import Publisher
+from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import load_settings
 from tryon_catalogue.submission import submit_batch
 from tryon_sandbox.server import RunningSandbox, running

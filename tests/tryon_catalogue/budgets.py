@@ -19,7 +19,8 @@ from tryon_catalogue.ledger.journal import load_batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.spending import MAY_COST
 from tryon_catalogue.ledger.tables import looks, submissions
-from tryon_catalogue.planning import Plan, Run, plan_run
+from tryon_catalogue.planning import Plan, plan_run
+from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import BudgetSettings, Price, Settings
 from tryon_catalogue.submission import submit_batch
 

@@ -25,7 +25,8 @@ from tryon_catalogue.approval import (
 from tryon_catalogue.cutting import Estimate, Share, estimate_run
 from tryon_catalogue.ledger.tables import runs
 from tryon_catalogue.limits import Approved
-from tryon_catalogue.planning import Run, record_run
+from tryon_catalogue.planning import record_run
+from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import BudgetSettings, Price, Settings
 
 PRICE = Price()

@@ -16,7 +16,8 @@ from tests.tryon_catalogue.test_planning import HEADER, row
 from tryon_catalogue.account import close_run
 from tryon_catalogue.ledger.images import store_images
 from tryon_catalogue.ledger.tables import batches, looks
-from tryon_catalogue.planning import Plan, Run, plan_run
+from tryon_catalogue.planning import Plan, plan_run
+from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import Settings
 
 PlanRun = Callable[[str], Plan]

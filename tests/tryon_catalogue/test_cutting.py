@@ -29,7 +29,8 @@ from tryon_catalogue.cutting import Share, cut_run, estimate_run
 from tryon_catalogue.ledger.tables import batches, garment_looks, looks, run_looks, runs, submissions
 from tryon_catalogue.limits import Approved
 from tryon_catalogue.notes import as_text, read_run_note
-from tryon_catalogue.planning import Run, record_run
+from tryon_catalogue.planning import record_run
+from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import Settings
 
 

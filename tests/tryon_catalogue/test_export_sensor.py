@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 
 from tests.tryon_catalogue.airflow_context import NIGHT, context, set_scene
 from tests.tryon_catalogue.vendor import Website
-from tryon_catalogue import tasks
+from tryon_catalogue import run_context, tasks
 from tryon_catalogue.account import read_account
 from tryon_catalogue.alerts import Event, of_all, of_run
 from tryon_catalogue.export_sensor import ExportSensor
@@ -129,7 +129,7 @@ def test_a_missing_export_stands_in_the_ledger_and_is_told_everywhere(
     assert run_row(engine).problem == said
     assert [(one.event, said in one.text) for one in of_run(engine, "dag/night")] == [(Event.MISSING, True)]
     assert [one.event for one in of_all(engine, DAY)] == [Event.MISSING]
-    settings, _ = tasks.open_ledger()
+    settings, _ = run_context.open_ledger()
     assert read_status(engine, settings.price).missing == (said,)
     assert tasks.account()["problem"] == said
     note = as_markdown(read_run_note(engine, read_account(engine, "dag/night")))

@@ -27,7 +27,8 @@ from tests.tryon_catalogue.helpers import NO_LIMITS, PlanBatch, pretend_checked,
 from tryon_catalogue.ledger.journal import Batch, load_batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import batches, looks, submission_looks, submissions
-from tryon_catalogue.planning import Run, plan_run
+from tryon_catalogue.planning import plan_run
+from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import Price, Settings
 from tryon_catalogue.submission import submit_batch
 

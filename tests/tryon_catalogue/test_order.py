@@ -11,7 +11,8 @@ from tests.tryon_catalogue.budgets import with_budget
 from tests.tryon_catalogue.helpers import pretend_checked
 from tryon_catalogue.cutting import cut_run
 from tryon_catalogue.ledger.tables import garment_looks, looks
-from tryon_catalogue.planning import Run, record_run
+from tryon_catalogue.planning import record_run
+from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import Settings
 
 Garment = tuple[str, str, str]

@@ -13,7 +13,8 @@ from sqlalchemy import Engine, func, select, text, update
 from tests.tryon_catalogue.helpers import pretend_checked
 from tryon_catalogue.ledger.tables import batches, garment_looks, looks, rejections, run_looks, runs
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.planning import Plan, Run, plan_run
+from tryon_catalogue.planning import Plan, plan_run
+from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import Settings, load_settings
 
 HEADER = "sku,title,collection,category,image_url,pants_url,mask_url,model_url\n"
@@ -244,7 +245,8 @@ from datetime import date
 from pathlib import Path
 from tryon_catalogue.ledger.database import engine_for
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.planning import Run, plan_run
+from tryon_catalogue.planning import plan_run
+from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import load_settings
 engine = engine_for(sys.argv[1], "tryon")
 settings = load_settings(Path(sys.argv[2]))

@@ -18,8 +18,9 @@ from tests.tryon_catalogue.test_preflight import HEADER, Shop, row, shop
 from tryon_catalogue import _person_detector as detector
 from tryon_catalogue.ledger.tables import images, rejections
 from tryon_catalogue.person_check import PersonCheckMissingError
-from tryon_catalogue.planning import Plan, Run, plan_run
+from tryon_catalogue.planning import Plan, plan_run
 from tryon_catalogue.preflight import Preflight, preflight_run
+from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import Settings
 
 __all__ = ["shop"]  # the fixture

@@ -14,8 +14,9 @@ from tryon_catalogue.image_rules import ImageRole
 from tryon_catalogue.ledger.images import KnownImage, store_images
 from tryon_catalogue.ledger.tables import garment_looks, look_moves, looks, rejections, runs
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.planning import Run, plan_run
+from tryon_catalogue.planning import plan_run
 from tryon_catalogue.preview import Preview, export_path, read_preview, show_preview
+from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import Settings
 
 URL = "https://pictures.example"

@@ -18,8 +18,9 @@ from tryon_catalogue.cutting import Estimate, estimate_run
 from tryon_catalogue.ledger.moves import Mover, move
 from tryon_catalogue.ledger.tables import look_moves, looks, submission_looks
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.planning import Plan, Run, plan_run, record_run
+from tryon_catalogue.planning import Plan, plan_run, record_run
 from tryon_catalogue.request import Redo, Request
+from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import Settings
 
 SKUS = ("a-0", "a-1", "a-2")

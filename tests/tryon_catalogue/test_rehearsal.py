@@ -15,10 +15,10 @@ from tests.tryon_catalogue.test_redoing import end
 from tryon_catalogue.account import close_run, judge
 from tryon_catalogue.ledger.tables import garment_looks, images, looks, rejections, run_looks, runs
 from tryon_catalogue.notes import as_text, read_run_note
-from tryon_catalogue.planning import Run
 from tryon_catalogue.preview import Preview
 from tryon_catalogue.rehearsal import as_list, rehearse
 from tryon_catalogue.request import Redo, Request
+from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import Settings
 
 

@@ -15,9 +15,10 @@ from tryon_catalogue.account import close_run
 from tryon_catalogue.cutting import cut_run
 from tryon_catalogue.exports import REQUEST_LINE
 from tryon_catalogue.ledger.tables import garment_looks, looks, rejections, run_looks, runs
-from tryon_catalogue.planning import Plan, Run, plan_run, record_run
+from tryon_catalogue.planning import Plan, plan_run, record_run
 from tryon_catalogue.preview import read_preview
 from tryon_catalogue.request import Redo, Request, RequestError, read_request, read_wanted
+from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import Settings
 
 HEADER = "sku,title,collection,category,image_url,pants_url,mask_url,model_url\n"

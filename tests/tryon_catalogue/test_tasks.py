@@ -79,20 +79,6 @@ def check_and_plan() -> list[int]:
     return tasks.plan()
 
 
-def test_a_run_is_known_by_its_dag_and_its_run_id() -> None:
-    assert tasks.run_id_of(context(run_id="manual__1")) == "dag/manual__1"
-    assert tasks.mover_of(context(try_number=3)) == Mover("dag/night", 3)
-
-
-def test_a_run_reads_the_export_of_its_logical_date() -> None:
-    assert tasks.export_date_of(context()) == date(2026, 11, 20)
-
-
-def test_a_run_without_a_logical_date_reads_the_export_of_its_day() -> None:
-    pressed = datetime(2026, 12, 1, 13, 30, tzinfo=UTC)
-    assert tasks.export_date_of(context(logical_date=None, run_after=pressed)) == date(2026, 12, 1)
-
-
 def test_planning_gives_the_batches_of_the_dates_export(engine: Engine, in_context: InContext) -> None:
     planned = check_and_plan()
     assert len(planned) == 1

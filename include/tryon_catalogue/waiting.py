@@ -1,0 +1,123 @@
+"""Which planned looks a run might send: its own, those it is to make again, and those that nobody sends any more.
+
+It must not know what they cost: that is ``cutting``'s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import and_, delete, false, func, literal, or_, select, true, update
+from sqlalchemy.dialects.postgresql import insert
+
+from tryon_catalogue.ledger.spending import is_live, is_narrow
+from tryon_catalogue.ledger.tables import batches, collections, garment_looks, looks, run_looks, runs
+from tryon_catalogue.ledger.wanted import OURS, WAITING, ready
+from tryon_catalogue.looks import LookState
+from tryon_catalogue.redoing import is_asked_again
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Connection, Select
+
+FOUND_LATER: Final = ("priority", "held_by")
+
+
+def find_waiting(connection: Connection, run_id: str) -> None:
+    """Fill the table of waiting looks: those that a run asks for, and those that others have left behind.
+
+    :param connection: in the transaction that cuts the run; the looks are locked until it ends
+    :param run_id: the run
+    """
+    OURS.create(connection)
+    WAITING.create(connection)
+    of_run = select(run_looks.c.look_key).where(run_looks.c.run_id == run_id)
+    connection.execute(insert(OURS).from_select(["key"], of_run))
+    ready(connection, OURS)
+    columns = [column.name for column in WAITING.columns if column.name not in FOUND_LATER]
+    asked_for = (
+        _waiting(run_id, leftover=False)
+        .join(OURS, OURS.c.key == looks.c.key)
+        .where(~and_(_is_reserved(), _is_backfill(run_id)))
+    )
+    connection.execute(insert(WAITING).from_select(columns, _locked(asked_for)))
+    again = _found(leftover=False).where(is_asked_again(run_id))
+    connection.execute(insert(WAITING).from_select(columns, _locked(again)))
+    held = looks.c.batch_id.is_(None) & looks.c.held_since.is_not(None)
+    if is_narrow(connection, run_id):
+        ready(connection, WAITING)
+        return  # whoever asks for three garments gets three garments
+    left_by_others = _waiting(run_id, leftover=True).where(
+        or_(held, looks.c.batch_id.is_not(None) & ~is_live()),
+        looks.c.key.not_in(select(OURS.c.key)),
+    )
+    connection.execute(insert(WAITING).from_select(columns, _locked(left_by_others)))
+    ready(connection, WAITING)
+    # What no garment shows any more would be paid for in vain. In two steps, for the index of WAITING keeps the join
+    # from comparing every row with every row where PostgreSQL takes the ledger's tables for empty.
+    shows = garment_looks.c.look_key == WAITING.c.key
+    connection.execute(update(WAITING).where(shows, WAITING.c.leftover).values(shown=true()))
+    connection.execute(delete(WAITING).where(WAITING.c.leftover, ~WAITING.c.shown))
+
+
+def find_priorities(connection: Connection) -> None:
+    """Give each look the highest number of the garments that show it, by the newest export that names them.
+
+    :param connection: in the transaction that cuts the run, with its table of waiting looks
+    """
+    highest = (
+        select(garment_looks.c.look_key, func.max(garment_looks.c.priority).label("priority"))
+        .join(WAITING, WAITING.c.key == garment_looks.c.look_key)
+        .group_by(garment_looks.c.look_key)
+        .subquery()
+    )
+    connection.execute(
+        update(WAITING).where(WAITING.c.key == highest.c.look_key).values(priority=highest.c.priority)
+    )
+
+
+def _waiting(run_id: str, *, leftover: bool) -> Select[Any]:
+    return _found(leftover=leftover).where(
+        looks.c.state == LookState.PLANNED.value,
+        or_(looks.c.batch_id.is_(None), batches.c.run_id != run_id),
+    )
+
+
+def _found(*, leftover: bool) -> Select[Any]:
+    planned = looks.c.state == LookState.PLANNED.value
+    return (
+        select(
+            looks.c.key,
+            looks.c.fit_type,
+            looks.c.inference_num,
+            looks.c.collection,
+            (planned & _is_reserved()).label("reserved"),
+            literal(leftover).label("leftover"),
+            (~planned).label("again"),
+            looks.c.held_since.is_not(None).label("held_before"),
+            collections.c.first_date,
+            looks.c.position,
+            true().label("goes"),
+            false().label("shown"),
+        )
+        .outerjoin(batches, batches.c.id == looks.c.batch_id)
+        .outerjoin(runs, runs.c.id == batches.c.run_id)
+        .outerjoin(collections, collections.c.name == looks.c.collection)
+    )
+
+
+def _is_reserved() -> ColumnElement[bool]:
+    """Select the looks that a run which is alive is going to send."""
+    return func.coalesce(looks.c.batch_id.is_not(None) & is_live(), false())
+
+
+def _is_backfill(run_id: str) -> ColumnElement[bool]:
+    """Ask whether a run is a backfill, which would only delay what another run is going to send."""
+    this = runs.alias("this")
+    return select(this.c.backfill).where(this.c.id == run_id).scalar_subquery()
+
+
+def _locked(found: Select[Any]) -> Select[Any]:
+    # What another run is cutting or sending just now is left to it. A run that only reads the same looks from its
+    # export holds a weaker lock, which must not keep them from us: hence key_share.
+    rows = found.with_for_update(of=looks, key_share=True, skip_locked=True).cte().prefix_with("MATERIALIZED")
+    return select(rows)
