@@ -48,7 +48,8 @@ def find_waiting(connection: Connection, run_id: str) -> None:
         return  # whoever asks for three garments gets three garments
     left_by_others = _waiting(run_id, leftover=True).where(
         or_(held, looks.c.batch_id.is_not(None) & ~is_live()),
-        looks.c.key.not_in(select(OURS.c.key)),
+        # Not with NOT IN, which compares every row with every row once the keys no longer fit into working memory.
+        ~select(OURS.c.key).where(OURS.c.key == looks.c.key).exists(),
     )
     connection.execute(insert(WAITING).from_select(columns, _locked(left_by_others)))
     ready(connection, WAITING)
