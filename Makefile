@@ -28,10 +28,13 @@ install: $(STAMP) ## build the environment in .venv from requirements.lock
 demo: $(STAMP) ## a night from export to pictures, all on this machine (EXIT=1 ends it when done)
 	@$(BIN)/tryon demo $(if $(EXIT),--exit)
 
-test: $(STAMP) ## run the tests (PYTEST_ARGS="-k ledger" passes arguments on)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+# First what shares out over the cores, then what starts Airflow and wants the machine for itself.
+# pytest says 5 when PYTEST_ARGS chooses none of a half.
+test: $(STAMP) ## run every test (PYTEST_ARGS="-k ledger" passes arguments on)
+	@$(BIN)/python -m pytest -m "not e2e" -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS) || [ $$? -eq 5 ]
+	@$(BIN)/python -m pytest -m e2e $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
-faults: $(STAMP) ## run the fault matrix: real processes, killed (about a quarter of an hour)
+faults: $(STAMP) ## run the fault matrix alone, a part of the tests: real processes, killed
 	@$(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
 
 bench: $(STAMP) ## measure, and print the table

@@ -33,7 +33,7 @@ settings = load_settings()
 )
 def tryon_on_demand() -> None:
     """Do what a night does, for what the form asks for."""
-    make_pictures(settings)
+    make_pictures(settings, wait_for_export=False)
 
 
 tryon_on_demand()

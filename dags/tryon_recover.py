@@ -14,6 +14,7 @@ from airflow.sdk import CronTriggerTimetable, dag, task, task_group
 
 from tryon_catalogue import tasks
 from tryon_catalogue.groups import PUBLISH_FIRST, collect, default_args
+from tryon_catalogue.news import NEWS
 from tryon_catalogue.settings import load_settings
 
 settings = load_settings()
@@ -44,7 +45,7 @@ def tryon_recover() -> None:
     def batch(batch_id: int) -> None:
         collect(batch_id, settings, patience_seconds=PATIENCE_SECONDS, late_is_red=False)
 
-    @task(trigger_rule="all_done", priority_weight=PUBLISH_FIRST)
+    @task(trigger_rule="all_done", priority_weight=PUBLISH_FIRST, outlets=[NEWS])
     def account(batch_ids: list[int]) -> list[str]:
         return tasks.refresh_accounts(batch_ids)
 

@@ -76,6 +76,9 @@ class ExportColumns(Section):
     pants_image: OptionalName = Field(None, description="the column with the URL of the trousers or skirt")
     mask_image: OptionalName = Field(None, description="the column with the URL of a mask of model_image")
     model_image: OptionalName = Field(None, description="the column with the URL of a person to dress")
+    priority: OptionalName = Field(
+        None, description="the column with a number, the higher the sooner where money is short"
+    )
 
 
 class ExportImages(Section):

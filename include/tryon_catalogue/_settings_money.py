@@ -63,6 +63,9 @@ class Order(StrEnum):
 
     EXPORT = "export"
     NEWEST_COLLECTION = "newest_collection"
+    """Those of the collection whose name first appeared in an export last; garments without one go last."""
+    PRIORITY = "priority"
+    """Those with the highest number in the column of that name; garments without a number go last."""
 
 
 class Unanswered(StrEnum):
@@ -80,7 +83,7 @@ class BudgetSettings(Section):
     per_collection: Decimal = Field(
         Decimal(0), ge=0, description="a collection's limit over all runs and days; 0 for none"
     )
-    order: Order = Field(Order.EXPORT, description="export or newest_collection")
+    order: Order = Field(Order.EXPORT, description="export, newest_collection or priority")
     approve_above: Decimal = Field(
         Decimal(0), ge=0, description="a run that would cost more asks a person first; 0 to never ask"
     )
@@ -100,7 +103,6 @@ class Price(Section):
         FailedLooks.CHARGED, description="what looks cost that the vendor FAILED: charged or free"
     )
     packs: tuple[Pack, ...] = Field((), description="packs of uses that were bought")
-    budget: BudgetSettings = Field(default_factory=BudgetSettings)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Price":

@@ -3,9 +3,11 @@
 Sections of the settings; ``settings`` puts them together and says where they are read.
 """
 
+from datetime import date, time
+
 from pydantic import Field
 
-from tryon_catalogue._settings_types import Name, OptionalName, Section
+from tryon_catalogue._settings_types import Name, OptionalHour, OptionalName, Section
 
 
 class BatchSettings(Section):
@@ -24,9 +26,33 @@ class BatchSettings(Section):
 
 
 class NightSettings(Section):
-    """When the night runs."""
+    """When the night runs, how long its export is waited for, and when it is to be done."""
 
     schedule: OptionalName = Field("0 2 * * *", description="cron, in UTC; empty for runs by hand only")
+    start_date: date = Field(date(2026, 1, 1), description="the date of the first export, as 2026-01-31")
+    catchup: bool = Field(False, description="whether nights that were not run since start_date are run")
+    wait_until: OptionalHour = Field(
+        time(5), description="UTC, hour:minute; empty: an export is not waited for"
+    )
+    look_every_seconds: float = Field(
+        60, ge=5, description="seconds between two looks for an export that is not there yet"
+    )
+    done_by: OptionalHour = Field(time(6), description="UTC, hour:minute; empty: never late by the hour")
+
+
+class BackfillSettings(Section):
+    """What a backfill may take beside the night."""
+
+    pool_slots: int = Field(
+        4,
+        ge=1,
+        description="batches of backfills in flight at once; their pool is [batches] pool + _backfill",
+    )
+    max_in_flight: int = Field(
+        5,
+        ge=0,
+        description="a backfill submits only below so many submissions in flight; 0 for the night's limit",
+    )
 
 
 class RecoverySettings(Section):

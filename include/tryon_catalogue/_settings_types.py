@@ -4,6 +4,8 @@ Must not know which settings there are.
 """
 
 import codecs
+import re
+from datetime import time
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -51,6 +53,17 @@ def _check_delimiter(text: str) -> str:
     return text
 
 
+def _hour(given: object) -> object:
+    if given is None or given == "":
+        return None
+    # TOML has a time of its own, which needs seconds; people write 05:00 in quotation marks.
+    if isinstance(given, time) or (
+        isinstance(given, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", given)
+    ):
+        return given
+    raise ValueError('an hour and minute in UTC are expected, such as "05:00"')
+
+
 def _blank_is_none(value: object) -> object:
     # An environment variable cannot be "absent"; an empty one is how it takes a key of the file away.
     return None if value == "" else value
@@ -66,6 +79,8 @@ OptionalName = Annotated[Name | None, BeforeValidator(_blank_is_none)]
 """Any text; "" is taken for "left out"."""
 Names = Annotated[tuple[Name, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
 """One text or a list of them."""
+OptionalHour = Annotated[time | None, BeforeValidator(_hour)]
+"""An hour and minute of the day, in UTC; "" is taken for "left out"."""
 PathTemplate = Annotated[Name, AfterValidator(_check_template)]
 """A path or URL in which {ds} and {ds_nodash} may stand for a date."""
 Encoding = Annotated[str, AfterValidator(_check_encoding)]

@@ -6,8 +6,9 @@ It must not know the vendor or Airflow.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select, update
 
@@ -45,6 +46,9 @@ class Account:
     :param estimate: what it was thought to cost before anything was sent
     :param approval: what a person was asked and answered, in words; empty when nobody was asked
     :param warnings: about packs of uses, in words
+    :param export_date: the date that its export is of
+    :param planned: whether its export was read to the end
+    :param problem: why there was no export to read, in words; empty when there was one
     :param asked_for: what of the export the run was asked for, in words; empty for all of it
     :param would_make: looks that a dry run would have sent, for the estimate; None for a run that is none
     """
@@ -65,6 +69,9 @@ class Account:
     estimate: Decimal = Decimal(0)
     approval: str = ""
     warnings: tuple[str, ...] = ()
+    export_date: date | None = None
+    planned: bool = True
+    problem: str = ""
     asked_for: str = ""
     would_make: int | None = None
 
@@ -86,7 +93,25 @@ class Account:
             "cost": str(self.cost),
             "estimate": str(self.estimate),
             "warnings": list(self.warnings),
+            "export_date": None if self.export_date is None else self.export_date.isoformat(),
         }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Account:
+        """Give the account that ``as_json`` was made of.
+
+        :param values: as they stand in the ledger
+        """
+        day = values.get("export_date")
+        return cls(
+            **{
+                **values,
+                "cost": Decimal(values["cost"]),
+                "estimate": Decimal(values["estimate"]),
+                "warnings": tuple(values["warnings"]),
+                "export_date": None if day is None else date.fromisoformat(day),
+            }
+        )
 
     def __str__(self) -> str:
         if self.would_make is not None:
@@ -165,6 +190,9 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
             estimate=run.estimated_amount,
             approval=run.approval or "",
             warnings=tuple(run.warnings),
+            export_date=run.export_date,
+            planned=run.planned_at is not None,
+            problem=run.problem or "",
             asked_for=request.words(settings.price.currency),
             would_make=run.looks_new if request.dry_run else None,
         )
@@ -174,13 +202,33 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
     return account
 
 
+def read_account(engine: Engine, run_id: str) -> Account:
+    """Read the account that was written of a run.
+
+    :param engine: the ledger's
+    :param run_id: the run
+    :raises LookupError: when the ledger has none
+    """
+    with engine.connect() as connection:
+        summary = connection.execute(select(runs.c.summary).where(runs.c.id == run_id)).scalar_one_or_none()
+    if summary is None:
+        raise LookupError(f"the ledger has no account of run {run_id}; see the log of its account task")
+    return Account.from_json(summary)
+
+
 def judge(account: Account, settings: AccountSettings) -> None:
-    """Raise when too little of a run succeeded. Nothing to make is success; nothing made never is.
+    """Raise when too little of a run succeeded. Nothing to make is success; nothing made or read never is.
 
     :param account: of the run
     :param settings: the ``[account]`` section
     :raises RunFailedError: the run is red
     """
+    if account.problem:
+        raise RunFailedError(account.problem)
+    if not account.planned:
+        raise RunFailedError(
+            "the export was not read to its end, so nothing was planned; see the logs of the tasks before the batches"
+        )
     if account.rows and account.rejected_rows == account.rows:
         raise RunFailedError(
             f"every row of the export was rejected ({account.rows}): the first reasons are in the table "

@@ -1,4 +1,4 @@
-"""Telling the person on duty: of doubts, of a stop signal, of a run that is late; each once for a run.
+"""Telling the person on duty: of doubts, stop signals, missing exports, late runs; each once for a run.
 
 Who is told is a setting: any Airflow notifier, built from its class path and arguments when there is something to
 say. What was told stands in the ledger, so that retries, cleared tasks and recovery do not say it again. A
@@ -51,7 +51,9 @@ class Event(StrEnum):
     APPROVAL = "APPROVAL"
     """A run waits in the Airflow UI until somebody says how much it may spend."""
     LATE = "LATE"
-    """A run has no account yet, long after it began."""
+    """A run is not done in time: at the hour by which a night is to be done, or long after it began."""
+    MISSING = "MISSING"
+    """The export of a run has not come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,33 @@ def late_alert(run_id: str, started: datetime) -> Alert:
     )
 
 
+def undone_alert(run_id: str, due: str, state: str) -> Alert:
+    """Make the message that a run is not done at the hour by which it was to be.
+
+    :param run_id: the run
+    :param due: the moment, in words
+    :param state: Airflow's word for where the run is
+    """
+    return Alert(
+        Event.LATE,
+        run_id,
+        "Try-on: a run is late",
+        f"Run {run_id} was to be done by {due} ([night] done_by) and is {state}. See its tasks in the Airflow UI, and "
+        "`tryon status`; what it has submitted is collected by tryon_recover whatever became of it.",
+    )
+
+
+def missing_alert(run_id: str, words: str) -> Alert:
+    """Make the message that there is no export for a run to read.
+
+    :param run_id: the run
+    :param words: which export, and what to do
+    """
+    return Alert(Event.MISSING, run_id, "Try-on: an export is missing", f"Run {run_id}: {words}")
+
+
 def of_run(engine: Engine, run_id: str) -> tuple[Alert, ...]:
-    """Make the messages that one run gives reason for: its doubts, and the stop it has learned of.
+    """Make the messages that one run gives reason for: its doubts, the stop it has learned of, no export.
 
     :param engine: the ledger's
     :param run_id: the run
@@ -157,7 +184,16 @@ def _standing(engine: Engine) -> list[Alert]:
         for doubt in open_doubts(connection):
             by_run[doubt.run_id].append(doubt)
         stops = active_stops(connection)
-    return [*(doubt_alert(run_id, doubts) for run_id, doubts in by_run.items()), *map(stop_alert, stops)]
+        missing = connection.execute(
+            select(runs.c.id, runs.c.problem)
+            .where(runs.c.problem.is_not(None), runs.c.started_at > func.now() - OLD_NEWS)
+            .order_by(runs.c.started_at)
+        ).all()
+    return [
+        *(doubt_alert(run_id, doubts) for run_id, doubts in by_run.items()),
+        *map(stop_alert, stops),
+        *(missing_alert(row.id, row.problem) for row in missing),
+    ]
 
 
 def tell(engine: Engine, settings: AlertSettings, alert: Alert, context: Mapping[str, Any]) -> bool:
@@ -187,6 +223,35 @@ def tell(engine: Engine, settings: AlertSettings, alert: Alert, context: Mapping
         log.error("Nobody was told of %s in run %s. %s", alert.event.value, alert.run_id, error)
         return False
     return new is not None
+
+
+def tell_late(engine: Engine, settings: AlertSettings, alert: Alert, context: Mapping[str, Any]) -> bool:
+    """Send the message that a run is late, unless it is only late because its export has not come: that is told.
+
+    :param engine: the ledger's
+    :param settings: the ``[alerts]`` section
+    :param alert: the message
+    :param context: see ``tell``
+    :returns: whether it was sent now
+    """
+    with engine.connect() as connection:
+        problem = connection.execute(
+            select(runs.c.problem).where(runs.c.id == alert.run_id)
+        ).scalar_one_or_none()
+    return problem is None and tell(engine, settings, alert, context)
+
+
+def tell_anyway(settings: AlertSettings, alert: Alert, context: Mapping[str, Any]) -> None:
+    """Send a message without the ledger, which is not there to remember it. Never fails its caller.
+
+    :param settings: the ``[alerts]`` section
+    :param alert: the message
+    :param context: see ``tell``
+    """
+    try:
+        _notify(settings, alert, context)
+    except AlertError as error:
+        log.error("Nobody was told of %s in run %s. %s", alert.event.value, alert.run_id, error)
 
 
 def _notify(settings: AlertSettings, alert: Alert, context: Mapping[str, Any]) -> None:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select, update
 
+from tryon_catalogue._settings_money import Unanswered
 from tryon_catalogue.answers import APPROVE, APPROVE_UP_TO, REJECT, UP_TO_AMOUNT, UP_TO_LOOKS
 from tryon_catalogue.ledger.tables import looks, run_looks, runs
 from tryon_catalogue.limits import Approved
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.money import money
+from tryon_catalogue.money import counted, money
 from tryon_catalogue.notes import escape
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from tryon_catalogue.cutting import Estimate
-    from tryon_catalogue.settings import Price
+    from tryon_catalogue.settings import BudgetSettings, Price
 
 MOST_COLLECTIONS: Final = 20
 WAITS: Final = "waits for a person's approval: see the required actions of the run in the Airflow UI"
@@ -59,43 +60,65 @@ class Answer:
     approved: Approved | None
 
 
-def question_of(estimate: Estimate, price: Price) -> Question | None:
+def question_of(estimate: Estimate, price: Price, budget: BudgetSettings) -> Question | None:
     """Give the question that an estimate calls for; None when the run may go without a person's word.
 
     :param estimate: of the run
-    :param price: the currency, and above what to ask
+    :param price: the currency
+    :param budget: above what to ask, and what no answer is taken for
     """
-    above = price.budget.approve_above
+    above = budget.approve_above
     # What a person has said of this run before holds, were it less than what needs no word.
     free = above if estimate.approved is None else estimate.approved
     if not above or not estimate.looks or estimate.in_all <= free:
         return None
     cost = money(estimate.amount, price.currency)
-    lines = [
-        f"The run would send {estimate.looks:,} looks, which the vendor charges as {estimate.uses:,} uses: {cost}. "
-        f"Above {money(above, price.currency)} a person decides.",
-        "",
-        "| collection | looks | cost |",
-        "| --- | ---: | ---: |",
-    ]
-    lines += [
-        f"| {escape(one.collection) or 'none'} | {one.looks:,} | {money(one.amount, price.currency)} |"
+    intro = (
+        f"The run would send {counted(estimate.looks, 'look')}, which the vendor charges as "
+        f"{counted(estimate.uses, 'use')}: {cost}. Above {money(above, price.currency)} a person decides."
+    )
+    parts = [[intro], _shares(estimate, price), _beside(estimate, price), _answers(budget)]
+    return Question(
+        f"Spend {cost} on {counted(estimate.looks, 'look')}?", "\n\n".join("\n".join(one) for one in parts)
+    )
+
+
+def _shares(estimate: Estimate, price: Price) -> list[str]:
+    """Write what each collection has of it."""
+    rows = [
+        (escape(one.collection) or "none", one.looks, one.amount)
         for one in estimate.shares[:MOST_COLLECTIONS]
     ]
     if rest := estimate.shares[MOST_COLLECTIONS:]:
-        amount = money(sum((one.amount for one in rest), Decimal(0)), price.currency)
-        lines.append(f"| {len(rest)} more | {sum(one.looks for one in rest):,} | {amount} |")
-    lines += ["", f"- rows of the export that cannot be used: {estimate.rejected_rows:,}"]
+        amount = sum((one.amount for one in rest), Decimal(0))
+        rows.append((f"{len(rest)} more", sum(one.looks for one in rest), amount))
+    if len(rows) > 1:
+        rows.append(("in all", estimate.looks, estimate.amount))
+    lines = [f"| {name} | {looks_:,} | {money(amount, price.currency)} |" for name, looks_, amount in rows]
+    return ["| Collection | Looks | Cost |", "| --- | ---: | ---: |", *lines]
+
+
+def _beside(estimate: Estimate, price: Price) -> list[str]:
+    """Write what else there is to know before one answers."""
+    rows = counted(estimate.rejected_rows, "row")
+    lines = [f"- {rows} of the export cannot be used; the run's report says why"]
     if estimate.before:
-        lines.append(f"- spent or reserved by this run before: {money(estimate.before, price.currency)}")
-    lines += [f"- {count:,} looks: {escape(words)}" for words, count in estimate.held.items()]
-    lines += [f"- {escape(words)}" for words in estimate.warnings]
+        lines.append(f"- {money(estimate.before, price.currency)} were spent or reserved by this run before")
     lines += [
-        "",
-        f"*{APPROVE}* sends no more than this. *{APPROVE_UP_TO}* sends the first of it, up to the number of looks or "
-        f"the amount you give. *{REJECT}* sends nothing; what an export names later is asked for again.",
+        f"- {counted(count, 'further look')}: {escape(words)}" for words, count in estimate.held.items()
     ]
-    return Question(f"Spend {cost} on {estimate.looks:,} looks?", "\n".join(lines))
+    return lines + [f"- {escape(words)}" for words in estimate.warnings]
+
+
+def _answers(budget: BudgetSettings) -> list[str]:
+    """Write what each answer does; button by button, for Airflow shows no emphasis."""
+    taken_for = {Unanswered.APPROVE: APPROVE, Unanswered.REJECT: REJECT}[budget.unanswered]
+    return [
+        f"- “{APPROVE}” sends these looks and no more.",
+        f"- “{APPROVE_UP_TO}” sends the first of them: give a number of looks, or an amount in the currency above.",
+        f"- “{REJECT}” sends nothing; what an export names later is asked for again.",
+        f"- No answer within {budget.answer_within_hours:g} hours is taken for “{taken_for}”.",
+    ]
 
 
 def answer_of(option: str, inputs: Mapping[str, object], who: str | None) -> Answer:
@@ -133,7 +156,7 @@ def record_question(engine: Engine, run_id: str, estimate: Estimate, price: Pric
     :param estimate: what was asked about
     :param price: the currency
     """
-    asked = f"asked for {money(estimate.amount, price.currency)} for {estimate.looks:,} looks"
+    asked = f"asked for {money(estimate.amount, price.currency)} for {counted(estimate.looks, 'look')}"
     with engine.begin() as connection:
         _say(connection, run_id, WAITS)
         connection.execute(
@@ -162,7 +185,7 @@ def record_answer(engine: Engine, run_id: str, answer: Answer, price: Price) -> 
             given = answer.approved.amount
             approved = Approved(asked if given is None else min(asked, given), answer.approved.looks)
             bounds = [f"up to {money(approved.amount or asked, price.currency)}"]
-            bounds += [f"{approved.looks:,} looks"] if approved.looks is not None else []
+            bounds += [counted(approved.looks, "look")] if approved.looks is not None else []
             said = f"approved by {answer.who}: {', '.join(bounds)}"
         # A second try of the task gets the same answer: it says the same.
         before = words.partition("; ")[0]

@@ -116,11 +116,16 @@ class Catalogue:
             by_sku[row.sku].append(
                 GarmentLook(row.key, LookState(row.state), row.model, row.reason, urls.get(row.key, ()))
             )
-        rows = [{"sku": sku, **_row_values(of_garment)} for sku, of_garment in by_sku.items()]
+        refused = _refused_since(connection, list(by_sku))
+        rows = [
+            {"sku": sku, **_row_values(of_garment), **refused.get(sku, {})}
+            for sku, of_garment in by_sku.items()
+        ]
         # A garment with new looks keeps its pictures from before until there are new ones.
         shown, unshown = partition(lambda row: "picture_url" not in row, rows)
         changed = self._write(connection, list(shown)) + self._write(connection, list(unshown))
-        self._remember(connection, by_sku)
+        # Once a refused row is put right, the looks it has had all along are to be written again.
+        self._remember(connection, {sku: own for sku, own in by_sku.items() if sku not in refused})
         return changed
 
     def write_run(self, engine: Engine, run_id: str) -> int:
@@ -171,11 +176,7 @@ class Catalogue:
         connection.execute(
             update(garment_looks).where(garment_looks.c.sku.in_(reasons)).values(written_state=None)
         )
-        status = LookState.REJECTED.value
-        return self._write(
-            connection,
-            [{"sku": sku, "status": status, "detail": reason} for sku, reason in reasons.items()],
-        )
+        return self._write(connection, [{"sku": sku, **_refusal(why)} for sku, why in reasons.items()])
 
     def _write(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
         """Write our words to the shop's columns where they differ; returns the number of rows changed.
@@ -244,17 +245,53 @@ def _of_run(run_id: str) -> ColumnElement[bool]:
 
 
 def _rejected(run_id: str) -> Select[tuple[str, str]]:
-    """The skus that a run rejected and why; not those of which a newer export has a usable row."""
+    """The skus that a run rejected and why; not those of which a newer export has a row, be it good or bad."""
     export_date = select(runs.c.export_date).where(runs.c.id == run_id).scalar_subquery()
-    newer = select(garment_looks.c.sku).where(
+    usable = select(garment_looks.c.sku).where(
         garment_looks.c.sku == rejections.c.sku, garment_looks.c.export_date > export_date
+    )
+    newer, newer_run = rejections.alias("newer"), runs.alias("newer_run")
+    refused = (
+        select(newer.c.id)
+        .join(newer_run, newer_run.c.id == newer.c.run_id)
+        .where(
+            newer.c.sku == rejections.c.sku,
+            newer.c.rule != Rule.DUPLICATE_SKU.value,
+            newer_run.c.export_date > export_date,
+        )
     )
     return select(rejections.c.sku, rejections.c.reason).where(
         rejections.c.run_id == run_id,
         rejections.c.sku.is_not(None),
         rejections.c.rule != Rule.DUPLICATE_SKU.value,  # its first row goes on
-        ~newer.exists(),
+        ~usable.exists(),
+        ~refused.exists(),
     )
+
+
+def _refused_since(connection: Connection, skus: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Give sku -> what its row says since a newer export than that of its looks has a row that cannot be used.
+
+    So it says the same whether the exports are read oldest first or, in a backfill, newest first.
+    """
+    of_looks = (
+        select(garment_looks.c.sku, func.max(garment_looks.c.export_date).label("export_date"))
+        .where(garment_looks.c.sku.in_(skus))
+        .group_by(garment_looks.c.sku)
+        .subquery()
+    )
+    found = connection.execute(
+        select(rejections.c.sku, rejections.c.reason)
+        .join(runs, runs.c.id == rejections.c.run_id)
+        .join(of_looks, of_looks.c.sku == rejections.c.sku)
+        .where(runs.c.export_date > of_looks.c.export_date, rejections.c.rule != Rule.DUPLICATE_SKU.value)
+        .order_by(runs.c.export_date, rejections.c.id)
+    )
+    return {sku: _refusal(reason) for sku, reason in found}  # the last one of each
+
+
+def _refusal(reason: str) -> dict[str, Any]:
+    return {"status": LookState.REJECTED.value, "detail": reason}
 
 
 def _comparable(value: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -62,20 +62,19 @@ def demo(
 
 @app.command()
 def init() -> None:
-    """Make or update the ledger's tables, and the Airflow pool. Safe to run at any time."""
+    """Make or update the ledger's tables, and the Airflow pools. Safe to run at any time."""
     from tryon_catalogue.ledger.database import migrate  # noqa: PLC0415  # heavy
-    from tryon_catalogue.pool import PoolError, make_pool  # noqa: PLC0415  # heavy
+    from tryon_catalogue.pool import PoolError, make_pool, slots_of  # noqa: PLC0415  # heavy
 
     with _ledger(made=False) as (settings, engine):
         migrate(engine, settings.ledger.schema_name)
     typer.echo(f"The ledger is up to date in schema {settings.ledger.schema_name}.")
-    try:
-        make_pool(settings.batches)
-    except PoolError as error:
-        raise CommandError(str(error)) from error
-    typer.echo(
-        f"The pool {settings.batches.pool} has {settings.batches.pool_slots} slots, deferred tasks included."
-    )
+    for pool, slots in slots_of(settings).items():
+        try:
+            make_pool(pool, slots)
+        except PoolError as error:
+            raise CommandError(str(error)) from error
+        typer.echo(f"The pool {pool} has {slots} slots, deferred tasks included.")
 
 
 @app.command()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Text, case, delete, false, func, literal, or_, select, true, update
+from sqlalchemy import Text, and_, case, delete, false, func, literal, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from damo_tryon.contract import MAX_TASKS
@@ -46,9 +46,10 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Engine, Select
 
     from tryon_catalogue.limits import Approved, Commitments, Kind
-    from tryon_catalogue.settings import Price, Settings
+    from tryon_catalogue.settings import BudgetSettings, Price, Settings
 
 HELD_AT_ONCE: Final = 5_000
+FOUND_LATER: Final = ("priority", "held_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def estimate_run(engine: Engine, settings: Settings, run_id: str) -> Estimate:
     :param run_id: the run, whose export is recorded
     """
     with engine.connect() as connection, connection.begin() as transaction:
-        estimate = _choose(connection, settings.price, run_id, NOT_ASKED)
+        estimate = _choose(connection, settings, run_id, NOT_ASKED)
         transaction.rollback()
     return estimate
 
@@ -133,7 +134,7 @@ def cut_run(engine: Engine, settings: Settings, run_id: str, approved: Approved 
     :param approved: what a person lets go; None when nobody was asked
     """
     with engine.begin() as connection:
-        estimate = _choose(connection, settings.price, run_id, approved or NOT_ASKED)
+        estimate = _choose(connection, settings, run_id, approved or NOT_ASKED)
         _hold_back(connection, run_id)
         _adopt_leftovers(connection, run_id)
         plan_again(connection, run_id)
@@ -149,15 +150,17 @@ def cut_run(engine: Engine, settings: Settings, run_id: str, approved: Approved 
         return Cut(estimate, _batches_with_work(connection, run_id))
 
 
-def _choose(connection: Connection, price: Price, run_id: str, approved: Approved) -> Estimate:
+def _choose(connection: Connection, settings: Settings, run_id: str, approved: Approved) -> Estimate:
     """Decide which of the looks that wait go; `WAITING` says so until the transaction ends."""
     one_at_a_time(connection, CUTTING_LOCK)
     _find_waiting(connection, run_id)
-    before = read_commitments(connection, price, run_id)
-    budget = price.budget
+    if settings.budget.order is Order.PRIORITY:
+        _find_priorities(connection)
+    price, budget = settings.price, settings.budget
+    before = read_commitments(connection, price, budget, run_id)
     if budget.per_run or budget.per_day or budget.per_collection or approved != NOT_ASKED:
         then = ASKED_FOR_AGAIN if is_narrow(connection, run_id) else GOES_FIRST
-        _apply_limits(connection, price, Room(price, before, approved), then)
+        _apply_limits(connection, settings, Room(price, budget, before, approved), then)
     return _estimate(connection, price, run_id, before)
 
 
@@ -167,8 +170,12 @@ def _find_waiting(connection: Connection, run_id: str) -> None:
     of_run = select(run_looks.c.look_key).where(run_looks.c.run_id == run_id)
     connection.execute(insert(OURS).from_select(["key"], of_run))
     ready(connection, OURS)
-    columns = [column.name for column in WAITING.columns if column.name != "held_by"]
-    asked_for = _waiting(run_id, leftover=False).join(OURS, OURS.c.key == looks.c.key)
+    columns = [column.name for column in WAITING.columns if column.name not in FOUND_LATER]
+    asked_for = (
+        _waiting(run_id, leftover=False)
+        .join(OURS, OURS.c.key == looks.c.key)
+        .where(~and_(_is_reserved(), _is_backfill(run_id)))
+    )
     connection.execute(insert(WAITING).from_select(columns, _locked(asked_for)))
     again = _found(leftover=False).where(is_asked_again(run_id))
     connection.execute(insert(WAITING).from_select(columns, _locked(again)))
@@ -189,6 +196,19 @@ def _find_waiting(connection: Connection, run_id: str) -> None:
     connection.execute(delete(WAITING).where(WAITING.c.leftover, ~WAITING.c.shown))
 
 
+def _find_priorities(connection: Connection) -> None:
+    """Give each look the highest number of the garments that show it, by the newest export that names them."""
+    highest = (
+        select(garment_looks.c.look_key, func.max(garment_looks.c.priority).label("priority"))
+        .join(WAITING, WAITING.c.key == garment_looks.c.look_key)
+        .group_by(garment_looks.c.look_key)
+        .subquery()
+    )
+    connection.execute(
+        update(WAITING).where(WAITING.c.key == highest.c.look_key).values(priority=highest.c.priority)
+    )
+
+
 def _waiting(run_id: str, *, leftover: bool) -> Select[Any]:
     return _found(leftover=leftover).where(
         looks.c.state == LookState.PLANNED.value,
@@ -204,7 +224,7 @@ def _found(*, leftover: bool) -> Select[Any]:
             looks.c.fit_type,
             looks.c.inference_num,
             looks.c.collection,
-            func.coalesce(planned & looks.c.batch_id.is_not(None) & is_live(), false()).label("reserved"),
+            (planned & _is_reserved()).label("reserved"),
             literal(leftover).label("leftover"),
             (~planned).label("again"),
             looks.c.held_since.is_not(None).label("held_before"),
@@ -219,6 +239,17 @@ def _found(*, leftover: bool) -> Select[Any]:
     )
 
 
+def _is_reserved() -> ColumnElement[bool]:
+    """Select the looks that a run which is alive is going to send."""
+    return func.coalesce(looks.c.batch_id.is_not(None) & is_live(), false())
+
+
+def _is_backfill(run_id: str) -> ColumnElement[bool]:
+    """Ask whether a run is a backfill, which would only delay what another run is going to send."""
+    this = runs.alias("this")
+    return select(this.c.backfill).where(this.c.id == run_id).scalar_subquery()
+
+
 def _locked(found: Select[Any]) -> Select[Any]:
     # What another run is cutting or sending just now is left to it. A run that only reads the same looks from its
     # export holds a weaker lock, which must not keep them from us: hence key_share.
@@ -226,28 +257,32 @@ def _locked(found: Select[Any]) -> Select[Any]:
     return select(rows)
 
 
-def _order(price: Price) -> tuple[ColumnElement[Any], ...]:
+def _order(budget: BudgetSettings) -> tuple[ColumnElement[Any], ...]:
     """Give the order in which looks go: what waited before comes first, then as the settings say."""
-    newest = {
+    first: tuple[ColumnElement[Any], ...] = {
         Order.EXPORT: (),
-        Order.NEWEST_COLLECTION: (WAITING.c.first_date.desc().nulls_last(), WAITING.c.collection),
-    }[price.budget.order]
-    return (WAITING.c.held_before.desc(), *newest, WAITING.c.position, WAITING.c.key)
+        Order.NEWEST_COLLECTION: (WAITING.c.first_date.desc().nulls_last(),),
+        Order.PRIORITY: (WAITING.c.priority.desc().nulls_last(),),
+    }[budget.order]
+    return (WAITING.c.held_before.desc(), *first, WAITING.c.position, WAITING.c.key)
 
 
-def _apply_limits(connection: Connection, price: Price, room: Room, then: str) -> None:
+def _apply_limits(connection: Connection, settings: Settings, room: Room, then: str) -> None:
+    currency = settings.price.currency
     stays: list[dict[str, str | None]] = []
     rows = connection.execute(
         select(WAITING)
         # What another run has reserved is on its way already: others go first.
-        .order_by(WAITING.c.reserved, *_order(price))
+        .order_by(WAITING.c.reserved, *_order(settings.budget))
         .execution_options(yield_per=HELD_AT_ONCE)
     )
     for row in rows:
         limit = room.take((row.fit_type, row.inference_num), row.collection, reserved=row.reserved)
         if limit is not None:
             # A run that has reserved it and is alive sends it.
-            words = None if row.reserved else words_for(limit, price, row.collection, then)
+            words = (
+                None if row.reserved else words_for(limit, settings.budget, currency, row.collection, then)
+            )
             stays.append({"key": row.key, "held_by": words})
     for start in range(0, len(stays), HELD_AT_ONCE):
         given = as_table(stays[start : start + HELD_AT_ONCE], key=WAITING.c.key.type, held_by=Text())
@@ -320,7 +355,7 @@ def _adopt_leftovers(connection: Connection, run_id: str) -> None:
 def _cut(connection: Connection, settings: Settings, run_id: str) -> None:
     """Give each look that goes a batch of this run."""
     place = func.row_number().over(
-        partition_by=(WAITING.c.fit_type, WAITING.c.inference_num), order_by=_order(settings.price)
+        partition_by=(WAITING.c.fit_type, WAITING.c.inference_num), order_by=_order(settings.budget)
     )
     CUT.create(connection)
     connection.execute(

@@ -122,16 +122,22 @@ def hold(
 def _held(place: int, look: Look, known: Mapping[Wanted, KnownImage]) -> HeldLook:
     found = {url: known[url, role] for url, role in wanted_images(look)}
     digests = {url: one.sha256 for url, one in found.items() if one.sha256 is not None}
+    of_look = tuple(None if url is None else digests[url] for url in look.images)
+    return HeldLook(place, look.key_with(digests), _sent(look, found), of_look)
+
+
+def _sent(look: Look, found: Mapping[str, KnownImage]) -> Look:
+    """Give a look as the vendor gets it: with our repaired copies where there are any."""
+    if not any(one.used_url for one in found.values()):
+        return look
     used = {url: one.used_url or url for url, one in found.items()}
-    sent = replace(
+    return replace(
         look,
         model_image=used[look.model_image],
         tops_image=used[look.tops_image],
         pants_image=used.get(look.pants_image or ""),
         mask_image=used.get(look.mask_image or ""),
     )
-    of_look = tuple(None if url is None else digests[url] for url in look.images)
-    return HeldLook(place, look.key_with(digests), sent, of_look)
 
 
 def _problem_of(look: Look, known: Mapping[Wanted, KnownImage]) -> _Problem | None:

@@ -18,7 +18,7 @@ from tryon_catalogue.settings import Use
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tryon_catalogue.settings import Price
+    from tryon_catalogue.settings import BudgetSettings, Price
 
 Kind = tuple[str, int]
 """Fit type and number of pictures: only looks of one kind share a submission."""
@@ -86,35 +86,41 @@ def share_of(price: Price, kind: Kind) -> Decimal:
     return cost_of(price, {kind: 1})[1]
 
 
-def words_for(limit: Limit, price: Price, collection: str = "", then: str = GOES_FIRST) -> str:
+def words_for(
+    limit: Limit, budget: BudgetSettings, currency: str, collection: str = "", then: str = GOES_FIRST
+) -> str:
     """Say why a look waits.
 
     :param limit: what does not let it go
-    :param price: the limits and the currency
+    :param budget: the limits
+    :param currency: of the price
     :param collection: whose limit it is, for that of a collection
     :param then: what becomes of it
     """
     if limit is Limit.APPROVAL:
         return f"waits, because a person approved less than the run asked for; {then}"
-    amount: Decimal = getattr(price.budget, limit.value)
+    amount: Decimal = getattr(budget, limit.value)
     whose = f" of {collection or 'garments without a collection'}" if limit is Limit.COLLECTION else ""
-    return f"waits for money: {limit.value} = {money(amount, price.currency)}{whose} is taken up; {then}"
+    return f"waits for money: {limit.value} = {money(amount, currency)}{whose} is taken up; {then}"
 
 
 class Room:
     """What is left of every limit, while looks are let go one after the other.
 
-    :param price: what a look costs, and the limits
+    :param price: what a look costs
+    :param budget: the limits
     :param taken: what is spent or about to be before the first of them
     :param approved: what a person lets go
     """
 
-    def __init__(self, price: Price, taken: Commitments, approved: Approved = NOT_ASKED) -> None:
+    def __init__(
+        self, price: Price, budget: BudgetSettings, taken: Commitments, approved: Approved = NOT_ASKED
+    ) -> None:
         self._price = price
+        self._per_collection = budget.per_collection
         self._collections = defaultdict(Decimal, taken.collections)
         self._looks_left = approved.looks
         self._kinds: Counter[Kind] = Counter()
-        budget = price.budget
         # Each as what may still be added; None where nothing bounds it.
         self._left: dict[Limit, Decimal | None] = {
             Limit.RUN: budget.per_run - taken.run if budget.per_run else None,
@@ -140,8 +146,7 @@ class Room:
             if left is not None and cost and cost > left:
                 return limit
         share = Decimal(0) if reserved else share_of(self._price, kind)
-        of_collection = self._price.budget.per_collection
-        if of_collection and share and self._collections[collection] + share > of_collection:
+        if self._per_collection and share and self._collections[collection] + share > self._per_collection:
             return Limit.COLLECTION
         for limit in bounds:
             left = self._left[limit]

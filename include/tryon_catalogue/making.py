@@ -10,34 +10,28 @@ from typing import TYPE_CHECKING, Final
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, task, task_group
 
 from tryon_catalogue import tasks
-from tryon_catalogue.exports import ExportMissingError
+from tryon_catalogue.export_sensor import ExportSensor
 from tryon_catalogue.groups import PUBLISH_FIRST, SUBMIT_FIRST, collect
+from tryon_catalogue.news import NEWS
 from tryon_catalogue.operators import SubmitBatchOperator
 from tryon_catalogue.plan_operator import PlanOperator
-from tryon_catalogue.request import RequestError
 from tryon_catalogue.run_errors import RunFailedError
 
 if TYPE_CHECKING:
-    from airflow.sdk.definitions.xcom_arg import XComArg
-
     from tryon_catalogue.settings import Settings
 
-# Asking again for what there is not changes nothing.
-PREFLIGHT_RETRIES: Final = ExceptionRetryPolicy(
-    [RetryRule([RequestError, ExportMissingError], RetryAction.FAIL, reason="a person has to put it right")]
-)
-# A red account stays red: counting again changes nothing.
-ACCOUNT_RETRIES: Final = ExceptionRetryPolicy([RetryRule(RunFailedError, RetryAction.FAIL)])
+# A red run stays red: judging again changes nothing.
+VERDICT_RETRIES: Final = ExceptionRetryPolicy([RetryRule(RunFailedError, RetryAction.FAIL)])
 
 
-def make_pictures(settings: Settings) -> XComArg:
+def make_pictures(settings: Settings, *, wait_for_export: bool) -> None:
     """Check and plan what a run is asked for, submit, wait and publish each batch, account for every look.
 
     :param settings: the vendor's connection, the pool, when a person is asked
-    :returns: its first task, to be set behind what comes before
+    :param wait_for_export: whether an export that is late is waited for, as the settings say
     """
 
-    @task(retry_policy=PREFLIGHT_RETRIES)
+    @task
     def preflight() -> dict[str, int]:
         return tasks.preflight()
 
@@ -54,13 +48,15 @@ def make_pictures(settings: Settings) -> XComArg:
             batch_id, settings, patience_seconds=settings.vendor.wait_minutes * 60, late_is_red=True
         )
 
-    @task(trigger_rule="all_done", retry_policy=ACCOUNT_RETRIES, priority_weight=PUBLISH_FIRST)
+    @task(trigger_rule="all_done", priority_weight=PUBLISH_FIRST, outlets=[NEWS])
     def account() -> dict[str, object]:
         return tasks.account()
 
-    # Above [price.budget] approve_above it asks a person; below it never waits.
-    plan = PlanOperator(task_id="plan", budget=settings.price.budget)
-    first = preflight()
-    first >> plan
-    batch.expand(batch_id=plan.output) >> account()
-    return first
+    @task(retry_policy=VERDICT_RETRIES, priority_weight=PUBLISH_FIRST)
+    def verdict() -> None:
+        tasks.verdict()
+
+    # Above [budget] approve_above it asks a person; below it never waits.
+    plan = PlanOperator(task_id="plan", budget=settings.budget)
+    ExportSensor(task_id="export", night=settings.night, waits=wait_for_export) >> preflight() >> plan
+    batch.expand(batch_id=plan.output) >> account() >> verdict()

@@ -1,4 +1,4 @@
-"""Prices as people write them."""
+"""Prices and counts as people write them."""
 
 from __future__ import annotations
 
@@ -18,3 +18,12 @@ def money(amount: Decimal, currency: str) -> str:
     figure = f"{amount:,.0f}" if amount == amount.to_integral_value() else f"{amount:,.2f}"
     sign = SIGNS.get(currency)
     return f"{sign}{figure}" if sign else f"{figure} {currency}".strip()
+
+
+def counted(count: int, thing: str) -> str:
+    """Write how many there are of something: 1 look, 1,900 looks.
+
+    :param count: how many
+    :param thing: one of them
+    """
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

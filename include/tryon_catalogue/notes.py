@@ -241,9 +241,13 @@ def read_run_note(engine: Engine, account: Account) -> Note:
 
 
 def _title(account: Account) -> str:
+    if account.problem:
+        return "No export"
     if account.would_make is not None:
         price = money(account.estimate, account.currency)
         return f"Dry run: {_looks(account.would_make)} would be made for {price}; nothing was sent"
+    if not account.planned:
+        return "The export was not read"
     if account.tried:
         return f"{account.published} of {_looks(account.tried)} published"
     return f"{_looks(account.held)} held back" if account.held else "Nothing new to make"
@@ -273,6 +277,7 @@ def _figures(account: Account, rejected_by_rule: dict[str, int]) -> tuple[tuple[
     cost = money(account.cost, account.currency)
     dry = account.would_make is not None
     figures = {
+        "export": account.problem,
         "asked for": account.asked_for,
         "rows": f"{account.rows:,} read"
         if dry

@@ -6,11 +6,12 @@ They carry an id in, and result keys and counts out; looks stay in the ledger.
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.exceptions import AirflowRescheduleException
 from tenacity import (
     Retrying,
     before_sleep_log,
@@ -33,7 +34,7 @@ from damo_tryon.names import DEFAULT_CONN_ID, XCOM_CONN_ID
 from damo_tryon.operators import TryOnResultsLink
 from damo_tryon.sensors import OnAllFailed, TryOnResultSensor
 from tryon_catalogue.ledger.errors import BusyError, StoppedError
-from tryon_catalogue.tasks import alert_of_run, mover_of, open_ledger, request_of
+from tryon_catalogue.tasks import alert_of_run, is_backfill, mover_of, open_ledger, request_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from damo_tryon.contract import Answer, FitType, TryOnTask
     from damo_tryon.hooks import DamoTryOnHook
     from damo_tryon.submitting import Send
+    from tryon_catalogue.settings import Settings, VendorSettings
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,8 @@ SUBMIT_BATCH_RETRY_POLICY: Final = ExceptionRetryPolicy(
     ]
 )
 """What is in vain fails at once; what passes by itself comes back after as long as that usually takes."""
+
+BUSY_BACKFILL_PAUSE: Final = timedelta(minutes=1)
 
 # As patient as the hook is by itself.
 CONNECT_ATTEMPTS, LONGEST_CONNECT_WAIT = 6, 30.0
@@ -108,12 +112,25 @@ class SubmitBatchOperator(BaseOperator):
         # Throttling is the gate's, which slows down every process: the hook is to leave it alone.
         hook = DamoTryOnHook(self.conn_id, retry=ONCE)
         hook.get_conn()  # an unusable connection is to be found out before there is any intent
-        gate = Gate(engine, self.conn_id, settings.vendor, hook.query)
+        vendor = _beside_the_night(settings) if is_backfill(context) else settings.vendor
+        gate = Gate(engine, self.conn_id, vendor, hook.query)
         try:
             with told_plainly(TryOnError):
                 done = submit_batch(
-                    engine, _connecting(hook), batch, mover_of(context), settings.price, gate=gate
+                    engine,
+                    _connecting(hook),
+                    batch,
+                    mover_of(context),
+                    settings.price,
+                    budget=settings.budget,
+                    gate=gate,
                 )
+        except BusyError as busy:
+            if not is_backfill(context):
+                raise
+            self.log.info("Batch %d comes back later, as often as it takes: %s", batch.id, busy)
+            moment = datetime.now(UTC) + BUSY_BACKFILL_PAUSE
+            raise AirflowRescheduleException(moment) from None  # type: ignore[no-untyped-call]  # Airflow's
         finally:
             # A doubt or a stop is told of now: the night may go on for hours.
             alert_of_run(settings, engine, batch.run_id, context)
@@ -125,6 +142,12 @@ class SubmitBatchOperator(BaseOperator):
             done.in_doubt,
         )
         return open_result_keys(engine, batch)
+
+
+def _beside_the_night(settings: Settings) -> VendorSettings:
+    """Leave the night the places at the vendor that a backfill is not to have."""
+    most = settings.backfill.max_in_flight or settings.vendor.max_in_flight
+    return settings.vendor.model_copy(update={"max_in_flight": most})
 
 
 def _connecting(hook: DamoTryOnHook) -> Send:

@@ -132,7 +132,7 @@ def pack_warnings(states: Sequence[PackState], uses_to_come: int, price: Price) 
         cost = money(price.per_use * beyond, price.currency)
         warnings.append(
             f"the packs have {usable:,} uses left and the run needs {uses_to_come:,}: {beyond:,} are charged one by "
-            f"one, {cost}; buy a pack, or lower [price.budget] per_run"
+            f"one, {cost}; buy a pack, or lower [budget] per_run"
         )
     to_come = uses_to_come
     for state in sorted(states, key=lambda one: one.pack.ends_at):

@@ -13,7 +13,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 
 from tryon_catalogue import tasks
-from tryon_catalogue.answers import APPROVE, OPTIONS, REJECT, UP_TO_AMOUNT, UP_TO_LOOKS
+from tryon_catalogue.answers import APPROVE, APPROVE_UP_TO, OPTIONS, REJECT, UP_TO_AMOUNT, UP_TO_LOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +51,7 @@ class PlanOperator(HITLOperator):
                     type=["null", "integer"],
                     minimum=1,
                     title="Up to so many looks",
+                    description=f"for “{APPROVE_UP_TO}”",
                     source="task",
                 ),
                 UP_TO_AMOUNT: Param(
@@ -58,6 +59,7 @@ class PlanOperator(HITLOperator):
                     type=["null", "number"],
                     minimum=0,
                     title="Up to so much money",
+                    description=f"for “{APPROVE_UP_TO}”",
                     source="task",
                 ),
             },

@@ -63,6 +63,8 @@ LOOK_COLUMNS = (
     "mask_sha256",
     "collection",
 )
+# What an export says of a garment, whichever pictures it has.
+SAID = ("title", "collection", "priority")
 ADDRESSES = ("model_image", "tops_image", "pants_image", "mask_image")
 
 
@@ -74,12 +76,14 @@ class Run:
     :param export: path or URL of the export to read
     :param export_date: the date that the export is of
     :param request: what of the export it is asked for, and how
+    :param backfill: whether it leaves to other runs what they are going to send
     """
 
     id: str
     export: str
     export_date: date
     request: Request = EVERYTHING
+    backfill: bool = False
 
     @property
     def mover(self) -> Mover:
@@ -121,6 +125,32 @@ class Plan:
     batch_ids: tuple[int, ...]
 
 
+def begin_run(engine: Engine, run: Run) -> None:
+    """Note a run before its export is looked for, so that whatever becomes of it, the ledger knows of it.
+
+    A run that is begun again has no plan until its export is read once more.
+
+    :param engine: the ledger's
+    :param run: which run
+    """
+    values = {"export": run.export, "export_date": run.export_date, "planned_at": None, "problem": None}
+    with engine.begin() as connection:
+        connection.execute(
+            insert(runs).values(id=run.id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
+        )
+
+
+def record_missing(engine: Engine, run: Run, words: str) -> None:
+    """Note with a run that its export did not come.
+
+    :param engine: the ledger's
+    :param run: which run
+    :param words: which export, and what to do
+    """
+    with engine.begin() as connection:
+        connection.execute(update(runs).where(runs.c.id == run.id).values(problem=words))
+
+
 def plan_run(engine: Engine, settings: Settings, run: Run) -> Plan:
     """Read an export, write what it asks for to the ledger, and cut it within the limits. Nobody is asked.
 
@@ -158,7 +188,10 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
         connection.execute(
             update(runs)
             .where(runs.c.id == run.id)
-            .values(rows_read=rows, looks_known=wanted - new, looks_new=new)
+            # What stopped submissions before may have been put right since: a plan is newer than that.
+            .values(
+                rows_read=rows, looks_known=wanted - new, looks_new=new, planned_at=func.now(), problem=None
+            )
         )
     return Found(rows, rejected, wanted, new)
 
@@ -172,16 +205,15 @@ def record_rehearsal(engine: Engine, run: Run, figures: Mapping[str, Any]) -> No
     """
     with engine.begin() as connection:
         _open_run(connection, run)
-        connection.execute(update(runs).where(runs.c.id == run.id).values(**figures))
+        connection.execute(update(runs).where(runs.c.id == run.id).values(planned_at=func.now(), **figures))
 
 
 def _open_run(connection: Connection, run: Run) -> None:
-    # The plan task has run anew: what stopped submissions before may have been put right since.
     values = {
         "export": run.export,
         "export_date": run.export_date,
         "request": run.request.as_json(),
-        "planned_at": func.now(),
+        "backfill": run.backfill,
     }
     connection.execute(
         insert(runs).values(id=run.id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
@@ -209,7 +241,8 @@ def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) 
         held = hold(garment, answer, known, settings.export.columns)
         refused += held.rejections
         for one in held.looks:
-            of_garment = (garment.sku, one.place, len(answer), garment.title, garment.collection)
+            said = (garment.title, garment.collection, garment.priority)
+            of_garment = (garment.sku, one.place, len(answer), *said)
             position = garment.line * LOOKS_PER_LINE + one.place
             look = one.look
             of_look = (one.key, look.fit_type.value, look.inference_num, look.model, *look.images)
@@ -230,7 +263,12 @@ def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) 
 def _remember_collections(connection: Connection, run: Run) -> None:
     """Say since when each collection is known: a limit may let the newest go first."""
     # In one order, for two runs that read the same export at once.
-    names = select(WANTED.c.collection, literal(run.export_date)).distinct().order_by(WANTED.c.collection)
+    names = (
+        select(WANTED.c.collection, literal(run.export_date))
+        .where(WANTED.c.collection != "")
+        .distinct()
+        .order_by(WANTED.c.collection)
+    )
     statement = insert(collections).from_select(["name", "first_date"], names)
     older = statement.excluded.first_date
     connection.execute(
@@ -260,7 +298,7 @@ def _plan_looks(connection: Connection, safety: SafetySettings, run: Run) -> Non
         .on_conflict_do_nothing()
     )
     _try_failed_again(connection, safety, run)
-    _use_newest_addresses(connection)
+    _use_newest_addresses(connection, run)
     connection.execute(
         insert(run_looks)
         .from_select(
@@ -313,14 +351,18 @@ def _try_failed_again(connection: Connection, safety: SafetySettings, run: Run) 
         )
 
 
-def _use_newest_addresses(connection: Connection) -> None:
+def _use_newest_addresses(connection: Connection, run: Run) -> None:
     """Send what is still to be sent from where the newest export has it: the same pictures may have moved."""
+    newer = select(garment_looks.c.sku).where(
+        garment_looks.c.look_key == looks.c.key, garment_looks.c.export_date > run.export_date
+    )
     connection.execute(
         update(looks)
         .where(
             looks.c.key == WANTED.c.key,
             WANTED.c.first,
             looks.c.state == LookState.PLANNED.value,
+            ~newer.exists(),
             or_(*(looks.c[name].is_distinct_from(WANTED.c[name]) for name in ADDRESSES)),
         )
         .values({name: WANTED.c[name] for name in ADDRESSES})
@@ -329,9 +371,9 @@ def _use_newest_addresses(connection: Connection) -> None:
 
 def _point_garments(connection: Connection, run: Run) -> None:
     """Say which looks each garment has now, unless a newer export has said so already."""
-    columns = ("sku", "place", "key", "title", "collection")
+    columns = ("sku", "place", "key", *SAID)
     statement = insert(garment_looks).from_select(
-        ["sku", "position", "look_key", "title", "collection", "export_date", "run_id"],
+        ["sku", "position", "look_key", *SAID, "export_date", "run_id"],
         select(*(WANTED.c[name] for name in columns), literal(run.export_date), literal(run.id)).order_by(
             WANTED.c.sku, WANTED.c.place
         ),
@@ -341,7 +383,7 @@ def _point_garments(connection: Connection, run: Run) -> None:
         statement.on_conflict_do_update(
             index_elements=["sku", "position"],
             set_={
-                **{name: new[name] for name in ("look_key", "title", "collection", "export_date", "run_id")},
+                **{name: new[name] for name in ("look_key", *SAID, "export_date", "run_id")},
                 "written_state": case(
                     (garment_looks.c.look_key == new.look_key, garment_looks.c.written_state), else_=None
                 ),

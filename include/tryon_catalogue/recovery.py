@@ -15,7 +15,8 @@ from sqlalchemy import func, select, union
 from tryon_catalogue.account import close_run
 from tryon_catalogue.ledger.journal import SECONDS_TO_KEEP_TRYING, doubt_unanswered
 from tryon_catalogue.ledger.states import SubmissionState
-from tryon_catalogue.ledger.tables import batches, run_looks, runs, submission_looks, submissions
+from tryon_catalogue.ledger.tables import batches, looks, run_looks, runs, submission_looks, submissions
+from tryon_catalogue.looks import LookState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,6 +102,22 @@ def runs_of(engine: Engine, batch_ids: Sequence[int]) -> tuple[str, ...]:
                 select(runs.c.id)
                 .where(runs.c.id.in_(union(asked, carried)))
                 .order_by(runs.c.started_at.desc(), runs.c.id)
+            ).scalars()
+        )
+
+
+def runs_with_news(engine: Engine, recovery_id: str) -> frozenset[str]:
+    """Find the runs that asked for a look whose pictures a recovery put into the catalogue.
+
+    :param engine: the ledger's
+    :param recovery_id: the recovery's run, in the ledger's words
+    """
+    with engine.connect() as connection:
+        return frozenset(
+            connection.execute(
+                select(run_looks.c.run_id)
+                .join(looks, looks.c.key == run_looks.c.look_key)
+                .where(looks.c.moved_run == recovery_id, looks.c.state == LookState.PUBLISHED.value)
             ).scalars()
         )
 

@@ -69,7 +69,7 @@ def as_list(preview: Preview) -> str:
 
 def _warnings(preview: Preview, settings: Settings) -> Iterator[str]:
     """Say what is not made, and why."""
-    budget = settings.price.budget.per_run
+    budget = settings.budget.per_run
     cost = preview.to_make.cost(settings)
     if budget and cost > budget:
         currency = settings.price.currency

@@ -164,10 +164,8 @@ class Request(BaseModel):
         """
         if self.budget is None:
             return settings
-        price = settings.price
-        most = min(self.budget, price.budget.per_run or self.budget)
-        budget = price.budget.model_copy(update={"per_run": most})
-        return settings.model_copy(update={"price": price.model_copy(update={"budget": budget})})
+        most = min(self.budget, settings.budget.per_run or self.budget)
+        return settings.model_copy(update={"budget": settings.budget.model_copy(update={"per_run": most})})
 
     def wants(self, garment: Garment | Rejection) -> bool:
         """Whether it is about a garment, or a row that would have been one.

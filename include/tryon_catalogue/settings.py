@@ -16,6 +16,7 @@ from pydantic_settings import SettingsError as _UnreadableVariable
 
 from tryon_catalogue._settings_judgement import JudgementSettings
 from tryon_catalogue._settings_labels import LabelSettings
+from tryon_catalogue._settings_money import BudgetSettings, Order
 from tryon_catalogue._settings_people import AlertSettings, NotesSettings
 from tryon_catalogue._settings_places import (
     ArchiveSettings,
@@ -28,6 +29,7 @@ from tryon_catalogue._settings_preflight import PreflightSettings
 from tryon_catalogue._settings_problems import SettingsError, problems_of, read_toml, stray_variables
 from tryon_catalogue._settings_runs import (
     AccountSettings,
+    BackfillSettings,
     BatchSettings,
     NightSettings,
     RecoverySettings,
@@ -51,7 +53,9 @@ __all__ = [
     "AccountSettings",
     "AlertSettings",
     "ArchiveSettings",
+    "BackfillSettings",
     "BatchSettings",
+    "BudgetSettings",
     "CastingRule",
     "CatalogueColumns",
     "CatalogueSettings",
@@ -96,11 +100,13 @@ class Settings(BaseSettings):
     vendor: VendorSettings = Field(default_factory=VendorSettings)
     safety: SafetySettings = Field(default_factory=SafetySettings)
     price: Price = Field(default_factory=Price)
+    budget: BudgetSettings = Field(default_factory=BudgetSettings)
     catalogue: CatalogueSettings
     ledger: LedgerSettings = Field(default_factory=LedgerSettings)
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     batches: BatchSettings = Field(default_factory=BatchSettings)
     night: NightSettings = Field(default_factory=NightSettings)
+    backfill: BackfillSettings = Field(default_factory=BackfillSettings)
     recovery: RecoverySettings = Field(default_factory=RecoverySettings)
     account: AccountSettings = Field(default_factory=AccountSettings)
     fetch: FetchSettings = Field(default_factory=FetchSettings)
@@ -127,6 +133,14 @@ class Settings(BaseSettings):
         if self.preflight.repair and not self.archive.public_url:
             raise ValueError(
                 "preflight.repair = true: archive.public_url is expected, from where the vendor gets what was repaired"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _the_order_is_known(self) -> "Settings":
+        if self.budget.order is Order.PRIORITY and self.export.columns.priority is None:
+            raise ValueError(
+                'budget.order = "priority": export.columns.priority is expected, the column with the number'
             )
         return self
 

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.stops import active_stops
-from tryon_catalogue.ledger.tables import looks, submissions
+from tryon_catalogue.ledger.tables import looks, runs, submissions
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.money import money
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tryon_catalogue.ledger.stops import Stop
     from tryon_catalogue.settings import Price
 
+LATELY = timedelta(days=2)
 PAID = (SubmissionState.SUBMITTED.value, SubmissionState.COLLECTED.value)
 MEANINGS = {
     LookState.PLANNED: "known and wanted, not sent",
@@ -49,6 +50,7 @@ class Status:
     :param currency: of the price
     :param oldest_unpublished: age of the oldest accepted submission that is not collected; None without one
     :param stops: why nothing is sent at all right now
+    :param missing: what is said of the exports that did not come in the last two days
     """
 
     looks: Counter[LookState]
@@ -57,6 +59,7 @@ class Status:
     currency: str
     oldest_unpublished: timedelta | None
     stops: tuple[Stop, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 def read_status(engine: Engine, price: Price) -> Status:
@@ -77,9 +80,15 @@ def read_status(engine: Engine, price: Price) -> Status:
         ).scalar_one()
         now = connection.execute(select(func.now())).scalar_one()
         stops = active_stops(connection)
+        missing = connection.execute(
+            select(runs.c.problem)
+            .where(runs.c.problem.is_not(None), runs.c.started_at > func.now() - LATELY)
+            .order_by(runs.c.started_at)
+        ).scalars()
+        told = tuple(str(words) for words in missing)
     counts = Counter({LookState(state): count for state, count in by_state})
     age = now - oldest if oldest else None
-    return Status(counts, uses, price.per_use * uses, price.currency, age, stops)
+    return Status(counts, uses, price.per_use * uses, price.currency, age, stops, told)
 
 
 def show_status(status: Status, console: Console | None = None) -> None:
@@ -89,6 +98,8 @@ def show_status(status: Status, console: Console | None = None) -> None:
     :param console: to print to; the terminal by default
     """
     console = console or Console(highlight=False)
+    for words in status.missing:
+        console.print(f"[bold red]Missing:[/] {escape(words)}")
     if not status.looks.total():
         console.print("The ledger holds no looks yet: no run has read an export.")
         return

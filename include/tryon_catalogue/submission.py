@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tryon_catalogue.ledger.gate import Gate
     from tryon_catalogue.ledger.journal import Batch
     from tryon_catalogue.ledger.moves import Mover
-    from tryon_catalogue.settings import Price
+    from tryon_catalogue.settings import BudgetSettings, Price
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,14 @@ class Submitted:
 
 
 def submit_batch(
-    engine: Engine, send: Send, batch: Batch, by: Mover, price: Price, *, gate: Gate
+    engine: Engine,
+    send: Send,
+    batch: Batch,
+    by: Mover,
+    price: Price,
+    *,
+    budget: BudgetSettings,
+    gate: Gate,
 ) -> Submitted:
     """Send every look of a batch that is still planned.
 
@@ -62,7 +69,8 @@ def submit_batch(
     :param send: the hook's ``submit``, which leaves throttling to the gate
     :param batch: what to send
     :param by: who sends it
-    :param price: what a use is, and the limits
+    :param price: what a use is
+    :param budget: the limits
     :param gate: lets submissions through one by one
     :raises damo_tryon.errors.TryOnError: a refusal of the call as a whole, or too many doubts in a row; what
         was accepted before it is in the ledger
@@ -75,7 +83,7 @@ def submit_batch(
             batch.id,
             len(doubted),
         )
-    journal = LedgerJournal(engine, batch, by, price, gate)
+    journal = LedgerJournal(engine, batch, by, price, budget, gate=gate)
     doubts_in_a_row = 0
     while planned := planned_looks(engine, batch, MAX_TASKS):
         tasks = {look.to_task(): key for key, look in planned.items()}
@@ -110,18 +118,20 @@ def submit_batch(
         except ClaimLostError as lost:
             log.info("Batch %s: %s by another run; going on with the rest", batch.id, lost)
         except LimitReachedError as reached:
-            _hold_back(engine, batch, reached, price)
+            _hold_back(engine, batch, reached, price, budget)
     return done
 
 
-def _hold_back(engine: Engine, batch: Batch, reached: LimitReachedError, price: Price) -> None:
+def _hold_back(
+    engine: Engine, batch: Batch, reached: LimitReachedError, price: Price, budget: BudgetSettings
+) -> None:
     """Give up what there is no money for in this run; another collection of the batch may have some."""
     which = looks.c.batch_id == batch.id
     if reached.limit is Limit.COLLECTION:
         which &= looks.c.collection == reached.collection
     with engine.begin() as connection:
         then = ASKED_FOR_AGAIN if is_narrow(connection, batch.run_id) else GOES_FIRST
-        words = words_for(reached.limit, price, reached.collection, then)
+        words = words_for(reached.limit, budget, price.currency, reached.collection, then)
         hold_back(connection, which, words, batch.run_id)
     log.warning("Batch %s: what is not sent yet %s", batch.id, words)
 

@@ -6,12 +6,14 @@ Heavy imports stand inside the functions, because DAG files are parsed over and 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
 
 from tryon_catalogue.answers import FORM_FIELDS
+from tryon_catalogue.backfill_policy import RUN_TYPE as BACKFILL
 from tryon_catalogue.settings import load_settings
 
 if TYPE_CHECKING:
@@ -68,6 +70,11 @@ def request_of(context: Context) -> Request:
     )
 
 
+def is_backfill(context: Context) -> bool:
+    """Say whether a run belongs to a backfill, which goes behind the nights."""
+    return context["dag_run"].run_type == BACKFILL
+
+
 def open_ledger() -> tuple[Settings, Engine]:
     """Read the settings and reach the ledger behind the connection they name."""
     from tryon_catalogue.ledger.database import engine_from_connection  # noqa: PLC0415  # heavy
@@ -86,7 +93,47 @@ def _run_of(settings: Settings, context: Context) -> Run:
     path = request.export or settings.export.path_for(export_date)
     if request.export is None and context["dag_run"].dag_id == ON_DEMAND:
         path, export_date = newest_export(settings.export, export_date)
-    return Run(run_id_of(context), path, export_date, request)
+    return Run(run_id_of(context), path, export_date, request, is_backfill(context))
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A run that the ledger knows of, and what it goes by.
+
+    :param settings: the settings
+    :param engine: the ledger's
+    :param run: which run, and which export it reads
+    """
+
+    settings: Settings
+    engine: Engine
+    run: Run
+
+
+def begin_run(context: Context) -> Begun:
+    """Note a run in the ledger, before anything can go wrong with its export.
+
+    :param context: Airflow's
+    """
+    from tryon_catalogue import planning  # noqa: PLC0415  # heavy
+
+    settings, engine = open_ledger()
+    run = _run_of(settings, context)
+    planning.begin_run(engine, run)
+    return Begun(settings, engine, run)
+
+
+def record_missing(begun: Begun, words: str, context: Context) -> None:
+    """Note with a run that its export did not come, and tell of it.
+
+    :param begun: the run
+    :param words: which export, and what to do
+    :param context: Airflow's, for the notifier
+    """
+    from tryon_catalogue import planning  # noqa: PLC0415  # heavy
+
+    planning.record_missing(begun.engine, begun.run, words)
+    alert_of_run(begun.settings, begun.engine, begun.run.id, context)
 
 
 def preflight() -> dict[str, int]:
@@ -148,9 +195,9 @@ def plan() -> list[int] | Question:
         found.looks,
         found.new,
     )
-    if settings.price.budget.approve_above:
+    if settings.budget.approve_above:
         estimate = cutting.estimate_run(engine, settings, run.id)
-        question = approval.question_of(estimate, settings.price)
+        question = approval.question_of(estimate, settings.price, settings.budget)
         if question is not None:
             approval.record_question(engine, run.id, estimate, settings.price)
             asking = alerts.Alert(alerts.Event.APPROVAL, run.id, question.subject, question.body)
@@ -245,25 +292,42 @@ def publish(batch_id: int) -> dict[str, int]:
 
 
 def account() -> dict[str, Any]:
-    """Write the account of the run, tell people, and fail the run when too little of it succeeded.
+    """Write the account of the run, and tell people and the DAGs that run on the catalogue.
 
     :returns: counts
-    :raises tryon_catalogue.run_errors.RunFailedError: too little succeeded
     """
-    from tryon_catalogue.account import close_run, judge  # noqa: PLC0415  # heavy
+    from tryon_catalogue.account import close_run  # noqa: PLC0415  # heavy
     from tryon_catalogue.alerts import of_run  # noqa: PLC0415  # heavy
     from tryon_catalogue.catalogue import CatalogueError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.news import announce  # noqa: PLC0415  # of no use in a DAG file
     from tryon_catalogue.notes import read_run_note  # noqa: PLC0415  # heavy
     from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
-    from tryon_catalogue.run_errors import RunFailedError  # noqa: PLC0415  # of no use in a DAG file
 
     context = get_current_context()
-    with told_plainly(RunFailedError, CatalogueError):
+    with told_plainly(CatalogueError):
         settings, engine = open_ledger()
         closed = close_run(engine, settings, run_id_of(context))
         _tell(settings, engine, read_run_note(engine, closed), of_run(engine, closed.run_id), context)
-        judge(closed, settings.account)
+    if closed.published or closed.rows_written:
+        announce(closed, context)
     return closed.as_json()
+
+
+def verdict() -> None:
+    """Fail the run when too little of it succeeded, by its account.
+
+    Apart from the account, because a task that fails sends no asset event: the pictures of a red run are to be seen
+    like any others.
+
+    :raises tryon_catalogue.run_errors.RunFailedError: too little succeeded
+    """
+    from tryon_catalogue.account import judge, read_account  # noqa: PLC0415  # heavy
+    from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
+    from tryon_catalogue.run_errors import RunFailedError  # noqa: PLC0415  # of no use in a DAG file
+
+    with told_plainly(RunFailedError):
+        settings, engine = open_ledger()
+        judge(read_account(engine, run_id_of(get_current_context())), settings.account)
 
 
 def find_left_behind() -> list[int]:
@@ -300,17 +364,22 @@ def refresh_accounts(batch_ids: Sequence[int]) -> list[str]:
     :param batch_ids: the batches
     :returns: ids of the runs
     """
+    from tryon_catalogue import recovery  # noqa: PLC0415  # heavy
     from tryon_catalogue.catalogue import CatalogueError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.news import announce  # noqa: PLC0415  # of no use in a DAG file
     from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
-    from tryon_catalogue.recovery import refresh_accounts as refresh  # noqa: PLC0415  # heavy
 
     if not batch_ids:
         return []
+    context = get_current_context()
     with told_plainly(CatalogueError):
         settings, engine = open_ledger()
-        accounts = refresh(engine, settings, list(batch_ids))
+        accounts = recovery.refresh_accounts(engine, settings, list(batch_ids))
+        with_news = recovery.runs_with_news(engine, run_id_of(context))
     for one in accounts:
         log.info("%s: %s", one.run_id, one)
+        if one.run_id in with_news:
+            announce(one, context)
     return [one.run_id for one in accounts]
 
 

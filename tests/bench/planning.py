@@ -21,10 +21,13 @@ from datetime import date
 from pathlib import Path
 from tryon_catalogue.exports import read_export
 from tryon_catalogue.ledger.database import engine_for
-from tryon_catalogue.planning import Run, plan_run
-from tryon_catalogue.settings import load_settings
+from tryon_catalogue.cutting import cut_run
+from tryon_catalogue.planning import Run, record_run
+from tryon_catalogue.settings import BudgetSettings, load_settings
 settings_file, url, export = sys.argv[1:]
 settings = load_settings(Path(settings_file))
+limits = BudgetSettings(per_day=10**6)  # room for all, and each look is held to it
+settings = settings.model_copy(update={"budget": limits})
 engine = engine_for(url, "tryon")
 def peak():  # not getrusage, which counts the process that started this one as well
     line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM:"))
@@ -38,8 +41,10 @@ def read():
         pass
 next(read_export(export, settings.export))  # so that no import is measured
 reading = seconds(read)
-planning = seconds(lambda: plan_run(engine, settings, Run("bench/run", export, date(2026, 11, 20))))
-print(json.dumps([reading, planning, peak()]))
+run = Run("bench/run", export, date(2026, 11, 20))
+recording = seconds(lambda: record_run(engine, settings, run))
+cutting = seconds(lambda: cut_run(engine, settings, run.id))
+print(json.dumps([reading, recording, cutting, peak()]))
 """
 
 
@@ -50,15 +55,22 @@ class Planned:
     :param ending: its format
     :param rows: its rows, each a look
     :param reading: seconds to read it
-    :param planning: seconds to read it and write its plan to the ledger
+    :param recording: seconds to read it and write what it asks for to the ledger
+    :param cutting: seconds to reserve it within a limit and cut it into batches
     :param peak: MiB that it held at its peak in all
     """
 
     ending: str
     rows: int
     reading: float
-    planning: float
+    recording: float
+    cutting: float
     peak: float
+
+    @property
+    def planning(self) -> float:
+        """Seconds from the export to batches."""
+        return self.recording + self.cutting
 
 
 def measure_planning(folder: Path) -> list[Planned]:
@@ -74,8 +86,8 @@ def measure_planning(folder: Path) -> list[Planned]:
             fresh_tables(engine, settings)
             export = _export(folder, ending, rows)
             pretend_checked(engine, settings, export)
-            reading, planning, peak = json.loads(run_python(CODE, str(settings_file), url, str(export)))
-            found.append(Planned(ending, rows, reading, planning, peak))
+            figures = json.loads(run_python(CODE, str(settings_file), url, str(export)))
+            found.append(Planned(ending, rows, *figures))
     return found
 
 

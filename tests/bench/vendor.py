@@ -94,7 +94,15 @@ def _submit(ground: Ground, batch_ids: tuple[int, ...]) -> None:
     for batch_id in batch_ids:
         batch = load_batch(ground.engine, batch_id)
         gate = Gate(ground.engine, "damo_tryon", ground.settings.vendor, hook.query)
-        submit_batch(ground.engine, hook.submit, batch, Mover(batch.run_id), ground.settings.price, gate=gate)
+        submit_batch(
+            ground.engine,
+            hook.submit,
+            batch,
+            Mover(batch.run_id),
+            ground.settings.price,
+            budget=ground.settings.budget,
+            gate=gate,
+        )
 
 
 def _bare_submit(ground: Ground, number: int) -> list[str]:

@@ -43,7 +43,17 @@ def dags_in(folder: Path) -> dict[str, Any]:
             "file": dag.fileloc,
             "tags": sorted(dag.tags),
             "doc": dag.doc_md or "",
-            "tasks": {task.task_id: {"owner": task.owner, "retries": task.retries} for task in dag.tasks},
+            "catchup": dag.catchup,
+            "deadlines": [deadline.name for deadline in dag.deadline or ()],
+            "tasks": {
+                task.task_id: {
+                    "owner": task.owner,
+                    "retries": task.retries,
+                    "upstream": sorted(task.upstream_task_ids),
+                    "outlets": [outlet.name for outlet in task.outlets],
+                }
+                for task in dag.tasks
+            },
         }
         for dag in bag.dags.values()
     }

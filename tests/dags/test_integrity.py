@@ -85,6 +85,26 @@ def test_every_task_says_whose_it_is_and_is_tried_again(seen: dict[str, Any], fi
             assert task["retries"] >= 1, f"{dag_id}.{task_id}"
 
 
+def test_the_night_waits_for_its_export_first_and_is_judged_last(seen: dict[str, Any]) -> None:
+    night = seen["dags"]["tryon_nightly"]
+    first = [name for name, task in night["tasks"].items() if not task["upstream"]]
+    followed = {name for task in night["tasks"].values() for name in task["upstream"]}
+    assert (first, set(night["tasks"]) - followed) == (["export"], {"verdict"})
+
+
+def test_the_night_has_an_hour_and_what_it_did_not_run_stays_so(seen: dict[str, Any]) -> None:
+    night = seen["dags"]["tryon_nightly"]
+    assert (night["deadlines"], night["catchup"]) == (["done by 06:00 UTC"], False)
+
+
+@pytest.mark.parametrize("dag_id", ["tryon_nightly", "tryon_on_demand", "tryon_recover"])
+def test_an_account_may_have_news_of_the_catalogue(seen: dict[str, Any], dag_id: str) -> None:
+    tasks = seen["dags"][dag_id]["tasks"]
+    assert [name for name, task in tasks.items() if task["outlets"] == ["tryon_catalogue_news"]] == [
+        "account"
+    ]
+
+
 @EACH_FILE
 def test_a_dag_file_imports_nothing_heavy_at_its_top_level(seen: dict[str, Any], file: str) -> None:
     assert heavy(seen["before"]) == set(), (

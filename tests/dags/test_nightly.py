@@ -106,6 +106,7 @@ def test_a_night_fills_the_catalogue_and_the_next_one_pays_for_nothing(
                 "TRYON_ARCHIVE__PATH": str(tmp_path / "archive"),
                 "TRYON_FETCH__ALLOW_PRIVATE": "true",
                 "TRYON_NIGHT__SCHEDULE": "",
+                "TRYON_NIGHT__DONE_BY": "",  # dag.test() of Airflow 3.3 trips over a DAG with a deadline
             }
         )
         done = subprocess.run(
@@ -125,12 +126,14 @@ def test_a_night_fills_the_catalogue_and_the_next_one_pays_for_nothing(
         assert (first["state"], second["state"]) == ("success", "success"), done.stdout[-6000:]
         ran = Counter(task for task, _, state in first["tasks"] if state == "success")
         assert ran == {
+            "export": 1,
             "preflight": 1,
             "plan": 1,
             "batch.submit": 2,
             "batch.wait": 2,
             "batch.publish": 2,
             "account": 1,
+            "verdict": 1,
         }
         report = vendor.charges()
     assert (report.uses, report.max_times_one_look_was_charged) == (2, 1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,10 +14,12 @@ from sqlalchemy import create_engine
 from tests.e2e.cases import Case, Row, run_cases
 from tests.e2e.first_night import SCHEDULE, live_through_first_night
 from tests.e2e.matrix import write_matrix
+from tests.e2e.settings_file import SettingsFile
 from tests.e2e.wardrobe import Wardrobe
 from tests.e2e.world import World
-from tryon_catalogue.demo.scene import open_scene
+from tryon_catalogue.demo.scene import PROJECT, open_scene
 from tryon_catalogue.local.ports import remembered_port
+from tryon_catalogue.settings import ENV_FILE
 
 HERE = Path(__file__).parent
 
@@ -36,6 +40,7 @@ TRYON_SETTINGS = {
     "TRYON_VENDOR__MAX_POLL_SECONDS": "5",
     "TRYON_VENDOR__SUBMISSIONS_PER_SECOND": "1000",
     "TRYON_VENDOR__MAX_IN_FLIGHT": "0",
+    "TRYON_BACKFILL__MAX_IN_FLIGHT": "0",
     "TRYON_BATCHES__MAX_BATCHES": "25",
     "TRYON_RECOVERY__SCHEDULE": "",
     "TRYON_RECOVERY__AFTER_MINUTES": "0.05",
@@ -45,6 +50,56 @@ MATRIX = pytest.StashKey[dict[str, Row]]()
 WRITE_IT = "TRYON_WRITE_FAULT_MATRIX"
 LONGEST_MODULE = 900.0
 POOL_SLOTS = 128  # so that a night of 500 looks is in flight at once
+
+
+def hours(now: datetime | None = None) -> dict[str, str]:
+    """Set the hours of a night so that one that is due now waits for long and has long to be done.
+
+    :param now: the present
+    """
+    present = now or datetime.now(UTC)
+    return {
+        "TRYON_NIGHT__WAIT_UNTIL": f"{present + timedelta(hours=6):%H:%M}",
+        "TRYON_NIGHT__LOOK_EVERY_SECONDS": "5",
+        "TRYON_NIGHT__DONE_BY": f"{present - timedelta(minutes=30):%H:%M}",
+    }
+
+
+def letters_go_to(folder: Path) -> dict[str, str]:
+    """Let alerts be written into a folder, by a notifier of these tests.
+
+    :param folder: is made
+    """
+    folder.mkdir()
+    kwargs = {
+        "folder": str(folder),
+        "event": "{{ alert.event }}",
+        "run_id": "{{ alert.run_id }}",
+        "text": "{{ alert.text }}",
+    }
+    return {
+        "PYTHONPATH": str(PROJECT),
+        "TRYON_ALERTS__NOTIFIER": "tests.e2e.letters.LetterNotifier",
+        "TRYON_ALERTS__KWARGS": json.dumps(kwargs),
+    }
+
+
+def shop_runs(folder: Path) -> dict[str, str]:
+    """Let Airflow run a DAG of the shop's own beside ours: the one that the documents show.
+
+    :param folder: is made
+    """
+    folder.mkdir()
+    shown = (PROJECT / "include" / "docs" / "operations.md").read_text(encoding="utf-8")
+    (folder / "refresh_shop.py").write_text(
+        shown.partition("```python\n")[2].partition("```")[0], encoding="utf-8"
+    )
+    kind = {"classpath": "airflow.dag_processing.bundles.local.LocalDagBundle"}
+    bundles = [
+        {"name": "dags-folder", **kind, "kwargs": {}},
+        {"name": "shop", **kind, "kwargs": {"path": str(folder)}},
+    ]
+    return {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,11 +114,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The scene, warm and idle."""
     home = tmp_path_factory.mktemp("e2e")
+    settings_file = SettingsFile(home / "tryon.toml")
     with open_scene(
         home,
         latency=1.0,
         sandbox_options=SANDBOX_OPTIONS,
-        env=AIRFLOW_SETTINGS | TRYON_SETTINGS,
+        env=AIRFLOW_SETTINGS
+        | TRYON_SETTINGS
+        | hours()
+        | letters_go_to(home / "letters")
+        | shop_runs(home / "shop")
+        | {ENV_FILE: str(settings_file.path)},
         paused=True,
         durable=False,
     ) as scene:
@@ -75,7 +136,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         ledger = create_engine(scene.engine.url, pool_pre_ping=True, pool_size=16)
         ledger = ledger.execution_options(**scene.engine.get_execution_options())
         airflow = create_engine(scene.stack.postgres.url("airflow"), pool_pre_ping=True, pool_size=16)
-        yield World(scene, wardrobe, live_through_first_night(scene), ledger, airflow)
+        first_night = live_through_first_night(scene)
+        yield World(scene, wardrobe, first_night, ledger, airflow, settings_file)
         ledger.dispose()
         airflow.dispose()
 

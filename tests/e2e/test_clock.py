@@ -134,7 +134,15 @@ def test_a_clock_that_jumps_by_20_minutes_loses_nothing_and_pays_nothing_twice(
 
     def submit(try_number: int) -> None:
         gate = Gate(engine, CONN_ID, settings.vendor, hook.query)
-        submit_batch(engine, hook.submit, batch, Mover(run.id, try_number), settings.price, gate=gate)
+        submit_batch(
+            engine,
+            hook.submit,
+            batch,
+            Mover(run.id, try_number),
+            settings.price,
+            budget=settings.budget,
+            gate=gate,
+        )
 
     def publish(try_number: int) -> int:
         return (

@@ -26,6 +26,7 @@ COLUMNS = (
 )
 SMALLEST_SIDE = 400
 PERSON = "person.jpg"
+COLLECTION = "faults"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,12 @@ class Garment:
 
     :param sku: its number
     :param top: URL of its picture
+    :param collection: it belongs to
     """
 
     sku: str
     top: str
+    collection: str
 
 
 class Wardrobe:
@@ -58,11 +61,14 @@ class Wardrobe:
         """Give what the URLs of one export's tops begin with, and no other's."""
         return f"{self.url}/{name}/"
 
-    def make_export(self, name: str, count: int) -> tuple[Garment, ...]:
+    def make_export(
+        self, name: str, count: int, collections: Sequence[str] = (COLLECTION,)
+    ) -> tuple[Garment, ...]:
         """Put the pictures of a new export on the shelf.
 
         :param name: of the export; its tops are in a folder of that name
         :param count: of garments
+        :param collections: which they belong to, in turns
         """
         folder = self._folder / name
         folder.mkdir()
@@ -70,7 +76,9 @@ class Wardrobe:
         for number in range(count):
             # What follows the picture's end makes its bytes its own; readers stop at the end.
             (folder / f"{number}.jpg").write_bytes(self._top + f"{name} {number}".encode())
-            garments.append(Garment(f"{name}-{number:03}", f"{self.folder_url(name)}{number}.jpg"))
+            collection = collections[number % len(collections)]
+            top = f"{self.folder_url(name)}{number}.jpg"
+            garments.append(Garment(f"{name}-{number:03}", top, collection))
         return tuple(garments)
 
     def csv_of(self, garments: Sequence[Garment]) -> str:
@@ -81,7 +89,7 @@ class Wardrobe:
         for garment in garments:
             person = f"{self.url}/{PERSON}"
             writer.writerow(
-                [garment.sku, garment.sku, "faults", "tshirt", "women", garment.top, "", "", person]
+                [garment.sku, garment.sku, garment.collection, "tshirt", "women", garment.top, "", "", person]
             )
         return text.getvalue()
 

@@ -22,8 +22,9 @@ from sqlalchemy import Connection, Engine, func, select, text
 
 from tests.e2e.books import OPEN, Books, read_books
 from tests.e2e.first_night import FirstNight
+from tests.e2e.settings_file import SettingsFile
 from tests.e2e.waiting import until
-from tests.e2e.wardrobe import Garment, Wardrobe
+from tests.e2e.wardrobe import COLLECTION, Garment, Wardrobe
 from tryon_catalogue.demo.scene import DAG_ID, Scene
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import batches, looks, submission_looks, submissions
@@ -58,6 +59,7 @@ class World:
     :param first_night: what was seen of the night that warmed it up
     :param ledger: sessions on the ledger and the shop's table, kept open because these tests look often
     :param airflow: sessions on Airflow's own database: asking its API so often would slow down what is watched
+    :param settings_file: the settings that each task reads when it starts
     """
 
     scene: Scene
@@ -65,6 +67,7 @@ class World:
     first_night: FirstNight
     ledger: Engine
     airflow: Engine
+    settings_file: SettingsFile
     _faults: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -81,19 +84,20 @@ class World:
 
     # -- nights ----------------------------------------------------------------------------------------------
 
-    def export(self, name: str, count: int) -> Export:
+    def export(self, name: str, count: int, collections: Sequence[str] = (COLLECTION,)) -> Export:
         """Let the shop export some new garments.
 
         :param name: of the export, used once
         :param count: of garments; each is one look
+        :param collections: which they belong to, in turns
         """
-        garments = self.wardrobe.make_export(name, count)
+        garments = self.wardrobe.make_export(name, count, collections)
         path = self.scene.exports / f"{name}.csv"
         path.write_text(self.wardrobe.csv_of(garments), encoding="utf-8")
         with self.ledger.begin() as connection:
             connection.execute(
-                text("INSERT INTO catalogue (sku, title, collection) VALUES (:sku, :sku, 'faults')"),
-                [{"sku": garment.sku} for garment in garments],
+                text("INSERT INTO catalogue (sku, title, collection) VALUES (:sku, :sku, :collection)"),
+                [{"sku": garment.sku, "collection": garment.collection} for garment in garments],
             )
         return Export(self, name, garments, path)
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.execution_time.context import OutletEventAccessors
 from sqlalchemy import Engine
 
 from tests.tryon_catalogue.vendor import Website, connection_to
@@ -23,10 +24,11 @@ def context(
     run_type: str = "scheduled",
     logical_date: datetime | None = NIGHT,
     run_after: datetime = NIGHT,
+    data_interval_end: datetime | None = None,
     try_number: int = 1,
     **params: object,
 ) -> Any:
-    """Make the part of a task's context that the project looks at; ``pushed`` holds its XComs."""
+    """Make the part of a task's context that the project looks at: ``pushed`` holds XComs, ``outlet_events`` news."""
     pushed: dict[str, object] = {}
     return {
         "dag_run": SimpleNamespace(
@@ -35,9 +37,11 @@ def context(
             run_type=run_type,
             logical_date=logical_date,
             run_after=run_after,
+            data_interval_end=data_interval_end,
         ),
         "ti": SimpleNamespace(try_number=try_number, xcom_push=pushed.__setitem__, pushed=pushed),
         "params": params,
+        "outlet_events": OutletEventAccessors(),
     }
 
 

@@ -15,13 +15,12 @@ from damo_tryon.contract import Answer, FitType, TryOnTask
 from damo_tryon.errors import ImageRefusedError
 from tests.tryon_catalogue.helpers import pretend_checked, quick_gate
 from tests.tryon_catalogue.test_planning import HEADER
-from tryon_catalogue._settings_money import BudgetSettings
 from tryon_catalogue.ledger.journal import load_batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.spending import MAY_COST
 from tryon_catalogue.ledger.tables import looks, submissions
 from tryon_catalogue.planning import Plan, Run, plan_run
-from tryon_catalogue.settings import Price, Settings
+from tryon_catalogue.settings import BudgetSettings, Price, Settings
 from tryon_catalogue.submission import submit_batch
 
 WriteExport = Callable[..., str]
@@ -62,13 +61,21 @@ def send(engine: Engine, settings: Settings, plan: Plan, vendor: Callable[..., A
     """Submit every batch of a plan."""
     for batch_id in plan.batch_ids:
         batch = load_batch(engine, batch_id)
-        submit_batch(engine, vendor, batch, Mover(batch.run_id), settings.price, gate=quick_gate(engine))
+        submit_batch(
+            engine,
+            vendor,
+            batch,
+            Mover(batch.run_id),
+            settings.price,
+            budget=settings.budget,
+            gate=quick_gate(engine),
+        )
 
 
 def with_budget(settings: Settings, price: dict[str, Any] | None = None, **budget: Any) -> Settings:
     """Change the limits, and the price; a use is ¥1 unless ``price`` says otherwise."""
-    changed = Price(**{"per_use": 1, **(price or {}), "budget": BudgetSettings(**budget)})
-    return settings.model_copy(update={"price": changed})
+    changed = {"price": Price(**{"per_use": 1, **(price or {})}), "budget": BudgetSettings(**budget)}
+    return settings.model_copy(update=changed)
 
 
 def committed(engine: Engine) -> Decimal:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, insert, text, update
+from sqlalchemy import Engine, func, insert, text, update
 
 from tests.tryon_catalogue.helpers import PlanBatch
 from tests.tryon_catalogue.vendor import Website, connection_to, open_vendor, open_website
@@ -100,7 +100,11 @@ def plan_batch(engine: Engine) -> PlanBatch:
     def plan(wanted: list[Look], run_id: str = "dag/run") -> tuple[Batch, list[str]]:
         keys = [look.key for look in wanted]
         with engine.begin() as connection:
-            connection.execute(insert(runs).values(id=run_id, export="export.csv", export_date="2026-11-20"))
+            connection.execute(
+                insert(runs).values(
+                    id=run_id, export="export.csv", export_date="2026-11-20", planned_at=func.now()
+                )
+            )
             batch_id = connection.execute(
                 insert(batches)
                 .values(

@@ -19,7 +19,7 @@ from tryon_catalogue.ledger.journal import Batch
 from tryon_catalogue.ledger.tables import looks, paces
 from tryon_catalogue.looks import Look
 from tryon_catalogue.preflight import images_of_export
-from tryon_catalogue.settings import Settings, VendorSettings
+from tryon_catalogue.settings import BudgetSettings, Settings, VendorSettings
 
 PlanBatch = Callable[..., tuple[Batch, list[str]]]
 
@@ -56,6 +56,9 @@ class Waits:
         moments = {name: paces.c[name] - passed for name in ("next_submission_at", "held_until", "looked_at")}
         with self._engine.begin() as connection:
             connection.execute(update(paces).values(moments))
+
+
+NO_LIMITS = BudgetSettings()
 
 
 def quick_gate(

@@ -4,10 +4,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import Engine, insert, select, text, update
+from sqlalchemy import Engine, func, insert, select, text, update
 
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks
-from tryon_catalogue.account import Account, close_run, judge
+from tryon_catalogue.account import Account, close_run, judge, read_account
 from tryon_catalogue.catalogue import CatalogueError
 from tryon_catalogue.ledger.tables import batches, looks, rejections, run_looks, runs, submissions
 from tryon_catalogue.run_errors import RunFailedError
@@ -120,7 +120,9 @@ def test_looks_that_another_run_carries_are_counted_apart(
 ) -> None:
     with engine.begin() as connection:
         connection.execute(
-            insert(runs).values(id="dag/later", export="e.csv", export_date="2026-11-21", rows_read=3)
+            insert(runs).values(
+                id="dag/later", export="e.csv", export_date="2026-11-21", rows_read=3, planned_at=func.now()
+            )
         )
         for key in keys[3:5]:
             connection.execute(insert(run_looks).values(run_id="dag/later", look_key=key))
@@ -191,3 +193,24 @@ def test_a_run_is_red_when_too_little_succeeded(
         judge(account, AccountSettings(min_success=min_success))
     assert words in str(caught.value)
     assert str(account) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"problem": "the export e.csv is not there"}, "e.csv is not there"),
+        ({"planned": False}, "to its end"),
+    ],
+    ids=str,
+)
+def test_a_run_that_read_no_export_is_red(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(RunFailedError, match=words):
+        judge(account_of(**changes), AccountSettings(min_success=0.0))
+
+
+@pytest.mark.usefixtures("keys")
+def test_an_account_is_read_as_it_was_written(engine: Engine, settings: Settings) -> None:
+    with pytest.raises(LookupError, match="no account of run dag/run"):
+        read_account(engine, RUN)
+    written = close_run(engine, settings, RUN)
+    assert read_account(engine, RUN) == written

@@ -11,7 +11,6 @@ from sqlalchemy import Engine, select
 from tests.tryon_catalogue.budgets import waiting, with_budget
 from tests.tryon_catalogue.helpers import pretend_checked
 from tests.tryon_catalogue.test_planning import HEADER, row
-from tryon_catalogue._settings_money import BudgetSettings
 from tryon_catalogue.answers import APPROVE, APPROVE_UP_TO, REJECT, UP_TO_AMOUNT, UP_TO_LOOKS
 from tryon_catalogue.approval import (
     NOBODY,
@@ -27,9 +26,10 @@ from tryon_catalogue.cutting import Estimate, Share, estimate_run
 from tryon_catalogue.ledger.tables import runs
 from tryon_catalogue.limits import Approved
 from tryon_catalogue.planning import Run, record_run
-from tryon_catalogue.settings import Price, Settings
+from tryon_catalogue.settings import BudgetSettings, Price, Settings
 
-PRICE = Price(budget=BudgetSettings(approve_above=Decimal(100)))
+PRICE = Price()
+BUDGET = BudgetSettings(approve_above=Decimal(100))
 DEAR = Estimate(
     looks=2000,
     uses=2000,
@@ -44,14 +44,16 @@ DEAR = Estimate(
 
 
 def test_the_question_says_what_is_needed_to_answer_it() -> None:
-    question = question_of(DEAR, PRICE)
+    question = question_of(DEAR, PRICE, BUDGET)
     assert question is not None
     assert question.subject == "Spend ¥1,900 on 2,000 looks?"
     for words in (
         r"| autumn\|2026 | 1,500 | ¥1,425 |",
         "| none | 500 | ¥475 |",
-        "cannot be used: 34",
-        "12 looks: waits for money",
+        "| in all | 2,000 | ¥1,900 |",
+        "34 rows of the export cannot be used",
+        "No answer within 12 hours is taken for “Reject”",
+        "12 further looks: waits for money",
         "the packs have 500 uses left",
         "Above ¥100",
     ):
@@ -60,7 +62,7 @@ def test_the_question_says_what_is_needed_to_answer_it() -> None:
 
 def test_many_collections_are_summed_up() -> None:
     shares = tuple(Share(f"c{number}", 1, Decimal(1)) for number in range(25))
-    question = question_of(replace(DEAR, shares=shares), PRICE)
+    question = question_of(replace(DEAR, shares=shares), PRICE, BUDGET)
     assert question is not None
     assert "| 5 more | 5 | ¥5 |" in question.body
 
@@ -74,20 +76,20 @@ def test_many_collections_are_summed_up() -> None:
     ],
 )
 def test_nobody_is_asked_below_the_threshold_or_about_what_is_approved(changes: dict[str, object]) -> None:
-    assert question_of(replace(DEAR, **changes), PRICE) is None  # type: ignore[arg-type]  # whatever the case says
+    assert question_of(replace(DEAR, **changes), PRICE, BUDGET) is None  # type: ignore[arg-type]  # whatever the case says
 
 
 def test_nobody_is_ever_asked_without_a_threshold() -> None:
-    assert question_of(DEAR, Price()) is None
+    assert question_of(DEAR, PRICE, BudgetSettings()) is None
 
 
 def test_what_a_run_has_spent_before_counts() -> None:
-    assert question_of(replace(DEAR, amount=Decimal(1), before=Decimal(100)), PRICE) is not None
+    assert question_of(replace(DEAR, amount=Decimal(1), before=Decimal(100)), PRICE, BUDGET) is not None
 
 
 def test_a_run_that_was_approved_less_than_the_threshold_asks_beyond_that() -> None:
     more = replace(DEAR, amount=Decimal(30), before=Decimal(50), approved=Decimal(50))
-    assert question_of(more, PRICE) is not None
+    assert question_of(more, PRICE, BUDGET) is not None
 
 
 @pytest.mark.parametrize(

@@ -259,6 +259,30 @@ def test_an_older_exports_rejection_does_not_overrule_a_newer_export(engine: Eng
     assert row(engine, "sku-0").tryon_status == "PUBLISHED"
 
 
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_row_says_what_the_newest_export_says_in_whatever_order_the_exports_are_read(
+    engine: Engine, keys: list[str], *, newest_first: bool
+) -> None:
+    days = {"dag/old": "2026-11-18", "dag/run": "2026-11-20", "dag/new": "2026-11-21"}
+    point(engine, "sku-0", keys[0])
+    bring(engine, keys[0], LookState.PUBLISHED, "http://a/1")
+    for run_id in ("dag/old", "dag/new"):
+        open_run(engine, run_id, days[run_id])
+        reject(engine, "sku-0", run_id)
+    with engine.begin() as connection:
+        newest = update(rejections).where(rejections.c.run_id == "dag/new")
+        connection.execute(newest.values(reason="The newest URL is bad."))
+
+    for run_id in sorted(days, key=lambda one: days[one], reverse=newest_first):
+        write_run(engine, run_id)
+        if run_id == "dag/run":
+            write(engine, "sku-0")  # as publishing does
+
+    found = row(engine, "sku-0")
+    assert (found.tryon_status, found.tryon_detail) == ("REJECTED", "The newest URL is bad.")
+    assert found.picture_url == "http://a/1"
+
+
 def test_a_second_row_of_a_sku_does_not_reject_the_first(engine: Engine, keys: list[str]) -> None:
     reject(engine, "sku-0", rule="duplicate_sku")
     write_run(engine)

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, make_url, select
 
 from damo_tryon.contract import Answer, FitType, TryOnTask
 from damo_tryon.errors import CredentialsError, OutcomeUnknownError
-from tests.tryon_catalogue.helpers import PlanBatch, quick_gate, some_looks, states
+from tests.tryon_catalogue.helpers import NO_LIMITS, PlanBatch, quick_gate, some_looks, states
 from tryon_catalogue.cli import main
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import look_moves
@@ -67,7 +67,9 @@ def refuse(tasks: Sequence[TryOnTask], fit_type: FitType, inference_num: int) ->
 def in_doubt(engine: Engine, plan_batch: PlanBatch) -> None:
     """Two looks, in doubt as submission 1."""
     batch, _ = plan_batch(some_looks(2))
-    submit_batch(engine, no_answer, batch, Mover(batch.run_id), Price(), gate=quick_gate(engine))
+    submit_batch(
+        engine, no_answer, batch, Mover(batch.run_id), Price(), budget=NO_LIMITS, gate=quick_gate(engine)
+    )
 
 
 def test_nothing_in_doubt_is_said_in_words(engine: Engine, tryon: Run, url: str) -> None:
@@ -117,7 +119,9 @@ def test_a_wrong_word_is_answered_in_words(
 def test_a_stop_is_shown_and_lifted(engine: Engine, plan_batch: PlanBatch, tryon: Run, url: str) -> None:
     batch, _ = plan_batch(some_looks(2))
     with pytest.raises(CredentialsError):
-        submit_batch(engine, refuse, batch, Mover(batch.run_id), Price(), gate=quick_gate(engine))
+        submit_batch(
+            engine, refuse, batch, Mover(batch.run_id), Price(), budget=NO_LIMITS, gate=quick_gate(engine)
+        )
     code, printed = tryon("status", url=url)
     assert code == 0
     assert "Stopped:" in printed

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -24,12 +22,10 @@ from tests.tryon_catalogue.budgets import (
     write_export,
 )
 from tests.tryon_catalogue.helpers import states
-from tests.tryon_catalogue.test_planning import HEADER
 from tryon_catalogue.account import close_run
 from tryon_catalogue.approval import Answer as Said
 from tryon_catalogue.approval import record_answer, record_question
 from tryon_catalogue.cutting import Share, cut_run, estimate_run
-from tryon_catalogue.ledger.database import engine_for
 from tryon_catalogue.ledger.tables import batches, garment_looks, looks, run_looks, runs, submissions
 from tryon_catalogue.limits import Approved
 from tryon_catalogue.notes import as_text, read_run_note
@@ -185,19 +181,6 @@ def test_looks_that_a_person_plans_again_are_held_to_the_limit_as_well(
     assert sum(waiting(engine).values()) == 5
 
 
-@pytest.mark.parametrize(("order", "first"), [("export", "a-"), ("newest_collection", "b-")])
-def test_the_order_within_a_limit_is_as_the_settings_say(
-    order: str, first: str, engine: Engine, settings: Settings, *, export: WriteExport, tmp_path: Path
-) -> None:
-    limited = with_budget(settings, per_run=3, order=order)
-    record_run(engine, settings, Run("dag/1", export("a-", 3, collection="autumn"), date(2026, 11, 20)))
-    both = tmp_path / "both.csv"
-    newer = Path(export("b-", 3, collection="winter")).read_text().removeprefix(HEADER)
-    both.write_text(Path(export("a-", 3, collection="autumn")).read_text() + newer)
-    plan(engine, limited, str(both), "dag/2", "2026-11-21")
-    assert skus_with_a_batch(engine) == {f"{first}{n}" for n in range(3)}
-
-
 def test_an_estimate_reserves_nothing_and_is_what_is_cut(
     engine: Engine, settings: Settings, export: WriteExport
 ) -> None:
@@ -264,55 +247,3 @@ def test_a_run_that_a_person_has_rejected_is_told_as_such(
     note = read_run_note(engine, close_run(engine, settings, "dag/1"))
     assert note.title == "6 looks held back"
     assert ("approval", "asked for ¥5.70 for 6 looks; rejected by ada") in note.figures
-
-
-def plan_and_send(url: str, settings: Settings, export: str, run: str) -> None:
-    """Do what a night does, in a process of its own with connections of its own."""
-    engine = engine_for(url, "tryon")
-    send(engine, settings, plan(engine, settings, export, run))
-    engine.dispose()
-
-
-@pytest.mark.parametrize("budget", [{"per_day": 60}, {"per_collection": 60}])
-def test_ten_runs_at_once_never_pass_a_limit_together(
-    budget: dict[str, int], engine: Engine, settings: Settings, export: WriteExport
-) -> None:
-    limited = with_budget(settings, **budget)
-    url = engine.url.render_as_string(hide_password=False)
-    exports = [export(f"{number}-", 15) for number in range(10)]
-    processes = [
-        get_context("fork").Process(target=plan_and_send, args=(url, limited, path, f"dag/{number}"))
-        for number, path in enumerate(exports)
-    ]
-    engine.dispose()
-    for process in processes:
-        process.start()
-    most = Decimal(0)
-    for process in processes:
-        while process.exitcode is None:
-            most = max(most, committed(engine))
-            process.join(0.02)
-    assert [process.exitcode for process in processes] == [0] * 10
-    assert most <= 60
-    assert committed(engine) == 60
-    assert states(engine).count("SUBMITTED") == 60
-    assert sum(waiting(engine).values()) == 90
-
-
-def test_ten_runs_over_one_export_at_once_never_pass_a_limit_together(
-    engine: Engine, settings: Settings, export: WriteExport
-) -> None:
-    limited = with_budget(settings, per_run=20, per_day=33)
-    path = export("a-", 50)
-
-    def night(number: int) -> None:
-        send(engine, limited, plan(engine, limited, path, f"dag/{number}"))
-
-    with ThreadPoolExecutor(10) as pool:
-        list(pool.map(night, range(10)))
-    assert 20 <= committed(engine) == states(engine).count("SUBMITTED") <= 33
-    with engine.connect() as connection:
-        by_run = connection.execute(
-            select(func.sum(submissions.c.amount)).group_by(submissions.c.run_id)
-        ).scalars()
-        assert max(by_run) <= 20

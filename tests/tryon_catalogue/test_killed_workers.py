@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event, select, text
 
 from damo_tryon.contract import Answer, FitType, TryOnTask
-from tests.tryon_catalogue.helpers import PlanBatch, pretend_checked, quick_gate, some_looks
+from tests.tryon_catalogue.helpers import NO_LIMITS, PlanBatch, pretend_checked, quick_gate, some_looks
 from tryon_catalogue.ledger.journal import Batch, load_batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import batches, looks, submission_looks, submissions
@@ -89,7 +89,13 @@ def check_the_books(engine: Engine, vendor: CountingVendor) -> None:
 
 def submit_all(engine: Engine, vendor: CountingVendor, batch: Batch, try_number: int) -> None:
     submit_batch(
-        engine, vendor.submit, batch, Mover(batch.run_id, try_number), Price(), gate=quick_gate(engine)
+        engine,
+        vendor.submit,
+        batch,
+        Mover(batch.run_id, try_number),
+        Price(),
+        budget=NO_LIMITS,
+        gate=quick_gate(engine),
     )
 
 

@@ -8,17 +8,20 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tryon_catalogue._settings_money import BudgetSettings
 from tryon_catalogue.limits import Approved, Commitments, Kind, Limit, Room, cost_of, share_of, words_for
-from tryon_catalogue.settings import Price, Use
+from tryon_catalogue.settings import BudgetSettings, Price, Use
 
 KINDS = st.tuples(st.sampled_from(["HALF_BODY", "FULL_BODY"]), st.integers(1, 4))
 LOOKS = st.lists(st.tuples(KINDS, st.sampled_from(["autumn", "winter", ""])), max_size=80)
 MONEY = st.decimals(0, 60, places=2)
 
 
-def price_of(use: Use = Use.LOOK, per_use: Decimal | str = "1", **budget: Decimal | int) -> Price:
-    return Price(use=use, per_use=Decimal(per_use), budget=BudgetSettings(**budget))  # type: ignore[arg-type]  # pydantic reads them
+def price_of(use: Use = Use.LOOK, per_use: Decimal | str = "1") -> Price:
+    return Price(use=use, per_use=Decimal(per_use))
+
+
+def budget_of(**budget: Decimal | int) -> BudgetSettings:
+    return BudgetSettings(**budget)  # type: ignore[arg-type]  # pydantic reads them
 
 
 @hypothesis_settings(max_examples=60, deadline=None)
@@ -39,8 +42,9 @@ def test_no_limit_is_passed_and_nothing_is_held_that_would_have_fitted(
     *,
     approved: Approved,
 ) -> None:
-    price = price_of(use, per_use, per_run=limits[0], per_day=limits[1], per_collection=limits[2])
-    room = Room(price, Commitments(taken[0], taken[1], {"autumn": taken[2]}), approved)
+    price = price_of(use, per_use)
+    budget = budget_of(per_run=limits[0], per_day=limits[1], per_collection=limits[2])
+    room = Room(price, budget, Commitments(taken[0], taken[1], {"autumn": taken[2]}), approved)
     kinds: Counter[Kind] = Counter()
     of_collection = Counter({"autumn": taken[2]})
     for kind, collection in wanted:
@@ -72,15 +76,15 @@ def test_no_limit_is_passed_and_nothing_is_held_that_would_have_fitted(
 def test_what_another_run_has_reserved_counts_for_this_run_and_not_twice_for_the_day(
     wanted: list[tuple[Kind, str]], per_run: Decimal
 ) -> None:
-    price = price_of(per_run=per_run, per_day=1, per_collection=1)
-    room = Room(price, Commitments(Decimal(0), Decimal(1), {"autumn": Decimal(1)}))
+    budget = budget_of(per_run=per_run, per_day=1, per_collection=1)
+    room = Room(price_of(), budget, Commitments(Decimal(0), Decimal(1), {"autumn": Decimal(1)}))
     took = [room.take(kind, collection, reserved=True) for kind, collection in wanted]
     assert set(took) <= {None, Limit.RUN}
     assert not per_run or took.count(None) <= per_run
 
 
 def test_looks_of_one_submission_cost_one_use_where_that_is_charged() -> None:
-    room = Room(price_of(Use.SUBMISSION, per_run=2), Commitments())
+    room = Room(price_of(Use.SUBMISSION), budget_of(per_run=2), Commitments())
     kind = ("HALF_BODY", 1)
     assert [room.take(kind, "") for _ in range(21)] == [None] * 20 + [Limit.RUN]
     assert room.take(("FULL_BODY", 1), "") is Limit.RUN
@@ -97,6 +101,6 @@ def test_looks_of_one_submission_cost_one_use_where_that_is_charged() -> None:
     ],
 )
 def test_a_look_that_waits_says_for_what(limit: Limit, collection: str, words: str) -> None:
-    price = price_of(per_run=10, per_day=20, per_collection=30)
-    assert words in words_for(limit, price, collection)
-    assert "goes first in the next run" in words_for(limit, price, collection)
+    told = words_for(limit, budget_of(per_run=10, per_day=20, per_collection=30), "CNY", collection)
+    assert words in told
+    assert "goes first in the next run" in told

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tryon_catalogue.money import money
+from tryon_catalogue.money import counted, money
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,8 @@ from tryon_catalogue.money import money
 )
 def test_a_price_is_written_with_its_sign_or_its_code(amount: str, currency: str, written: str) -> None:
     assert money(Decimal(amount), currency) == written
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 looks"), (1, "1 look"), (1900, "1,900 looks")])
+def test_one_is_not_many(count: int, words: str) -> None:
+    assert counted(count, "look") == words

@@ -77,7 +77,7 @@ def answer(option: str, user: dict[str, str] | None = ADA, **inputs: object) -> 
 def test_a_night_below_the_threshold_is_cut_at_once(
     engine: Engine, run_plan: Run, asked: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TRYON_PRICE__BUDGET__APPROVE_ABOVE", "3.80")
+    monkeypatch.setenv("TRYON_BUDGET__APPROVE_ABOVE", "3.80")
     assert len(run_plan(operator())) == 1
     assert committed(engine) == 4
     asked.assert_not_called()
@@ -86,14 +86,14 @@ def test_a_night_below_the_threshold_is_cut_at_once(
 def test_above_the_threshold_a_person_is_asked_with_the_figures(
     engine: Engine, run_plan: Run, asked: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TRYON_PRICE__BUDGET__APPROVE_ABOVE", "3.79")
+    monkeypatch.setenv("TRYON_BUDGET__APPROVE_ABOVE", "3.79")
     with pytest.raises(TaskAwaitingInput) as waits:
         run_plan(operator(answer_within_hours=3))
     assert (waits.value.method_name, waits.value.timeout) == ("execute_complete", timedelta(hours=3))
     question = asked.call_args.kwargs
     assert question["subject"] == "Spend ¥3.80 on 4 looks?"
     assert "| autumn | 4 | ¥3.80 |" in question["body"]
-    assert "cannot be used: 1" in question["body"]
+    assert "1 row of the export cannot be used" in question["body"]
     assert (question["options"], question["defaults"]) == ([APPROVE, APPROVE_UP_TO, REJECT], [REJECT])
     assert set(question["params"]) == {UP_TO_LOOKS, UP_TO_AMOUNT}
     assert committed(engine) == 0
@@ -102,7 +102,7 @@ def test_above_the_threshold_a_person_is_asked_with_the_figures(
 def test_whoever_is_told_of_things_is_told_of_the_question(
     run_plan: Run, asked: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TRYON_PRICE__BUDGET__APPROVE_ABOVE", "3.79")
+    monkeypatch.setenv("TRYON_BUDGET__APPROVE_ABOVE", "3.79")
     told: list[alerts.Alert] = []
     monkeypatch.setattr(alerts, "tell", lambda _engine, _settings, alert, _context: told.append(alert))
     with pytest.raises(TaskAwaitingInput):
@@ -130,7 +130,7 @@ def test_the_answer_says_how_much_goes(
     asked: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("TRYON_PRICE__BUDGET__APPROVE_ABOVE", "1")
+    monkeypatch.setenv("TRYON_BUDGET__APPROVE_ABOVE", "1")
     with pytest.raises(TaskAwaitingInput):
         run_plan(operator())
     # Airflow makes the task anew for the answer.
@@ -142,7 +142,7 @@ def test_the_answer_says_how_much_goes(
 def test_an_answer_without_a_number_asks_again(
     engine: Engine, run_plan: Run, asked: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TRYON_PRICE__BUDGET__APPROVE_ABOVE", "1")
+    monkeypatch.setenv("TRYON_BUDGET__APPROVE_ABOVE", "1")
     with pytest.raises(TaskAwaitingInput):
         run_plan(operator())
     with pytest.raises(AnswerError):

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tryon_catalogue.local.postgres import LocalPostgres
-from tryon_catalogue.pool import PoolError, make_pool
-from tryon_catalogue.settings import BatchSettings
+from tryon_catalogue.pool import PoolError, make_pool, slots_of
+from tryon_catalogue.settings import load_settings
 
 pytestmark = pytest.mark.e2e
 
@@ -37,13 +37,19 @@ def test_the_pool_is_made_and_later_changed_to_what_the_settings_say(airflow: st
     subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
 
     for slots in (16, 32):
-        make_pool(BatchSettings(pool="damo_tryon", pool_slots=slots))
+        make_pool("damo_tryon", slots)
 
     with create_engine(airflow).connect() as connection:
         found = connection.execute(
             text("SELECT slots, include_deferred FROM slot_pool WHERE pool = 'damo_tryon'")
         ).all()
     assert found == [(32, True)]
+
+
+def test_backfills_have_a_pool_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRYON_BATCHES__POOL", "shop")
+    monkeypatch.setenv("TRYON_BACKFILL__POOL_SLOTS", "3")
+    assert slots_of(load_settings()) == {"shop": 16, "shop_backfill": 3}
 
 
 def test_an_airflow_without_its_database_is_told_with_its_own_words(
@@ -53,7 +59,7 @@ def test_an_airflow_without_its_database_is_told_with_its_own_words(
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "postgresql+psycopg2://shop:secret@127.0.0.1:1/x"
     )
     with pytest.raises(PoolError) as caught:
-        make_pool(BatchSettings())
+        make_pool("damo_tryon", 16)
     assert "OperationalError" in str(caught.value)
     assert "`airflow db check`" in str(caught.value)
     assert "secret" not in str(caught.value)

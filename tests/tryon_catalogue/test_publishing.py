@@ -14,7 +14,7 @@ from sqlalchemy import Engine, Row, insert, select, text, update
 from damo_tryon.contract import Answer, FitType, SubTaskStatus
 from damo_tryon.errors import CredentialsError, NotConnectedError, PackageUsedUpError, ThrottledError
 from damo_tryon.hooks import DamoTryOnHook, RetryPolicy
-from tests.tryon_catalogue.helpers import PlanBatch, quick_gate, some_looks, states
+from tests.tryon_catalogue.helpers import NO_LIMITS, PlanBatch, quick_gate, some_looks, states
 from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue.archive import OURS
 from tryon_catalogue.catalogue import Catalogue, CatalogueError
@@ -41,7 +41,9 @@ def submit(engine: Engine, plan_batch: PlanBatch, vendor: RunningSandbox, websit
         batch, _ = plan_batch(some_looks(wanted, website.url) if isinstance(wanted, int) else wanted)
         vendor.set_faults(*faults)
         send = DamoTryOnHook(retry=QUICK).submit
-        submit_batch(engine, send, batch, Mover(batch.run_id), Price(), gate=quick_gate(engine))
+        submit_batch(
+            engine, send, batch, Mover(batch.run_id), Price(), budget=NO_LIMITS, gate=quick_gate(engine)
+        )
         vendor.set_faults()
         return batch
 
@@ -68,7 +70,9 @@ def publish(engine: Engine, settings: Settings, vendor: RunningSandbox) -> Publi
 def send(engine: Engine, batch: Batch) -> None:
     """Submit what is planned of a batch."""
     hook = DamoTryOnHook(retry=QUICK)
-    submit_batch(engine, hook.submit, batch, Mover(batch.run_id), Price(), gate=quick_gate(engine))
+    submit_batch(
+        engine, hook.submit, batch, Mover(batch.run_id), Price(), budget=NO_LIMITS, gate=quick_gate(engine)
+    )
 
 
 def result_keys(engine: Engine, batch: Batch) -> list[str]:
@@ -457,7 +461,15 @@ def test_a_look_sent_again_is_ended_by_its_newer_submission_alone(
     assert (publish(batch, second_is_running)).failed == 1
     with engine.begin() as connection:  # a person wants the failed one made again
         connection.execute(update(looks).where(looks.c.state == "FAILED").values(state="PLANNED"))
-    submit_batch(engine, DamoTryOnHook().submit, batch, Mover("somebody"), Price(), gate=quick_gate(engine))
+    submit_batch(
+        engine,
+        DamoTryOnHook().submit,
+        batch,
+        Mover("somebody"),
+        Price(),
+        budget=NO_LIMITS,
+        gate=quick_gate(engine),
+    )
     old, new = result_keys(engine, batch)
 
     def newer_is_running(key: str) -> Answer:

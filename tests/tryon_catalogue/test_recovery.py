@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.execution_time.context import OutletEventAccessors
 from sqlalchemy import Engine, func, make_url, select, text, update
 
 from damo_tryon.contract import Answer
@@ -22,6 +23,7 @@ from tryon_catalogue.ledger.gate import Gate
 from tryon_catalogue.ledger.journal import Batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import look_moves, pictures, runs, submissions
+from tryon_catalogue.news import NEWS
 from tryon_catalogue.publishing import Publisher
 from tryon_catalogue.recovery import (
     doubt_abandoned,
@@ -54,7 +56,15 @@ def submit(
         hook = DamoTryOnHook()
         quick = settings.vendor.model_copy(update={"submissions_per_second": 1000.0})
         gate = Gate(engine, "damo_tryon", quick, hook.query)
-        submit_batch(engine, send or hook.submit, batch, Mover(run_id), settings.price, gate=gate)
+        submit_batch(
+            engine,
+            send or hook.submit,
+            batch,
+            Mover(run_id),
+            settings.price,
+            budget=settings.budget,
+            gate=gate,
+        )
         return batch
 
     return go
@@ -66,12 +76,13 @@ def task_context(
     vendor: RunningSandbox,
     catalogue_database_url: str,
     settings_file: Path,
-) -> None:
+) -> dict[str, Any]:
     """What a task of the recovery finds around it: Airflow's context, the connections, the settings."""
     context = {
         "dag_run": SimpleNamespace(dag_id="tryon_recover", run_id="r1"),
         "ti": SimpleNamespace(try_number=1),
         "dag": None,
+        "outlet_events": OutletEventAccessors(),
     }
     monkeypatch.setattr(tasks, "get_current_context", lambda: context)
     url = make_url(catalogue_database_url)
@@ -83,6 +94,7 @@ def task_context(
     }
     monkeypatch.setenv("AIRFLOW_CONN_CATALOGUE_DB", json.dumps(connection))
     monkeypatch.setenv("TRYON_SETTINGS", str(settings_file))
+    return context
 
 
 def die(*_: object) -> Answer:
@@ -260,9 +272,8 @@ def test_a_run_that_asked_for_a_look_another_run_carries_is_brought_up_to_date_a
     assert [one.run_id for one in refresh_accounts(engine, settings, [batch.id])] == ["hand/h1"]
 
 
-@pytest.mark.usefixtures("task_context")
-def test_the_tasks_of_the_recovery_collect_what_a_dead_run_left(
-    engine: Engine, submit: Submit, vendor: RunningSandbox
+def test_the_tasks_of_the_recovery_collect_what_a_dead_run_left_and_tell_whoever_runs_on_it(
+    engine: Engine, submit: Submit, vendor: RunningSandbox, task_context: dict[str, Any]
 ) -> None:
     before = vendor.charges().uses
     batch = submit(12)
@@ -274,6 +285,8 @@ def test_the_tasks_of_the_recovery_collect_what_a_dead_run_left(
     assert tasks.publish(found[0]) == {"published": 12, "review": 0, "failed": 0, "waiting": 0}
     assert tasks.refresh_accounts(found) == [batch.run_id]
     assert summary_of(engine, batch.run_id)["looks"] == {"PUBLISHED": 12}
+    (event,) = task_context["outlet_events"][NEWS].asset_alias_events
+    assert (event.extra["run_id"], event.extra["published"]) == (batch.run_id, 12)
     assert tasks.find_left_behind() == []
     assert tasks.refresh_accounts([]) == []
     assert vendor.charges().uses - before == 12

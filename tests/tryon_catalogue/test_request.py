@@ -111,8 +111,8 @@ def test_a_request_changes_the_rules_and_lowers_the_limit_of_the_run(settings: S
     assert {(rule.tag, rule.fit_type, rule.inference_num) for rule in changed.rules} == {
         ("MEN", FitType.FULL_BODY, 3)
     }
-    assert changed.price.budget.per_run == Decimal("20.5")
-    assert Request(budget=Decimal(30)).settings(changed).price.budget.per_run == Decimal("20.5")
+    assert changed.budget.per_run == Decimal("20.5")
+    assert Request(budget=Decimal(30)).settings(changed).budget.per_run == Decimal("20.5")
     assert Request().settings(settings) == settings
 
 

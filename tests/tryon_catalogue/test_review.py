@@ -12,7 +12,7 @@ from PIL import Image
 from sqlalchemy import Engine, select, text
 
 from damo_tryon.hooks import DamoTryOnHook
-from tests.tryon_catalogue.helpers import PlanBatch, quick_gate, some_looks, states
+from tests.tryon_catalogue.helpers import NO_LIMITS, PlanBatch, quick_gate, some_looks, states
 from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue import review
 from tryon_catalogue.account import close_run
@@ -54,7 +54,15 @@ def night(
         wanted = [replace(look, inference_num=pictures) for look in some_looks(count, website.url)]
         batch, _ = plan_batch(wanted)
         hook = DamoTryOnHook()
-        submit_batch(engine, hook.submit, batch, Mover(batch.run_id), Price(), gate=quick_gate(engine))
+        submit_batch(
+            engine,
+            hook.submit,
+            batch,
+            Mover(batch.run_id),
+            Price(),
+            budget=NO_LIMITS,
+            gate=quick_gate(engine),
+        )
         with engine.connect() as connection:
             (key,) = connection.execute(select(submissions.c.result_key)).scalars()
         while not hook.query(key).ended:

@@ -7,7 +7,7 @@ import pickle
 import subprocess
 import sys
 import tomllib
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
 
@@ -70,6 +70,26 @@ def test_the_projects_own_file_is_sound_and_is_the_default() -> None:
     assert {model.name for model in settings.roster.models} >= {"Mei", "Leo"}
     assert [rule.pants for rule in settings.rules] == [Pants.NEVER, Pants.NEVER, Pants.REQUIRED]
     assert settings.archive.path == str(DEFAULT_FILE.parent / "archive")
+
+
+def test_the_hours_of_a_night_are_hours_of_the_day_or_left_out(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night = load_settings(file).night
+    assert (night.wait_until, night.done_by, night.catchup) == (time(5), time(6), False)
+    assert night.start_date == date(2026, 1, 1)
+    file.write_text(f'{LEAST}[night]\nwait_until = ""\ndone_by = "23:30"\nstart_date = 2025-11-01\n')
+    night = load_settings(file).night
+    assert (night.wait_until, night.done_by, night.start_date) == (None, time(23, 30), date(2025, 11, 1))
+    monkeypatch.setenv("TRYON_NIGHT__DONE_BY", "")
+    assert load_settings(file).night.done_by is None
+
+
+@pytest.mark.parametrize("hour", ["24:00", "5:00", "05:60", "tomorrow", "05:00:00"])
+def test_what_is_no_hour_of_the_day_is_named(file: Path, hour: str) -> None:
+    file.write_text(f'{LEAST}[night]\nwait_until = "{hour}"\n')
+    assert "night.wait_until" in (said := problems(file))
+    assert 'such as "05:00"' in said
 
 
 def test_by_default_nothing_is_sent_again_that_may_have_been_paid_for(file: Path) -> None:
@@ -231,6 +251,11 @@ def test_a_rule_that_can_never_count_is_an_error(file: Path, rules: list[str], t
     more = "".join(f'[[rules]]\ncategory = "{name}"\nfit_type = "HALF_BODY"\n' for name in rules)
     file.write_text(LEAST.replace('[[rules]]\ncategory = "*"\nfit_type = "HALF_BODY"\n', more))
     assert told in problems(file)
+
+
+def test_an_order_by_priority_needs_a_column_with_priorities(file: Path) -> None:
+    file.write_text(LEAST + '[budget]\norder = "priority"\n')
+    assert "export.columns.priority is expected" in problems(file)
 
 
 def test_two_models_of_one_name_are_an_error(file: Path) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select, text, update
 
 from damo_tryon.hooks import DamoTryOnHook
 from tests.tryon_catalogue.airflow_context import context, set_scene
-from tests.tryon_catalogue.helpers import quick_gate, states
+from tests.tryon_catalogue.helpers import NO_LIMITS, quick_gate, states
 from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue import tasks
 from tryon_catalogue.catalogue import CatalogueError
@@ -19,6 +19,7 @@ from tryon_catalogue.exports import ExportMissingError
 from tryon_catalogue.ledger.journal import load_batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import looks, runs, submissions
+from tryon_catalogue.news import NEWS
 from tryon_catalogue.publishing import PublishError
 from tryon_catalogue.request import RequestError
 from tryon_catalogue.run_errors import RunFailedError
@@ -27,7 +28,7 @@ from tryon_catalogue.submission import submit_batch
 from tryon_sandbox.server import RunningSandbox
 
 HEADER = "sku,title,collection,category,image_url,pants_url,mask_url,model_url\n"
-InContext = Callable[..., None]
+InContext = Callable[..., Any]
 
 
 @pytest.fixture
@@ -49,8 +50,10 @@ def in_context(
             text("INSERT INTO catalogue (sku) VALUES ('sku-0'), ('sku-1'), ('sku-2'), ('bad')")
         )
 
-    def stand(**changes: Any) -> None:
-        monkeypatch.setattr(tasks, "get_current_context", lambda: context(**changes))
+    def stand(**changes: Any) -> Any:
+        around = context(**changes)
+        monkeypatch.setattr(tasks, "get_current_context", lambda: around)
+        return around
 
     stand()
     return stand
@@ -60,7 +63,9 @@ def send(engine: Engine, batch_id: int) -> None:
     """Submit a batch and wait until the vendor has ended it."""
     batch = load_batch(engine, batch_id)
     hook = DamoTryOnHook()
-    submit_batch(engine, hook.submit, batch, Mover(batch.run_id), Price(), gate=quick_gate(engine))
+    submit_batch(
+        engine, hook.submit, batch, Mover(batch.run_id), Price(), budget=NO_LIMITS, gate=quick_gate(engine)
+    )
     with engine.connect() as connection:
         keys = connection.execute(select(submissions.c.result_key)).scalars().all()
     for key in keys:
@@ -154,14 +159,67 @@ def test_an_account_is_green_with_its_counts(engine: Engine, in_context: InConte
     counts = tasks.account()
     assert (counts["looks"], counts["rows"], counts["rejected_rows"]) == ({"PUBLISHED": 3}, 4, 1)
     assert json.loads(json.dumps(counts)) == counts  # fit for an XCom
+    tasks.verdict()
 
 
-def test_an_account_of_too_little_is_red_and_kept(engine: Engine, in_context: InContext) -> None:
+def test_an_account_that_changed_the_catalogue_is_an_event_of_the_asset(
+    engine: Engine, in_context: InContext
+) -> None:
+    (batch_id,) = check_and_plan()
+    send(engine, batch_id)
+    tasks.publish(batch_id)
+    around = in_context()
+    tasks.account()
+    (event,) = around["outlet_events"][NEWS].asset_alias_events
+    assert event.dest_asset_key.name == "tryon_catalogue"
+    assert event.extra == {
+        "run_id": "dag/night",
+        "export_date": "2026-11-20",
+        "published": 3,
+        "rejected": 0,
+        "failed": 0,
+        "in_doubt": 0,
+        "review": 0,
+        "waiting": 0,
+        "rejected_rows": 1,
+        "uses": 3,
+        "amount": "2.85",
+        "currency": "CNY",
+    }
+
+
+def test_an_account_that_changed_nothing_is_no_event(in_context: InContext) -> None:
+    around = in_context()
+    tasks.begin_run(around)
+    tasks.account()
+    assert around["outlet_events"][NEWS].asset_alias_events == []
+
+
+def test_a_run_whose_export_was_never_read_is_red(in_context: InContext) -> None:
+    tasks.begin_run(in_context())
+    tasks.account()
+    with pytest.raises(RunFailedError, match="not read to its end"):
+        tasks.verdict()
+
+
+def test_a_run_that_is_begun_again_is_not_judged_by_the_plan_it_had(in_context: InContext) -> None:
+    tasks.begin_run(in_context())
+    check_and_plan()
+    tasks.begin_run(in_context())
+    assert not tasks.account()["planned"]
+    check_and_plan()
+    assert tasks.account()["planned"]
+
+
+def test_a_verdict_on_too_little_is_red_and_the_account_is_kept(
+    engine: Engine, in_context: InContext
+) -> None:
     check_and_plan()
     with engine.begin() as connection:
         connection.execute(update(looks).values(state="REJECTED", reason="refused"))
+    tasks.account()
     with pytest.raises(RunFailedError, match="0 of 3 looks"):
-        tasks.account()
+        tasks.verdict()
     with engine.connect() as connection:
         assert connection.execute(select(runs.c.summary)).scalar_one()["looks"] == {"REJECTED": 3}
 

@@ -20,6 +20,7 @@ from sqlalchemy import text
 from tryon_catalogue.ledger.database import engine_for, migrate
 from tryon_catalogue.local.ports import remembered_port
 from tryon_catalogue.local.stack import LocalStack
+from tryon_catalogue.pool import slots_of
 from tryon_catalogue.report.command import write_report
 from tryon_catalogue.settings import load_settings
 
@@ -190,7 +191,8 @@ def open_scene(
         with engine.begin() as connection:
             connection.execute(text(SHOP_TABLE))
         api = stack.start_airflow(environment)
-        api.set_pool(settings.batches.pool, settings.batches.pool_slots, include_deferred=True)
+        for pool, slots in slots_of(settings).items():
+            api.set_pool(pool, slots, include_deferred=True)
         stack.wait_for_dags(DAG_ID)
         if not paused:
             api.unpause(DAG_ID)

@@ -50,8 +50,8 @@ SIGNS: Final[Mapping[str, tuple[str, str]]] = {
 }
 NOT_YET: Final = ("·", "dim")
 # Of tasks that have not started: an order in which a run is told; those not named come in between.
-FIRST_TASKS: Final = ("plan", "preflight", "budget", "batch.submit", "batch.wait", "batch.publish")
-LAST_TASK: Final = "account"
+FIRST_TASKS: Final = ("export", "preflight", "plan", "budget", "batch.submit", "batch.wait", "batch.publish")
+LAST_TASKS: Final = ("account", "verdict")
 
 
 class NightView:
@@ -166,4 +166,6 @@ def _in_order(tasks: Sequence[TaskInstance]) -> list[str]:
 def _place(name: str) -> tuple[int, str]:
     if name in FIRST_TASKS:
         return FIRST_TASKS.index(name), name
-    return len(FIRST_TASKS) + (name == LAST_TASK), name
+    if name in LAST_TASKS:
+        return len(FIRST_TASKS) + 1 + LAST_TASKS.index(name), name
+    return len(FIRST_TASKS), name

@@ -37,6 +37,7 @@ class Garment:
         pants_image: URL of the trousers or skirt, or None.
         mask_image: URL of a mask of ``model_image``, or None.
         model_image: URL of the one person to show the garment on, or None for the roster.
+        priority: the higher, the sooner it goes where money is short; None when the row has none.
         where: file and line for people, where an export is several files; else "".
     """
 
@@ -50,6 +51,7 @@ class Garment:
     pants_image: str | None = None
     mask_image: str | None = None
     model_image: str | None = None
+    priority: float | None = None
     where: str = ""
 
 
@@ -63,6 +65,7 @@ class Rule(StrEnum):
     MISSING_IMAGE = "missing_image"
     MISSING_TOP = "missing_top"
     BAD_URL = "bad_url"
+    BAD_PRIORITY = "bad_priority"
     UNKNOWN_CATEGORY = "unknown_category"
     MISSING_PANTS = "missing_pants"
     NO_MODEL = "no_model"

@@ -21,7 +21,7 @@ from tryon_catalogue.settings import ExportSettings
 MOST_ROWS_TOGETHER: Final = 10_000
 """Rows of one garment at most. No shop has so many variants: it is the wrong column."""
 
-_PLAIN_FIELDS: Final = ("sku", "title", "collection", "category", "tag", "mask_image")
+_PLAIN_FIELDS: Final = ("sku", "title", "collection", "category", "tag", "mask_image", "priority")
 _MEMORY: Final = 100_000
 
 

@@ -94,6 +94,33 @@ def export_files(
     return tuple(_looked_into(one, name) for one, name in zip(sources, names, strict=True))
 
 
+def problem_with(
+    path: "str | Path | ObjectStoragePath", conn_id: str | None, marker: str | None
+) -> ExportError | None:
+    """Look whether an export is there, for those who wait for one and ask again and again.
+
+    An export that is there and empty, or cannot be reached, is as good as not there: it may be at the next look.
+
+    Args:
+        path: see `export_files`.
+        conn_id: see `export_files`.
+        marker: see `export_files`.
+
+    Returns:
+        What is wrong; None when it is there and complete.
+    """
+    given = _source(path, conn_id)
+    if not isinstance(given, Path):
+        given.fs.invalidate_cache()  # it would list its folders as they were at the last look
+    try:
+        export_files(given, conn_id, marker)
+    except ExportError as problem:
+        return problem
+    except OSError as wrong:
+        return ExportError(given, f"cannot be looked for: {wrong.strerror or wrong}")
+    return None
+
+
 def _source(path: "str | Path | ObjectStoragePath", conn_id: str | None) -> "Source":
     if not isinstance(path, str):
         return path

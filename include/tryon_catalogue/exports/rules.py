@@ -4,6 +4,7 @@ Must not know files, pandas, the roster or any picture's content: it looks at th
 """
 
 import re
+from math import isfinite
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ MAX_URL_LENGTH: Final = 4096
 """Longest image URL, in characters. Signed object storage URLs have room; a page's text pasted in has not."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 # A URL of this shape breaks no rule: no need to take it apart, which is most of the time an export takes.
 _PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,4})?/[!-~]*")
 
@@ -37,6 +39,7 @@ class Row(NamedTuple):
     pants_image: str
     mask_image: str
     model_image: str
+    priority: str
     slot: str
     pictures: str
 
@@ -68,6 +71,7 @@ class Examiner:
             or self._about_text(row)
             or self._about_missing_image(row)
             or self._about_urls(row)
+            or self._about_priority(row)
         )
         return rejection or Garment(
             line=row.line,
@@ -80,6 +84,7 @@ class Examiner:
             pants_image=row.pants_image or None,
             mask_image=row.mask_image or None,
             model_image=row.model_image or None,
+            priority=float(row.priority) if row.priority else None,
             where=self._lines.where(row.line),
         )
 
@@ -146,6 +151,16 @@ class Examiner:
                 return self._rejection(row, Rule.BAD_URL, column, url, reason)
         return None
 
+    def _about_priority(self, row: Row) -> Rejection | None:
+        if not row.priority or _is_number(row.priority):
+            return None
+        column = _column(self._columns, "priority")
+        reason = (
+            f"The {column} is no number. Give a number such as 10 or 2.5, or nothing: such garments go last where "
+            "money is short."
+        )
+        return self._rejection(row, Rule.BAD_PRIORITY, column, row.priority, reason)
+
     def _rejection(self, row: Row, rule: Rule, column: str, value: str, reason: str) -> Rejection:
         reason = told(self._lines.where(row.line), reason)
         return Rejection(
@@ -162,6 +177,10 @@ def _url_problem(url: str) -> str | None:
     if problem is None and "@" in urlsplit(url).netloc:
         return "holds a login, which would be handed to the vendor; give one that needs none"
     return problem
+
+
+def _is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None and isfinite(float(text))
 
 
 def _column(columns: ExportColumns, name: str) -> str:

@@ -143,5 +143,10 @@ def _row_of(one: KnownImage) -> dict[str, Any]:
 
 
 def _image_of(row: Any) -> KnownImage:
-    values = {**row._mapping, "role": ImageRole(row.role), "warnings": tuple(row.warnings)}
+    # By place: a hundred thousand of them are read for one export, and a row's own mapping takes its time.
+    values = {
+        **dict(zip(_NAMES, row, strict=True)),
+        "role": ImageRole(row.role),
+        "warnings": tuple(row.warnings),
+    }
     return KnownImage(**values)

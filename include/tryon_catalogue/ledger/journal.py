@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from damo_tryon.errors import TryOnError
     from damo_tryon.journal import Memory
     from tryon_catalogue.ledger.gate import Gate
-    from tryon_catalogue.settings import Price
+    from tryon_catalogue.settings import BudgetSettings, Price
 
 log = logging.getLogger(__name__)
 
@@ -140,15 +140,19 @@ class LedgerJournal:
     :param engine: the ledger's
     :param batch: whose looks are submitted
     :param by: who moves them
-    :param price: what an accepted submission is expected to be charged, and the limits
+    :param price: what an accepted submission is expected to be charged
+    :param budget: the limits
     :param gate: lets submissions through one by one
     """
 
-    def __init__(self, engine: Engine, batch: Batch, by: Mover, price: Price, gate: Gate) -> None:
+    def __init__(
+        self, engine: Engine, batch: Batch, by: Mover, price: Price, budget: BudgetSettings, *, gate: Gate
+    ) -> None:
         self._engine = engine
         self._batch = batch
         self._by = by
         self._price = price
+        self._budget = budget
         self._gate = gate
         self._keys: dict[TryOnTask, str] = {}
         self._ids: dict[str, int] = {}
@@ -184,7 +188,7 @@ class LedgerJournal:
         keys = self._keys_of(submission)
         pictures = len(keys) * submission.inference_num
         amount = self._price.cost(looks=len(keys), pictures=pictures, submissions=1)
-        hold_to_limits(connection, self._price, self._batch.run_id, keys, amount)
+        hold_to_limits(connection, self._budget, self._batch.run_id, keys, amount)
         claimed = move(
             connection,
             looks.c.key.in_(keys) & (looks.c.batch_id == self._batch.id),

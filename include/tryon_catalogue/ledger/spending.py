@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Select
 
     from tryon_catalogue.limits import Kind
-    from tryon_catalogue.settings import Price
+    from tryon_catalogue.settings import BudgetSettings, Price
 
 PAID: Final = (SubmissionState.SUBMITTED.value, SubmissionState.COLLECTED.value)
 # Nobody knows whether what is in doubt is charged, nor what was written off by a setting.
@@ -84,11 +84,14 @@ def one_at_a_time(connection: Connection, lock: int) -> None:
     connection.execute(select(func.pg_advisory_xact_lock(lock)))
 
 
-def read_commitments(connection: Connection, price: Price, run_id: str) -> Commitments:
+def read_commitments(
+    connection: Connection, price: Price, budget: BudgetSettings, run_id: str
+) -> Commitments:
     """Read what counts against the limits of a run before it cuts.
 
     :param connection: in a transaction that holds the lock for cutting
     :param price: what a look costs
+    :param budget: the limits
     :param run_id: the run
     """
     reserved = (
@@ -113,7 +116,7 @@ def read_commitments(connection: Connection, price: Price, run_id: str) -> Commi
         )
     )
     # One statement sees one moment: a look that is being sent is in exactly one of the two.
-    found = connection.execute(union_all(reserved, _spent(price, run_id))).all()
+    found = connection.execute(union_all(reserved, _spent(budget, run_id))).all()
     run = day = Decimal(0)
     collections: defaultdict[str, Decimal] = defaultdict(Decimal)
     batch_kinds: dict[tuple[int, bool], Counter[Kind]] = {}
@@ -130,11 +133,11 @@ def read_commitments(connection: Connection, price: Price, run_id: str) -> Commi
         cost = cost_of(price, kinds)[1]
         run += cost if ours else 0
         day += cost
-    return Commitments(run, day, collections if price.budget.per_collection else {})
+    return Commitments(run, day, collections if budget.per_collection else {})
 
 
 def hold_to_limits(
-    connection: Connection, price: Price, run_id: str, keys: Collection[str], amount: Decimal
+    connection: Connection, budget: BudgetSettings, run_id: str, keys: Collection[str], amount: Decimal
 ) -> None:
     """Refuse a submission with which the limits would be passed, whatever was reserved.
 
@@ -142,7 +145,7 @@ def hold_to_limits(
     planned again, a submission that had to be split and is charged in parts, a price that has changed.
 
     :param connection: in the transaction that claims the looks
-    :param price: the limits
+    :param budget: the limits
     :param run_id: the run that sends
     :param keys: the looks to be sent
     :param amount: what they cost
@@ -150,14 +153,13 @@ def hold_to_limits(
     """
     if not amount:
         return
-    budget = price.budget
     approved = connection.execute(select(runs.c.approved_amount).where(runs.c.id == run_id)).scalar_one()
     if not (budget.per_run or budget.per_day or budget.per_collection or approved is not None):
         return
     one_at_a_time(connection, SENDING_LOCK)
     run = day = amount
     collections: Counter[str] = Counter()
-    for row in connection.execute(_spent(price, run_id)):
+    for row in connection.execute(_spent(budget, run_id)):
         run += row.amount if row.ours else 0
         day += row.amount if row.today else 0
         collections[row.collection] += row.amount
@@ -209,7 +211,7 @@ def hold_back(connection: Connection, which: ColumnElement[bool], reason: str, r
     )
 
 
-def _spent(price: Price, run_id: str) -> Select[tuple[Any, ...]]:
+def _spent(budget: BudgetSettings, run_id: str) -> Select[tuple[Any, ...]]:
     """Sum up submissions that may cost: by run or not, today or not, and collection where those have a limit.
 
     Its columns are those of what is reserved, so that both can be read as of one moment.
@@ -217,7 +219,7 @@ def _spent(price: Price, run_id: str) -> Select[tuple[Any, ...]]:
     ours = submissions.c.run_id == run_id
     today = submissions.c.intended_at >= func.date_trunc("day", func.clock_timestamp(), "UTC")
     may_cost = submissions.c.state.in_(MAY_COST)
-    if not price.budget.per_collection:
+    if not budget.per_collection:
         columns = _spent_columns(ours, today, literal("", Text), func.sum(submissions.c.amount))
         return select(*columns).where(may_cost, or_(ours, today)).group_by("ours", "today")
     sent = (

@@ -134,7 +134,7 @@ def stop_before(connection: Connection, conn_id: str, run_id: str) -> tuple[Stop
     if stop is None:
         return None, False
     planned_at = connection.execute(select(runs.c.planned_at).where(runs.c.id == run_id)).scalar_one()
-    return stop, stop.set_at > planned_at
+    return stop, planned_at is None or stop.set_at > planned_at
 
 
 def lift_stops(

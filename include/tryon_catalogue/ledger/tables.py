@@ -42,8 +42,10 @@ runs = Table(
     Column(
         "request", JSONB, nullable=False, server_default="{}", doc="beside the export; empty for all of it"
     ),
+    Column("backfill", Boolean, nullable=False, server_default="false", doc="goes behind the nights"),
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("planned_at", DateTime(timezone=True), nullable=False, server_default=func.now(), doc="last time"),
+    Column("planned_at", DateTime(timezone=True), doc="last time; null while its export is not read"),
+    Column("problem", Text, doc="why there was no export to read, in words"),
     Column("ended_at", DateTime(timezone=True)),
     Column("rows_read", Integer, nullable=False, server_default="0"),
     Column("looks_known", Integer, nullable=False, server_default="0", doc="already in the ledger"),
@@ -197,7 +199,7 @@ run_looks = Table(
 collections = Table(
     "collections",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", Text, primary_key=True, doc="never empty"),
     Column("first_date", Date, nullable=False, doc="of the oldest export that named it"),
 )
 
@@ -209,6 +211,7 @@ garment_looks = Table(
     Column("look_key", KEY, ForeignKey(looks.c.key), nullable=False),
     Column("title", Text, nullable=False),
     Column("collection", Text, nullable=False),
+    Column("priority", Float, doc="the higher, the sooner its looks go where money is short"),
     Column("export_date", Date, nullable=False, doc="the newest export that said so"),
     Column("run_id", Text, nullable=False),
     Column("written_state", Text, doc="the look's state that the catalogue row was last written with"),

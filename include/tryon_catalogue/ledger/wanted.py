@@ -8,7 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CHAR, BigInteger, Boolean, Column, Date, MetaData, SmallInteger, Table, Text, text
+from sqlalchemy import (
+    CHAR,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Float,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
 
 from tryon_catalogue.ledger.tables import KEY
 
@@ -27,6 +39,7 @@ WANTED = Table(
     ),
     Column("title", Text),
     Column("collection", Text),
+    Column("priority", Float, doc="of the garment; null when it has none"),
     Column("position", BigInteger, doc="in the export"),
     Column("first", Boolean, doc="whether the look stands here for the first time"),
     Column("key", KEY, index=True),
@@ -70,6 +83,7 @@ WAITING = Table(
     Column("position", BigInteger, doc="in the export"),
     Column("goes", Boolean, doc="whether the run sends it"),
     Column("shown", Boolean, doc="whether a garment shows it; only asked of leftovers"),
+    Column("priority", Float, doc="the highest of the garments that show it; only asked for where it counts"),
     Column("held_by", Text, doc="why there is no money for it; null when there is, or another run keeps it"),
     prefixes=["TEMPORARY"],
     postgresql_on_commit="DROP",

@@ -173,6 +173,7 @@ class AirflowApi:
         logical_date: datetime | None = None,
         conf: Mapping[str, Any] | None = None,
         run_id: str | None = None,
+        **moments: datetime,
     ) -> DagRun:
         """Start a run, as a person does by Trigger; the DAG has to be unpaused for it to go on.
 
@@ -180,8 +181,10 @@ class AirflowApi:
             logical_date: with a time zone; None for a run that stands for no date.
             conf: values of the DAG's params.
             run_id: made by Airflow when None.
+            moments: its `run_after`, or its `data_interval_start` and `data_interval_end`.
         """
         body = {
+            **{name: moment.isoformat() for name, moment in moments.items()},
             "logical_date": logical_date.isoformat() if logical_date else None,
             "conf": dict(conf or {}),
             "dag_run_id": run_id,

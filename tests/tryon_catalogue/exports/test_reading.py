@@ -148,6 +148,23 @@ def test_a_row_that_cannot_be_used_is_told_and_its_neighbours_go_on(
     assert len(rejection.value) <= 120
 
 
+@pytest.mark.parametrize(
+    ("cell", "number"), [("10", 10), ("2.5", 2.5), ("-1", -1), ("+.5", 0.5), ("1e3", 1000), ("", None)]
+)
+def test_a_priority_is_a_number_or_nothing(tmp_path: Path, cell: str, number: float | None) -> None:
+    columns = FEW.model_copy(update={"priority": "collection"})
+    (garment,), _ = read(written(tmp_path, f"A1,,{cell},dress,,{TOP},,,"), with_settings(columns=columns))
+    assert garment.priority == number
+
+
+@pytest.mark.parametrize("cell", ["high", "1_000", "nan", "inf", "1e999", "٣", "1 2", "0x10"])
+def test_a_priority_that_is_no_number_is_told(tmp_path: Path, cell: str) -> None:
+    columns = FEW.model_copy(update={"priority": "collection"})
+    _, (rejection,) = read(written(tmp_path, f"A1,,{cell},dress,,{TOP},,,"), with_settings(columns=columns))
+    assert (rejection.rule, rejection.column, rejection.value) == (Rule.BAD_PRIORITY, "collection", cell)
+    assert "such as 10 or 2.5" in rejection.reason
+
+
 def test_a_row_that_breaks_several_rules_is_one_rejection(tmp_path: Path) -> None:
     _, rejections = read(written(tmp_path, row(sku="", image="")))
     assert [rejection.rule for rejection in rejections] == [Rule.MISSING_SKU]

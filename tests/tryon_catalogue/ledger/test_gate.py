@@ -17,7 +17,7 @@ from damo_tryon.errors import (
     PackageUsedUpError,
     ThrottledError,
 )
-from tests.tryon_catalogue.helpers import PlanBatch, Waits, nobody_knows, quick_gate, some_looks
+from tests.tryon_catalogue.helpers import NO_LIMITS, PlanBatch, Waits, nobody_knows, quick_gate, some_looks
 from tryon_catalogue.ledger.errors import BusyError, StillThrottledError, StoppedError
 from tryon_catalogue.ledger.gate import Gate
 from tryon_catalogue.ledger.journal import Batch, LedgerJournal, planned_looks
@@ -41,7 +41,7 @@ def intend(engine: Engine, batch: Batch) -> Callable[[Gate], tuple[LedgerJournal
 
     def go(gate: Gate) -> tuple[LedgerJournal, Submission]:
         ((key, look),) = planned_looks(engine, batch, 1).items()
-        journal = LedgerJournal(engine, batch, Mover(batch.run_id), Price(), gate)
+        journal = LedgerJournal(engine, batch, Mover(batch.run_id), Price(), NO_LIMITS, gate=gate)
         journal.name_looks({look.to_task(): key})
         submission = Submission(fit_type=FitType.HALF_BODY, tasks=(look.to_task(),))
         journal.intend(submission)

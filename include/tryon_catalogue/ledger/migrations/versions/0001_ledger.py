@@ -55,8 +55,10 @@ def upgrade() -> None:
         export text NOT NULL,
         export_date date NOT NULL,
         request jsonb NOT NULL DEFAULT '{{}}',
+        backfill boolean NOT NULL DEFAULT false,
         started_at timestamptz NOT NULL DEFAULT now(),
-        planned_at timestamptz NOT NULL DEFAULT now(),
+        planned_at timestamptz,
+        problem text,
         ended_at timestamptz,
         rows_read integer NOT NULL DEFAULT 0,
         looks_known integer NOT NULL DEFAULT 0,
@@ -197,6 +199,7 @@ def upgrade() -> None:
         look_key char(64) COLLATE "C" NOT NULL REFERENCES looks,
         title text NOT NULL,
         collection text NOT NULL,
+        priority double precision,
         export_date date NOT NULL,
         run_id text NOT NULL,
         written_state text,
@@ -218,6 +221,7 @@ def upgrade() -> None:
         reason text NOT NULL
     );
     CREATE UNIQUE INDEX rejection_of_row ON rejections (run_id, line, rule, coalesce(image, ''));
+    CREATE INDEX rejections_of_sku ON rejections (sku);
     CREATE TABLE images (
         url_sha256 char(64) COLLATE "C" NOT NULL,
         role text NOT NULL,

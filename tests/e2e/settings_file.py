@@ -1,0 +1,42 @@
+"""The settings of the running scene: the project's own file, with limits that a test may change while it runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tryon_catalogue.settings import DEFAULT_FILE
+
+BUDGET = re.compile(r"^\[budget\]$.*?(?=^\[)", re.MULTILINE | re.DOTALL)
+
+
+class SettingsFile:
+    """A copy of ``include/tryon.toml`` whose ``[budget]`` is ours.
+
+    :param path: where it is written, without limits
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._rest = BUDGET.sub("", DEFAULT_FILE.read_text(encoding="utf-8"))
+        self._write({})
+
+    @contextmanager
+    def budget(self, **limits: float) -> Iterator[None]:
+        """Set limits within the block, for every task that starts in it.
+
+        :param limits: keys of ``[budget]``
+        """
+        self._write(limits)
+        try:
+            yield
+        finally:
+            self._write({})
+
+    def _write(self, budget: Mapping[str, float]) -> None:
+        lines = [f"{key} = {value}" for key, value in budget.items()]
+        new = self.path.with_suffix(".new")
+        new.write_text("\n".join([self._rest, "[budget]", *lines, ""]), encoding="utf-8")
+        new.replace(self.path)  # at once, for whoever reads it just then

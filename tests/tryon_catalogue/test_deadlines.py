@@ -1,0 +1,147 @@
+"""The hour by which a night is to be done: which runs have one, and what is told when it has passed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from airflow.sdk import BaseNotifier
+from airflow.sdk.definitions.callback import SyncCallback
+from airflow.serialization.decoders import decode_deadline_reference
+from airflow.serialization.encoders import encode_deadline_reference
+from sqlalchemy import Engine, insert
+
+from tests.tryon_catalogue.airflow_context import set_scene
+from tests.tryon_catalogue.vendor import Website
+from tryon_catalogue.deadlines import DoneBy, deadline_at, tell_late
+from tryon_catalogue.ledger.tables import runs
+from tryon_sandbox.server import RunningSandbox
+
+DUE = datetime(2026, 11, 21, 2, tzinfo=UTC)
+SIX = datetime(2026, 11, 21, 6, tzinfo=UTC)
+
+
+class Bell(BaseNotifier):
+    """Rings into a list."""
+
+    template_fields = ("message",)
+    rung: ClassVar[list[str]] = []
+
+    def __init__(self, message: str) -> None:
+        super().__init__()
+        self.message = message
+
+    def notify(self, context: Any) -> None:
+        self.rung.append(self.message)
+
+
+@pytest.fixture(autouse=True)
+def rung() -> list[str]:
+    Bell.rung.clear()
+    return Bell.rung
+
+
+@pytest.fixture
+def told(
+    engine: Engine,
+    settings_file: Path,
+    vendor: RunningSandbox,
+    website: Website,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Alerts go to the bell."""
+    set_scene(monkeypatch, settings_file, engine, vendor, website)
+    monkeypatch.setenv("TRYON_ALERTS__NOTIFIER", f"{__name__}.Bell")
+    monkeypatch.setenv("TRYON_ALERTS__KWARGS", json.dumps({"message": "{{ alert.event }}: {{ alert.text }}"}))
+
+
+def missed(state: str = "running") -> dict[str, Any]:
+    """What Airflow hands to the callback, as it was seen in a real one."""
+    return {
+        "dag_run": {"dag_id": "tryon_nightly", "dag_run_id": "n1", "state": state},
+        "deadline": {"id": "018f", "deadline_time": "2026-11-21T06:00:00+00:00"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("run_type", "now", "expected"),
+    [
+        ("scheduled", DUE, SIX),
+        ("scheduled", DUE + timedelta(hours=7), SIX),  # the scheduler was away: it is late indeed
+        ("manual", DUE, SIX),
+        ("scheduled", DUE + timedelta(days=3), None),
+        ("backfill", DUE, None),
+    ],
+    ids=["a night", "a night that began late", "by hand", "caught up", "a backfill"],
+)
+def test_a_run_is_to_be_done_by_the_next_such_hour(
+    run_type: str, now: datetime, expected: datetime | None
+) -> None:
+    assert DoneBy(time(6)).deadline_of(run_type, DUE, now) == expected
+
+
+def test_airflow_makes_the_deadline_anew_from_what_it_stores() -> None:
+    stored = json.loads(json.dumps(encode_deadline_reference(DoneBy(time(6, 30)))))
+    again = decode_deadline_reference(stored)  # by the plugin's entry point
+    assert again.inner_ref.hour == time(6, 30)
+
+
+def test_without_an_hour_there_is_no_deadline() -> None:
+    assert deadline_at(None) is None
+
+
+def test_a_deadline_is_told_by_a_process_of_its_own_kind_not_by_the_triggerer() -> None:
+    deadline = deadline_at(time(6))
+    assert deadline is not None
+    assert isinstance(deadline.callback, SyncCallback)
+    assert deadline.callback.path == "tryon_catalogue.deadlines.tell_late"
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("state", ["running", "failed"])
+def test_a_run_that_is_not_done_is_told_of_once(state: str, rung: list[str]) -> None:
+    tell_late(missed(state))
+    tell_late(missed(state))
+    (said,) = rung
+    assert said.startswith("LATE: Run tryon_nightly/n1 was to be done by 2026-11-21 06:00 UTC")
+    assert f"is {state}" in said
+
+
+@pytest.mark.usefixtures("told")
+def test_a_run_that_was_done_in_the_last_moment_is_not_told_of(rung: list[str]) -> None:
+    tell_late(missed("success"))
+    assert rung == []
+
+
+@pytest.mark.usefixtures("told")
+def test_a_run_whose_export_is_missing_was_told_of_already(engine: Engine, rung: list[str]) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            insert(runs).values(
+                id="tryon_nightly/n1", export="e.csv", export_date="2026-11-20", problem="e.csv is not there"
+            )
+        )
+    tell_late(missed())
+    assert rung == []
+
+
+@pytest.mark.usefixtures("told")
+def test_it_is_told_without_a_ledger_too(monkeypatch: pytest.MonkeyPatch, rung: list[str]) -> None:
+    nowhere = {"conn_type": "postgres", "host": "127.0.0.1", "port": 9, "login": "x", "schema": "x"}
+    monkeypatch.setenv("AIRFLOW_CONN_CATALOGUE_DB", json.dumps(nowhere))
+    tell_late(missed())
+    assert len(rung) == 1
+
+
+def test_nobody_is_told_by_default(
+    engine: Engine,
+    settings_file: Path,
+    vendor: RunningSandbox,
+    website: Website,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_scene(monkeypatch, settings_file, engine, vendor, website)
+    tell_late(missed())
