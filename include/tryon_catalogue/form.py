@@ -52,7 +52,7 @@ def on_demand_form(settings: Settings) -> dict[str, Param]:
             type="boolean",
             title="Dry run",
             description_md="**Spends nothing**: says what would be made and what that costs, in the account and the "
-            "log of the task `plan`.",
+            "log of the task plan.",
         ),
         "tag": _choice(
             "string",
