@@ -17,7 +17,8 @@ from tryon_catalogue.request import Redo
 if TYPE_CHECKING:
     from tryon_catalogue.settings import Settings
 
-WHICH, HOW, MONEY, AGAIN = "Which garments", "How they are shown", "Money", "Once more"
+# The UI opens one section at a time, and at first the one without a name: what is asked for most stands there.
+FIRST, HOW, MONEY, AGAIN = None, "How they are shown", "What it may cost", "Making again"
 NOTHING: Final = "None"
 """How the UI knows the words for the choice of nothing."""
 
@@ -27,7 +28,7 @@ def export_field(empty: str = "the one of the run's date, by the settings") -> P
 
     :param empty: what is read where nothing is filled in
     """
-    return _field("string", "Export", f"Path or URL of the export to read. Empty: {empty}.", section=WHICH)
+    return _field("string", "Export", f"Path or URL of the export to read. Empty: {empty}.", section=FIRST)
 
 
 def collections_field() -> Param:
@@ -43,9 +44,16 @@ def on_demand_form(settings: Settings) -> dict[str, Param]:
     tags = sorted({tag for model in settings.roster.models for tag in model.tags})
     price = settings.price
     return {
-        "export": export_field("the newest there is, by the settings"),
         "skus": _names("Skus", "Only these garments, one sku a line. Empty: all of the export."),
         "collections": collections_field(),
+        "export": export_field("the newest there is, by the settings"),
+        "dry_run": Param(
+            False,
+            type="boolean",
+            title="Dry run",
+            description_md="**Spends nothing**: says what would be made and what that costs, in the account and the "
+            "log of the task plan.",
+        ),
         "tag": _choice(
             "string",
             "Models",
@@ -83,14 +91,6 @@ def on_demand_form(settings: Settings) -> dict[str, Param]:
             section=MONEY,
             exclusiveMinimum=0,
         ),
-        "dry_run": Param(
-            False,
-            type="boolean",
-            title="Dry run",
-            description_md="**Spends nothing**: says what would be made and what that costs, in the account and the "
-            "log of the task `plan`.",
-            section=MONEY,
-        ),
         "redo": _choice(
             "string",
             "Make again",
@@ -107,13 +107,14 @@ def on_demand_form(settings: Settings) -> dict[str, Param]:
     }
 
 
-def _field(kind: str, title: str, help_text: str, *, section: str, **rules: Any) -> Param:
-    return Param(None, type=["null", kind], title=title, description_md=help_text, section=section, **rules)
+def _field(kind: str, title: str, help_text: str, *, section: str | None, **rules: Any) -> Param:
+    place: dict[str, Any] = {} if section is None else {"section": section}
+    return Param(None, type=["null", kind], title=title, description_md=help_text, **place, **rules)
 
 
 def _names(title: str, help_text: str) -> Param:
     # What a form's lines hold is text; a list of anything else is a mistake of whoever calls the API.
-    return _field("array", title, help_text, section=WHICH, items={"type": "string"})
+    return _field("array", title, help_text, section=FIRST, items={"type": "string"})
 
 
 def _choice(

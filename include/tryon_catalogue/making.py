@@ -15,13 +15,17 @@ from tryon_catalogue.groups import PUBLISH_FIRST, SUBMIT_FIRST, collect
 from tryon_catalogue.news import NEWS
 from tryon_catalogue.operators import SubmitBatchOperator
 from tryon_catalogue.plan_operator import PlanOperator
+from tryon_catalogue.request import RequestError
 from tryon_catalogue.run_errors import RunFailedError
 
 if TYPE_CHECKING:
     from tryon_catalogue.settings import Settings
 
-# A red run stays red: judging again changes nothing.
-VERDICT_RETRIES: Final = ExceptionRetryPolicy([RetryRule(RunFailedError, RetryAction.FAIL)])
+# A red run stays red: judging, or counting what was never begun, again changes nothing.
+RED_RETRIES: Final = ExceptionRetryPolicy([RetryRule(RunFailedError, RetryAction.FAIL)])
+PREFLIGHT_RETRIES: Final = ExceptionRetryPolicy(
+    [RetryRule(RequestError, RetryAction.FAIL, reason="a person has to put it right")]
+)
 
 
 def make_pictures(settings: Settings, *, wait_for_export: bool) -> None:
@@ -31,7 +35,7 @@ def make_pictures(settings: Settings, *, wait_for_export: bool) -> None:
     :param wait_for_export: whether an export that is late is waited for, as the settings say
     """
 
-    @task
+    @task(retry_policy=PREFLIGHT_RETRIES)
     def preflight() -> dict[str, int]:
         return tasks.preflight()
 
@@ -48,11 +52,11 @@ def make_pictures(settings: Settings, *, wait_for_export: bool) -> None:
             batch_id, settings, patience_seconds=settings.vendor.wait_minutes * 60, late_is_red=True
         )
 
-    @task(trigger_rule="all_done", priority_weight=PUBLISH_FIRST, outlets=[NEWS])
+    @task(trigger_rule="all_done", retry_policy=RED_RETRIES, priority_weight=PUBLISH_FIRST, outlets=[NEWS])
     def account() -> dict[str, object]:
         return tasks.account()
 
-    @task(retry_policy=VERDICT_RETRIES, priority_weight=PUBLISH_FIRST)
+    @task(retry_policy=RED_RETRIES, priority_weight=PUBLISH_FIRST)
     def verdict() -> None:
         tasks.verdict()
 

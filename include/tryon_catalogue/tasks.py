@@ -229,6 +229,7 @@ def account() -> dict[str, Any]:
     """Write the account of the run, and tell people and the DAGs that run on the catalogue.
 
     :returns: counts
+    :raises tryon_catalogue.run_errors.RunFailedError: the run never began, so there is nothing to count
     """
     from tryon_catalogue.account import close_run  # noqa: PLC0415  # heavy
     from tryon_catalogue.alerts import of_run  # noqa: PLC0415  # heavy
@@ -236,9 +237,10 @@ def account() -> dict[str, Any]:
     from tryon_catalogue.news import announce  # noqa: PLC0415  # of no use in a DAG file
     from tryon_catalogue.notes import read_run_note  # noqa: PLC0415  # heavy
     from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
+    from tryon_catalogue.run_errors import RunFailedError  # noqa: PLC0415  # of no use in a DAG file
 
     context = get_current_context()
-    with told_plainly(CatalogueError):
+    with told_plainly(RunFailedError, CatalogueError):
         settings, engine = open_ledger()
         closed = close_run(engine, settings, run_id_of(context))
         _tell(settings, engine, read_run_note(engine, closed), of_run(engine, closed.run_id), context)

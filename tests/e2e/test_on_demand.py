@@ -175,20 +175,24 @@ def test_what_the_form_can_tell_is_refused_before_there_is_a_run(world: World, c
 
 
 @pytest.mark.parametrize(
-    ("which", "words"),
+    ("which", "task_id", "words"),
     [
-        ("misspelled", "sku: a run cannot be asked for that; there are export, skus, collections, tag,"),
-        ("unknown", "has no row of what was asked for: only sku no-such-sku."),
+        (
+            "misspelled",
+            "export",
+            "sku: a run cannot be asked for that; there are export, skus, collections, tag,",
+        ),
+        ("unknown", "preflight", "has no row of what was asked for: only sku no-such-sku."),
     ],
 )
-def test_what_only_the_run_can_tell_is_said_in_its_first_task_once(
-    runs: Runs, which: str, words: str
+def test_what_only_the_run_can_tell_is_said_before_anything_is_planned_and_once(
+    runs: Runs, which: str, task_id: str, words: str
 ) -> None:
     run: Asked = getattr(runs, which)
     assert run.end().state is RunState.FAILED
-    assert run.tries("preflight") == [("failed", 1)]
-    assert words in run.log("preflight")
-    assert run.tries("account") == [("failed", 1)]
+    assert run.tries(task_id) == [("failed", 1)]
+    assert words in run.log(task_id)
+    assert [tries for task in ("account", "verdict") for _, tries in run.tries(task) if tries > 1] == []
 
 
 def test_what_is_made_again_is_paid_for_once_more_however_often_the_run_is_cleared(
