@@ -53,11 +53,8 @@ def begin_run(engine: Engine, run: Run) -> None:
     :param engine: the ledger's
     :param run: which run
     """
-    values = {"export": run.export, "export_date": run.export_date, "planned_at": None, "problem": None}
     with engine.begin() as connection:
-        connection.execute(
-            insert(runs).values(id=run.id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
-        )
+        _note(connection, run, planned_at=None, problem=None)
 
 
 def record_missing(engine: Engine, run: Run, words: str) -> None:
@@ -89,14 +86,19 @@ def open_run(connection: Connection, run: Run) -> None:
     :param connection: to the ledger
     :param run: which run
     """
-    values = {
+    _note(connection, run)
+    # A second try reads the export anew, and the export may have been put right in between.
+    connection.execute(delete(rejections).where(rejections.c.run_id == run.id))
+
+
+def _note(connection: Connection, run: Run, **more: object) -> None:
+    values: dict[str, Any] = {
         "export": run.export,
         "export_date": run.export_date,
         "request": run.request.as_json(),
         "backfill": run.backfill,
+        **more,
     }
     connection.execute(
         insert(runs).values(id=run.id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
     )
-    # A second try reads the export anew, and the export may have been put right in between.
-    connection.execute(delete(rejections).where(rejections.c.run_id == run.id))
