@@ -195,6 +195,7 @@ def test_a_doubt_is_told_of_when_the_submitting_task_ends(
     monkeypatch.setattr("tryon_catalogue.operators.open_ledger", lambda: (load_settings(), engine))
     context: Any = {
         "dag_run": SimpleNamespace(dag_id="dag", run_id="run", run_type="manual"),
+        "params": {},
         "ti": SimpleNamespace(try_number=1),
         "dag": None,
     }

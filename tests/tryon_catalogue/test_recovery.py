@@ -32,7 +32,7 @@ from tryon_catalogue.recovery import (
     runs_of,
     uncollected_batches,
 )
-from tryon_catalogue.settings import Settings
+from tryon_catalogue.settings import Settings, load_settings
 from tryon_catalogue.submission import submit_batch
 from tryon_sandbox.server import RunningSandbox
 
@@ -277,7 +277,7 @@ def test_the_tasks_of_the_recovery_collect_what_a_dead_run_left_and_tell_whoever
 ) -> None:
     before = vendor.charges().uses
     batch = submit(12)
-    close_run(engine, tasks.load_settings(), batch.run_id)
+    close_run(engine, load_settings(), batch.run_id)
     grow_old(engine)
     wait_for_vendor(engine)
     found = tasks.find_left_behind()

@@ -14,7 +14,7 @@ from tryon_catalogue.exports.places import problem_with
 BUCKET = "shop-exports"
 REGION = "eu-central-1"
 SECRET = "do-not-tell"
-CONN_ID = "shop_bucket"
+CONN_ID = "late_shop_bucket"  # Airflow keeps a storage by its connection: one of its own
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pytest
 from tryon_catalogue.local.api import AirflowApi, AirflowApiError, RunState
 from tryon_catalogue.local.locks import FolderInUseError
 from tryon_catalogue.local.ports import free_port, remembered_port
+from tryon_catalogue.local.postgres import LocalPostgres
 from tryon_catalogue.local.processes import ManagedProcess, lives, marked_processes
 from tryon_catalogue.local.stack import LocalStack, StackError
 
@@ -89,9 +91,13 @@ def wait_until(condition: Callable[[], bool], *, timeout: float) -> None:
 
 
 def postgres_runs(home: Path) -> bool:
-    """Whether any PostgreSQL process works for this home; as root it is another user's, without our mark."""
-    command_lines = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
-    return any("cluster_name" in line and str(home) in line for line in command_lines)
+    """Whether a PostgreSQL server of this home answers; as root it is another user's, without our mark."""
+    with socket.socket(socket.AF_UNIX) as caller:
+        try:
+            caller.connect(str(LocalPostgres(home / "postgres").socket_folder / ".s.PGSQL.5432"))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
 
 
 # -- without Airflow ---------------------------------------------------------------------------------------
