@@ -30,11 +30,11 @@ demo: $(STAMP) ## a night from export to pictures, all on this machine (EXIT=1 e
 
 # First what shares out over the cores, then what starts Airflow and wants the machine for itself.
 # pytest says 5 when PYTEST_ARGS chooses none of a half.
-test: $(STAMP) ## run every test (PYTEST_ARGS="-k ledger" passes arguments on)
+test: $(STAMP) ## run the tests (PYTEST_ARGS="-k ledger" passes arguments on)
 	@$(BIN)/python -m pytest -m "not e2e" -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS) || [ $$? -eq 5 ]
-	@$(BIN)/python -m pytest -m e2e $(PYTEST_ARGS) || [ $$? -eq 5 ]
+	@$(BIN)/python -m pytest -m "e2e and not faults" $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
-faults: $(STAMP) ## run the fault matrix alone, a part of the tests: real processes, killed
+faults: $(STAMP) ## run the fault matrix and a season: real processes, killed (about 20 minutes)
 	@$(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
 
 bench: $(STAMP) ## measure, and print the table
