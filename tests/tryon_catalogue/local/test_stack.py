@@ -191,6 +191,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory, dags: Path) -> Iterator[Loca
         assert not any(lives(process) for process in left_behind)
         started.start_airflow()
         started.wait_for_dags("echo", "gated")
+        for dag_id in ("echo", "gated"):
+            started.api.unpause(dag_id)  # the killed one may have lived long enough to know them, paused
         yield started
     assert marked_processes(home) == []
     assert not postgres_runs(home)
