@@ -54,7 +54,7 @@ def books(world: World) -> Books:
             select(garment_looks.c.sku, looks.c.state, pictures.c.path)
             .join(looks, looks.c.key == garment_looks.c.look_key)
             .outerjoin(pictures, pictures.c.look_key == looks.c.key)
-            .where(looks.c.model_image.startswith(world.scene.images_url))
+            .where(looks.c.tops_image.startswith(world.scene.images_url))
             .order_by(garment_looks.c.sku, garment_looks.c.position, pictures.c.number)
         ).all()
         shop = connection.execute(text("SELECT * FROM catalogue")).all()
@@ -110,7 +110,7 @@ def test_pictures_are_archived_whole_and_in_the_size_of_their_models(world: Worl
         found = connection.execute(
             select(pictures, looks.c.model_image)
             .join(looks, looks.c.key == pictures.c.look_key)
-            .where(looks.c.model_image.startswith(world.scene.images_url))
+            .where(looks.c.tops_image.startswith(world.scene.images_url))
         ).all()
     assert len(found) == LOOKS
     for row in found:
