@@ -3,54 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
+from tests.tryon_catalogue.s3 import connection_to, new_bucket, s3_server
 from tryon_catalogue.archive import Archive, Kept, PictureName
 from tryon_catalogue.fetch import Fetched
 from tryon_catalogue.settings import ArchiveSettings
 
 KEY = "0123456789abcdef" * 4
 BUCKET = "shop-pictures"
-REGION = "eu-central-1"
-SECRET = "do-not-tell"
 NAME = PictureName("2026 秋季", "上衣/A1", "小美", KEY, 0)
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
+    with s3_server() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
 def storage(address: str) -> boto3.client:
-    client = boto3.client(
-        "s3",
-        endpoint_url=address,
-        region_name=REGION,
-        aws_access_key_id="shop",
-        aws_secret_access_key=SECRET,
-    )
-    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    return client
+    return new_bucket(address, BUCKET)
 
 
 @pytest.fixture(autouse=True)
 def connection(address: str, storage: boto3.client, monkeypatch: pytest.MonkeyPatch) -> None:
     """The Airflow connection of the storage, and an empty bucket with versions behind it."""
-    extra = {"endpoint_url": address, "region_name": REGION}
-    said = {"conn_type": "aws", "login": "shop", "password": SECRET, "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_SHOP_BUCKET", json.dumps(said))
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP_BUCKET", connection_to(address))
     storage.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     for one in versions(storage):
         storage.delete_object(Bucket=BUCKET, Key=one["Key"], VersionId=one["VersionId"])

@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
+from tests.tryon_catalogue.s3 import connection_to, new_bucket, s3_server
 from tryon_catalogue.exports.places import problem_with
 
 BUCKET = "shop-exports"
-REGION = "eu-central-1"
-SECRET = "do-not-tell"
 CONN_ID = "late_shop_bucket"  # Airflow keeps a storage by its connection: one of its own
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
-
-
 @pytest.fixture
-def storage(address: str, monkeypatch: pytest.MonkeyPatch) -> boto3.client:
+def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.client]:
     """The bucket, and the Airflow connection to it."""
-    extra = {"endpoint_url": address, "region_name": REGION}
-    said = {"conn_type": "aws", "login": "shop", "password": SECRET, "extra": extra}
-    monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", json.dumps(said))
-    client = boto3.client(
-        "s3",
-        endpoint_url=address,
-        region_name=REGION,
-        aws_access_key_id="shop",
-        aws_secret_access_key=SECRET,
-    )
-    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    return client
+    with s3_server() as address:
+        monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", connection_to(address))
+        yield new_bucket(address, BUCKET)
 
 
 def test_it_is_seen_though_its_folder_was_listed_before_and_only_with_its_marker(
