@@ -1,0 +1,119 @@
+"""The way from a link to the row of the shop: links die, transfers break, archives and tables refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from tests.tryon_catalogue.helpers import states
+from tests.tryon_catalogue.publishing.world import (
+    Publish,
+    Submit,
+    files,
+    kept,
+    shop_row,
+)
+from tryon_catalogue.catalogue import Catalogue
+from tryon_catalogue.settings import Settings
+from tryon_sandbox.server import RunningSandbox
+
+
+def test_dead_links_are_asked_for_anew_once_in_the_same_try(
+    engine: Engine, submit: Submit, publish: Publish, vendor: RunningSandbox
+) -> None:
+    batch = submit(3)
+    queries = vendor.charges().calls.query
+    done = publish(batch, None, {"kind": "expire_early", "times": 1})
+    assert (done.published, done.problems) == (3, [])
+    assert vendor.charges().calls.query >= queries + 2
+
+
+def test_links_that_die_at_once_are_a_problem_of_this_try_only(
+    engine: Engine, submit: Submit, publish: Publish
+) -> None:
+    batch = submit(2)
+    done = publish(batch, None, {"kind": "expire_early", "times": None})
+    assert (done.published, len(done.problems)) == (0, 2)
+    assert "sku-0" in done.problems[0]
+    assert "HTTP 403" in done.problems[0]
+    assert states(engine) == ["SUCCEEDED"] * 2
+    assert publish(batch).published == 2
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "truncate", "path": "result", "times": 2},
+        {"kind": "reset_mid_body", "path": "result", "times": 2},
+        {"kind": "close", "path": "result", "times": 2},
+        {"kind": "http_5xx_empty", "path": "result", "times": 2},
+        {"kind": "spoil_picture", "how": "not_a_picture", "times": 2},
+    ],
+    ids=lambda fault: str(fault["kind"]),
+)
+def test_a_broken_transfer_is_tried_again_a_few_times(
+    engine: Engine, submit: Submit, publish: Publish, fault: dict[str, object]
+) -> None:
+    done = publish(submit(1), None, fault)
+    assert (done.published, done.problems) == (1, [])
+
+
+def test_a_transfer_that_stays_broken_leaves_the_look_to_the_next_try(
+    engine: Engine, submit: Submit, publish: Publish
+) -> None:
+    batch = submit(2)
+    done = publish(batch, None, {"kind": "truncate", "path": "result", "times": None})
+    assert (done.published, len(done.problems)) == (0, 2)
+    assert states(engine) == ["SUCCEEDED"] * 2
+    assert publish(batch).published == 2
+
+
+def test_a_crash_between_archive_and_commit_loses_and_repeats_nothing(
+    engine: Engine, settings: Settings, submit: Submit, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = submit(1)
+
+    class Killed(BaseException):
+        """As abrupt as a process that ends."""
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Catalogue, "write_garments", die)
+        with pytest.raises(Killed):
+            publish(batch)
+    assert (states(engine), kept(engine), len(files(settings))) == (["SUCCEEDED"], [], 1)
+    assert shop_row(engine, "sku-0").tryon_status is None
+    assert publish(batch).published == 1
+    assert (len(kept(engine)), len(files(settings))) == (1, 1)
+
+
+def test_a_row_that_the_shops_table_refuses_keeps_only_its_own_look_back(
+    engine: Engine, submit: Submit, publish: Publish
+) -> None:
+    batch = submit(3)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE catalogue ADD CHECK (sku <> 'sku-1' OR picture_url IS NULL)"))
+    done = publish(batch)
+    assert (done.published, len(done.problems)) == (2, 1)
+    assert "sku-1" in done.problems[0]
+    assert "catalogue_check" in done.problems[0]
+    assert "UPDATE" not in done.problems[0]
+    assert states(engine) == ["PUBLISHED", "SUCCEEDED", "PUBLISHED"]
+    assert len(kept(engine)) == 2
+
+
+def test_a_picture_that_cannot_be_archived_is_a_problem_of_its_look(
+    engine: Engine, settings: Settings, submit: Submit, publish: Publish
+) -> None:
+    batch = submit(2)
+    folder = Path(settings.archive.path, "autumn")
+    folder.mkdir(parents=True)
+    Path(folder, "sku-0").write_text("a file where a folder is needed")
+    done = publish(batch)
+    assert (done.published, len(done.problems)) == (1, 1)
+    assert "could not be archived" in done.problems[0]
+    assert states(engine) == ["SUCCEEDED", "PUBLISHED"]

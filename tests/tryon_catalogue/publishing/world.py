@@ -1,0 +1,66 @@
+"""What the tests of publishing say and read: submitting, publishing, and the books afterwards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Engine, Row, select, text
+
+from damo_tryon.hooks import DamoTryOnHook, RetryPolicy
+from tryon_catalogue.archive import OURS
+from tryon_catalogue.ledger.journal import Batch
+from tryon_catalogue.ledger.tables import looks, pictures, submissions
+from tryon_catalogue.publishing import Published
+from tryon_catalogue.settings import Settings
+
+QUICK = RetryPolicy(attempts=2, first_wait=0.001, longest_wait=0.01)
+Submit = Callable[..., Batch]
+Publish = Callable[..., Published]
+
+
+def result_keys(engine: Engine, batch: Batch) -> list[str]:
+    """The result keys of a batch, oldest first."""
+    with engine.connect() as connection:
+        of_batch = select(submissions.c.result_key).where(submissions.c.batch_id == batch.id)
+        return list(connection.execute(of_batch.order_by(submissions.c.id)).scalars())
+
+
+def wait_for_vendor(engine: Engine, batch: Batch) -> None:
+    """Ask until every sub-task has ended, which takes the stand-in some milliseconds."""
+    hook = DamoTryOnHook(retry=QUICK)
+    for key in result_keys(engine, batch):
+        while not hook.query(key).ended:
+            pass
+
+
+def submission_states(engine: Engine) -> Counter[str]:
+    """How many submissions are in which state."""
+    with engine.connect() as connection:
+        return Counter(connection.execute(select(submissions.c.state)).scalars())
+
+
+def shop_row(engine: Engine, sku: str) -> Row[tuple[object, ...]]:
+    """A row of the shop's table."""
+    with engine.connect() as connection:
+        return connection.execute(text("SELECT * FROM catalogue WHERE sku = :sku"), {"sku": sku}).one()
+
+
+def kept(engine: Engine) -> list[Row[tuple[object, ...]]]:
+    """The pictures the ledger knows, in the order of looks and numbers."""
+    with engine.connect() as connection:
+        return list(
+            connection.execute(
+                select(pictures, looks.c.position)
+                .join(looks, looks.c.key == pictures.c.look_key)
+                .order_by(looks.c.position, pictures.c.number)
+            ).all()
+        )
+
+
+def files(settings: Settings) -> list[Path]:
+    """Every file below the archive but the small copies, unfinished ones included."""
+    root = Path(settings.archive.path)
+    found = (path for path in root.rglob("*") if path.is_file())
+    return sorted(path for path in found if path.relative_to(root).parts[0] not in OURS)
