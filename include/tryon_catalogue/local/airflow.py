@@ -31,6 +31,11 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """The four processes and their command lines after `airflow`."""
 
+DATABASE_SETTINGS: Final[Mapping[str, str]] = {"idle_in_transaction_session_timeout": "30s"}
+"""Of PostgreSQL, for the metadata database. The LocalExecutor forks its workers from the scheduler, with a copy of its
+connection: while one of them lives, a shot scheduler's last transaction stays open, and nobody else gets its locks on
+the pools, without which no task is queued."""
+
 _SECRETS_FILE = "secrets.json"
 _PARALLELISM = 8  # task processes at a time: two cores are busy with fewer
 
@@ -46,6 +51,10 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "API__WORKERS": "1",
     # Seconds a task waits for the API server; on a busy machine the default of 5 fails tasks.
     "WORKERS__EXECUTION_API_TIMEOUT": "60",
+    # Seconds between two looks of a supervisor at its task: one that has ended and was not seen to, which is a matter
+    # of microseconds, holds its place so long, and if its trigger fires meanwhile, Airflow takes the end of the first
+    # half for a failure of the second. The default is 5.
+    "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     # A changed or new DAG file is seen within seconds.
     "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
     "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",

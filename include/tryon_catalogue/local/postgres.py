@@ -171,11 +171,14 @@ class LocalPostgres:
             self._end_left_behind()  # nothing after an orderly stop
         self._lock.release()
 
-    def create_database(self, name: str, *, template: str = "template1") -> str:
+    def create_database(
+        self, name: str, *, template: str = "template1", settings: Mapping[str, str] | None = None
+    ) -> str:
         """Make a database unless it exists, and return its URL.
 
         Args:
             template: the database it is a copy of; nobody may be connected to that one meanwhile.
+            settings: PostgreSQL's parameters for the sessions that begin in it from now on.
 
         Raises:
             LocalPostgresError: the server does not answer.
@@ -185,6 +188,12 @@ class LocalPostgres:
                 administration.run(
                     sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
                         sql.Identifier(name), sql.Identifier(template)
+                    )
+                )
+            for parameter, value in (settings or {}).items():
+                administration.run(
+                    sql.SQL("ALTER DATABASE {} SET {} = {}").format(
+                        sql.Identifier(name), sql.Identifier(parameter), sql.Literal(value)
                     )
                 )
         return self.url(name)

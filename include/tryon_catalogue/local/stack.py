@@ -23,6 +23,7 @@ import psutil
 
 from tryon_catalogue.local.airflow import (
     COMMANDS,
+    DATABASE_SETTINGS,
     USER,
     AirflowSecrets,
     AirflowSetup,
@@ -349,7 +350,7 @@ class LocalStack:
             home=self.home,
             dags_folder=self._dags_folder,
             plugins_folder=self._plugins_folder,
-            database_url=self.postgres.create_database("airflow"),
+            database_url=self.postgres.create_database("airflow", settings=DATABASE_SETTINGS),
             port=port,
             secrets=AirflowSecrets.of(self.home),
         )

@@ -99,6 +99,14 @@ def test_a_database_made_from_a_template_has_its_tables(server: LocalPostgres) -
     assert run_sql(copy, "SELECT count(*) FROM looks") == [(0,)]
 
 
+def test_settings_of_a_database_hold_in_its_sessions_alone(server: LocalPostgres) -> None:
+    url = server.create_database("shop")
+    assert server.create_database("shop", settings={"idle_in_transaction_session_timeout": "30s"}) == url
+    asked = "SHOW idle_in_transaction_session_timeout"
+    assert run_sql(url, asked) == [("30s",)]
+    assert run_sql(server.url("postgres"), asked) == [("0",)]
+
+
 def test_a_deep_folder_gets_a_short_socket_path_that_stays_the_same(tmp_path: Path) -> None:
     folder = tmp_path / ("deep" * 30)
     first = LocalPostgres(folder, durable=False)

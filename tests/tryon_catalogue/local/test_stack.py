@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import create_engine, text
 
 from tryon_catalogue.local.api import AirflowApi, AirflowApiError, RunState
 from tryon_catalogue.local.locks import FolderInUseError
@@ -68,6 +69,11 @@ with LocalStack(Path(sys.argv[1]), dags_folder=Path(sys.argv[2]), durable=False)
     print("up", flush=True)
     time.sleep(600)
 """
+POOLS_LOCKED = """
+SELECT activity.pid FROM pg_stat_activity AS activity JOIN pg_locks AS held ON held.pid = activity.pid
+WHERE held.relation = 'slot_pool'::regclass AND held.mode = 'RowShareLock' AND held.granted
+AND activity.state = 'idle in transaction' AND activity.datname = 'airflow'
+"""
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +89,11 @@ def hold(home: Path, dags: Path, what: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def wait_until(condition: Callable[[], bool], *, timeout: float) -> None:
+def wait_until(condition: Callable[[], bool], *, timeout: float, every: float = 0.25) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.25)
+        time.sleep(every)
 
 
 def postgres_runs(home: Path) -> bool:
@@ -98,6 +104,24 @@ def postgres_runs(home: Path) -> bool:
         except (FileNotFoundError, ConnectionRefusedError):
             return False
     return True
+
+
+def stop_with_pools_locked(stack: LocalStack) -> None:
+    """Hold the scheduler up in the middle of a transaction in which it has locked the pools."""
+    engine = create_engine(stack.postgres.url("airflow"), isolation_level="AUTOCOMMIT")
+
+    def stopped_there() -> bool:
+        stack.kill("scheduler", signal.SIGSTOP)
+        with engine.connect() as connection:
+            if connection.execute(text(POOLS_LOCKED)).first():
+                return True
+        stack.kill("scheduler", signal.SIGCONT)
+        return False
+
+    try:
+        wait_until(stopped_there, timeout=120, every=0.05)
+    finally:
+        engine.dispose()
 
 
 # -- without Airflow ---------------------------------------------------------------------------------------
@@ -238,17 +262,22 @@ def test_a_running_task_is_found_shot_cleared_and_marked(stack: LocalStack, tmp_
 
 
 @pytest.mark.e2e
-def test_a_shot_scheduler_is_started_again_while_its_task_goes_on(stack: LocalStack, tmp_path: Path) -> None:
+def test_a_scheduler_shot_with_the_pools_locked_is_followed_by_one_that_goes_on(
+    stack: LocalStack, tmp_path: Path
+) -> None:
     api = stack.api
     run = api.trigger_dag("gated", conf={"gate": str(tmp_path / "gate")})
     wait_until(lambda: bool(stack.task_processes()), timeout=120)
     [task] = stack.task_processes()
+    stop_with_pools_locked(stack)
     stack.kill("scheduler")
     assert lives(task.process)
     stack.start("scheduler")
     assert lives(task.process)
+    next_run = api.trigger_dag("gated", conf={"gate": str(tmp_path / "gate")})
     (tmp_path / "gate").touch()
     assert api.wait_for_run("gated", run.run_id, timeout=120).state is RunState.SUCCESS
+    assert api.wait_for_run("gated", next_run.run_id, timeout=120).state is RunState.SUCCESS
     assert task.supervisor is not None
     assert lives(task.supervisor)  # an orphan now; the end of the stack takes it along
 
