@@ -48,7 +48,7 @@ TRYON_SETTINGS = {
 SANDBOX_OPTIONS = ("--pictures", "plain", "--submit-rate", "0", "--query-rate", "0", "--concurrency", "0")
 MATRIX = pytest.StashKey[dict[str, Row]]()
 WRITE_IT = "TRYON_WRITE_FAULT_MATRIX"
-LONGEST_MODULE = 900.0
+LONGEST_MODULE = 1200.0
 POOL_SLOTS = 128  # so that a night of 500 looks is in flight at once
 
 
