@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -19,9 +20,19 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres
         yield server
 
 
+@contextmanager
+def fresh_database(server: LocalPostgres, template: str = "template1") -> Iterator[str]:
+    """Make a database within the block, and give its SQLAlchemy URL.
+
+    :param template: the database it is a copy of
+    """
+    name = f"fresh_{next(_database_numbers)}"
+    yield server.create_database(name, template=template)
+    server.drop_database(name)
+
+
 @pytest.fixture
-def catalogue_database_url(postgres: LocalPostgres) -> Iterator[str]:
+def empty_database_url(postgres: LocalPostgres) -> Iterator[str]:
     """The SQLAlchemy URL of an empty database that only this test uses; removed when the test ends."""
-    name = f"catalogue_{next(_database_numbers)}"
-    yield postgres.create_database(name)
-    postgres.drop_database(name)
+    with fresh_database(postgres) as url:
+        yield url

@@ -44,9 +44,9 @@ def shop_rows(engine: Engine) -> dict[str, Any]:
 
 
 @pytest.fixture
-def database(postgres: LocalPostgres, catalogue_database_url: str) -> Engine:
+def database(postgres: LocalPostgres, empty_database_url: str) -> Engine:
     """The catalogue's database with an empty ledger and three rows of the shop."""
-    engine = engine_for(catalogue_database_url, "tryon")
+    engine = engine_for(empty_database_url, "tryon")
     migrate(engine, "tryon")
     with engine.begin() as connection:
         connection.execute(text(SHOP_TABLE))
@@ -55,10 +55,10 @@ def database(postgres: LocalPostgres, catalogue_database_url: str) -> Engine:
 
 
 def test_a_night_fills_the_catalogue_and_the_next_one_pays_for_nothing(
-    tmp_path: Path, postgres: LocalPostgres, database: Engine, catalogue_database_url: str
+    tmp_path: Path, postgres: LocalPostgres, database: Engine, empty_database_url: str
 ) -> None:
     metadata_url = postgres.create_database("airflow_of_nightly")
-    url = make_url(catalogue_database_url)
+    url = make_url(empty_database_url)
     catalogue = {
         "conn_type": "postgres",
         "host": url.query["host"],

@@ -25,6 +25,7 @@ HERE = Path(__file__).parent
 
 AIRFLOW_SETTINGS = {
     "AIRFLOW__CORE__PARALLELISM": "16",  # what is held up on purpose holds its place
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",  # our DAG files do not change; reading them is work
     # What was killed is noticed in seconds instead of minutes.
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "30",

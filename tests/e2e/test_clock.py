@@ -104,7 +104,7 @@ def sandbox(clock: JumpingClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ru
 
 def test_a_clock_that_jumps_by_20_minutes_loses_nothing_and_pays_nothing_twice(
     *,
-    catalogue_database_url: str,
+    empty_database_url: str,
     wardrobe: Wardrobe,
     clock: JumpingClock,
     sandbox: RunningSandbox,
@@ -116,7 +116,7 @@ def test_a_clock_that_jumps_by_20_minutes_loses_nothing_and_pays_nothing_twice(
     monkeypatch.setenv("TRYON_ARCHIVE__PATH", str(tmp_path / "archive"))
     monkeypatch.setenv("TRYON_FETCH__ALLOW_PRIVATE", "true")
     settings = load_settings()
-    engine = engine_for(catalogue_database_url, settings.ledger.schema_name)
+    engine = engine_for(empty_database_url, settings.ledger.schema_name)
     migrate(engine, settings.ledger.schema_name)
     garments = wardrobe.make_export("clock", LOOKS)
     export = tmp_path / "clock.csv"

@@ -12,6 +12,7 @@ import pytest
 from airflow.sdk.execution_time.context import OutletEventAccessors
 from sqlalchemy import Engine
 
+from tests.tryon_catalogue.helpers import connection_to_database
 from tests.tryon_catalogue.vendor import Website, connection_to
 from tryon_sandbox.server import RunningSandbox
 
@@ -49,19 +50,12 @@ def set_scene(
     patch: pytest.MonkeyPatch, settings_file: Path, engine: Engine, vendor: RunningSandbox, site: Website
 ) -> None:
     """Put settings, connections and the website's models into the environment."""
-    url = engine.url
-    database = {
-        "conn_type": "postgres",
-        "host": url.query["host"],
-        "login": url.username,
-        "schema": url.database,
-    }
     models = [{"name": "anna", "image": f"{site.url}/anna.png", "tags": ["women"]}]
     for name, value in {
         "TRYON_SETTINGS": str(settings_file),
         "TRYON_ROSTER__MODELS": json.dumps(models),
         "TRYON_VENDOR__FIRST_POLL_SECONDS": "0.01",
-        "AIRFLOW_CONN_CATALOGUE_DB": json.dumps(database),
+        "AIRFLOW_CONN_CATALOGUE_DB": connection_to_database(engine.url),
         "AIRFLOW_CONN_DAMO_TRYON": connection_to(vendor),
     }.items():
         patch.setenv(name, value)

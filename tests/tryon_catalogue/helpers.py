@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import URL, Engine, select, update
 
 from damo_tryon.contract import Answer, FitType
 from damo_tryon.errors import UnknownResultKeyError
@@ -86,3 +87,9 @@ def good_image(url: str, role: ImageRole = ImageRole.PICTURE, **facts: Any) -> K
     """Make what preflight knows of a good picture; its digest is the address's unless ``facts`` says otherwise."""
     usual = {"sha256": url_sha256(url), "format": "JPEG", "bytes": 90_000, "width": 900, "height": 1200}
     return KnownImage(url, role, **{**usual, **facts})
+
+
+def connection_to_database(url: URL) -> str:
+    """Give the Airflow connection to a database of the tests' server as JSON."""
+    said = {"conn_type": "postgres", "host": url.query["host"], "login": url.username, "schema": url.database}
+    return json.dumps(said)

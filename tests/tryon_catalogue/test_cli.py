@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +11,14 @@ from sqlalchemy import Engine, make_url, select
 
 from damo_tryon.contract import Answer, FitType, TryOnTask
 from damo_tryon.errors import CredentialsError, OutcomeUnknownError
-from tests.tryon_catalogue.helpers import NO_LIMITS, PlanBatch, quick_gate, some_looks, states
+from tests.tryon_catalogue.helpers import (
+    NO_LIMITS,
+    PlanBatch,
+    connection_to_database,
+    quick_gate,
+    some_looks,
+    states,
+)
 from tryon_catalogue.cli import main
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import look_moves
@@ -44,15 +50,7 @@ def tryon(settings_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 @pytest.fixture
 def url(catalogue_database_url: str) -> str:
     """The Airflow connection of the test's database."""
-    address = make_url(catalogue_database_url)
-    return json.dumps(
-        {
-            "conn_type": "postgres",
-            "host": address.host or address.query["host"],
-            "login": address.username,
-            "schema": address.database,
-        }
-    )
+    return connection_to_database(make_url(catalogue_database_url))
 
 
 def no_answer(tasks: Sequence[TryOnTask], fit_type: FitType, inference_num: int) -> Answer:
@@ -145,8 +143,10 @@ def test_looks_that_were_given_up_can_be_tried_again(engine: Engine, tryon: Run,
     assert "it is PLANNED" in printed
 
 
-def test_an_empty_database_is_told_with_the_command_that_fills_it(tryon: Run, url: str) -> None:
-    code, printed = tryon("status", url=url)
+def test_an_empty_database_is_told_with_the_command_that_fills_it(
+    tryon: Run, empty_database_url: str
+) -> None:
+    code, printed = tryon("status", url=connection_to_database(make_url(empty_database_url)))
     assert code == 2
     assert "not there yet" in printed
     assert "Run `tryon init`." in printed

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Engine, text
 
 from tests.tryon_catalogue.vendor import connection_to, open_vendor
 from tryon_catalogue.doctor import examine
@@ -28,20 +28,12 @@ def vendor() -> Iterator[RunningSandbox]:
 @pytest.fixture
 def healthy(
     engine: Engine,
-    catalogue_database_url: str,
+    catalogue_connection: str,
     settings_file: Path,
     vendor: RunningSandbox,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """Everything in order; gives the folder with the settings and the export."""
-    url = make_url(catalogue_database_url)
-    database = {
-        "conn_type": "postgres",
-        "host": url.query["host"],
-        "login": url.username,
-        "schema": url.database,
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_CATALOGUE_DB", json.dumps(database))
     monkeypatch.setenv("AIRFLOW_CONN_DAMO_TRYON", connection_to(vendor))
     monkeypatch.setenv("TRYON_SETTINGS", str(settings_file))
     export = settings_file.parent / "export.csv"

@@ -46,8 +46,8 @@ def test_a_database_that_is_away_is_told_in_one_sentence() -> None:
     assert caught.value.__suppress_context__
 
 
-def test_missing_tables_are_told_with_the_command_that_makes_them(catalogue_database_url: str) -> None:
-    empty = engine_for(catalogue_database_url, "tryon")
+def test_missing_tables_are_told_with_the_command_that_makes_them(empty_database_url: str) -> None:
+    empty = engine_for(empty_database_url, "tryon")
     with (
         pytest.raises(LedgerUnavailableError, match="run: tryon init"),
         told_plainly(),

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.execution_time.context import OutletEventAccessors
-from sqlalchemy import Engine, func, make_url, select, text, update
+from sqlalchemy import Engine, func, select, text, update
 
 from damo_tryon.contract import Answer
 from damo_tryon.hooks import DamoTryOnHook
@@ -74,7 +73,7 @@ def submit(
 def task_context(
     monkeypatch: pytest.MonkeyPatch,
     vendor: RunningSandbox,
-    catalogue_database_url: str,
+    catalogue_connection: str,
     settings_file: Path,
 ) -> dict[str, Any]:
     """What a task of the recovery finds around it: Airflow's context, the connections, the settings."""
@@ -85,14 +84,6 @@ def task_context(
         "outlet_events": OutletEventAccessors(),
     }
     monkeypatch.setattr(tasks, "get_current_context", lambda: context)
-    url = make_url(catalogue_database_url)
-    connection = {
-        "conn_type": "postgres",
-        "host": url.query["host"],
-        "login": url.username,
-        "schema": url.database,
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_CATALOGUE_DB", json.dumps(connection))
     monkeypatch.setenv("TRYON_SETTINGS", str(settings_file))
     return context
 

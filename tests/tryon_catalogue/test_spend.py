@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -163,18 +162,13 @@ def test_before_anything_was_sent_nothing_is_spent(engine: Engine) -> None:
 
 @pytest.fixture
 def tryon(
-    engine: Engine, settings_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    catalogue_connection: str,
+    settings_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., tuple[object, str]]:
     """Run the command in this process: ``tryon("--by", "run") -> (exit code, everything it printed)``."""
-    url = engine.url
-    database = {
-        "conn_type": "postgres",
-        "host": url.query["host"],
-        "login": url.username,
-        "schema": url.database,
-    }
     monkeypatch.setenv("TRYON_SETTINGS", str(settings_file))
-    monkeypatch.setenv("AIRFLOW_CONN_CATALOGUE_DB", json.dumps(database))
 
     def run(*arguments: str) -> tuple[object, str]:
         monkeypatch.setattr(sys, "argv", ["tryon", "spend", *arguments])

@@ -186,7 +186,7 @@ class LocalPostgres:
         with _Administration(self) as administration:
             if not administration.exists(name):
                 administration.run(
-                    sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
                         sql.Identifier(name), sql.Identifier(template)
                     )
                 )

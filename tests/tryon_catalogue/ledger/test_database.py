@@ -27,8 +27,8 @@ def test_migrating_twice_changes_nothing(engine: Engine) -> None:
     assert _tables(engine, "tryon") == before
 
 
-def test_the_ledger_keeps_to_the_schema_that_the_settings_name(catalogue_database_url: str) -> None:
-    engine = engine_for(catalogue_database_url, "looks_of_the_shop")
+def test_the_ledger_keeps_to_the_schema_that_the_settings_name(empty_database_url: str) -> None:
+    engine = engine_for(empty_database_url, "looks_of_the_shop")
     migrate(engine, "looks_of_the_shop")
     assert "looks" in _tables(engine, "looks_of_the_shop")
     assert _tables(engine, "public") == []

@@ -21,12 +21,12 @@ from tryon_catalogue.local.airflow import (
 
 
 @pytest.fixture
-def prepared(tmp_path: Path, catalogue_database_url: str) -> AirflowSetup:
+def prepared(tmp_path: Path, empty_database_url: str) -> AirflowSetup:
     return AirflowSetup(
         home=tmp_path,
         dags_folder=tmp_path / "dags",
         plugins_folder=None,
-        database_url=catalogue_database_url,
+        database_url=empty_database_url,
         port=8080,
         secrets=AirflowSecrets.of(tmp_path),
     )

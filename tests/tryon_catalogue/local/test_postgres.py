@@ -187,7 +187,5 @@ def test_a_server_that_cannot_start_says_why(server: LocalPostgres) -> None:
     settings.write_text(before)
 
 
-def test_fixtures_give_each_test_an_empty_database(catalogue_database_url: str) -> None:
-    assert run_sql(catalogue_database_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [
-        (0,)
-    ]
+def test_fixtures_give_each_test_an_empty_database(empty_database_url: str) -> None:
+    assert run_sql(empty_database_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]

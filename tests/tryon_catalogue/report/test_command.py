@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import sys
 import webbrowser
 from collections.abc import Callable
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine
 
 from tests.tryon_catalogue.report.books import RUN, Entry, open_run, write_looks, write_rejections
 from tryon_catalogue.cli import main
@@ -20,17 +19,13 @@ Run = Callable[..., tuple[int, str]]
 @pytest.fixture
 def tryon(
     settings_file: Path,
-    catalogue_database_url: str,
+    catalogue_connection: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
     """Run ``tryon report`` in this process and in a folder of its own: (exit code, everything it printed)."""
-    address = make_url(catalogue_database_url)
-    connection = {"conn_type": "postgres", "login": address.username, "schema": address.database}
-    connection["host"] = address.host or str(address.query["host"])
     monkeypatch.setenv("TRYON_SETTINGS", str(settings_file))
-    monkeypatch.setenv("AIRFLOW_CONN_CATALOGUE_DB", json.dumps(connection))
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> tuple[int, str]:

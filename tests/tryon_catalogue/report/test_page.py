@@ -5,7 +5,6 @@ Airflow's own security code runs for real, on Airflow's own tables in PostgreSQL
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, make_url
 
+from tests.tryon_catalogue.helpers import connection_to_database
 from tests.tryon_catalogue.report.books import Entry, open_run, write_looks
 from tryon_catalogue.report.page import create_app
 
@@ -46,14 +46,10 @@ def airflow_tables(postgres: Any) -> Iterator[None]:
 
 @pytest.fixture
 def app(
-    airflow_tables: None, settings_file: Path, catalogue_database_url: str, monkeypatch: pytest.MonkeyPatch
+    airflow_tables: None, settings_file: Path, catalogue_connection: str, monkeypatch: pytest.MonkeyPatch
 ) -> FastAPI:
     """The page as the API server would serve it."""
-    address = make_url(catalogue_database_url)
-    connection = {"conn_type": "postgres", "login": address.username, "schema": address.database}
-    connection["host"] = address.host or str(address.query["host"])
     monkeypatch.setenv("TRYON_SETTINGS", str(settings_file))
-    monkeypatch.setenv("AIRFLOW_CONN_CATALOGUE_DB", json.dumps(connection))
     create_auth_manager()
     return create_app()
 
@@ -163,9 +159,10 @@ def test_a_run_that_the_ledger_does_not_know_is_answered_without_naming_others(r
 
 
 def test_a_ledger_that_is_not_there_is_said_in_words_without_where_it_is(
-    reader: TestClient, monkeypatch: pytest.MonkeyPatch
+    reader: TestClient, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # No tables have been made in this test's database.
+    nothing_there = connection_to_database(make_url(empty_database_url))
+    monkeypatch.setenv("AIRFLOW_CONN_CATALOGUE_DB", nothing_there)
     answer = reader.get("/run", params=PLACE)
     assert answer.status_code == 503
     assert "tryon init" in answer.text
