@@ -18,7 +18,7 @@ export UV_NO_PROGRESS := 1
 
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
-.PHONY: help install demo test faults bench lint lock clean
+.PHONY: help install demo test faults season bench lint lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -28,14 +28,18 @@ install: $(STAMP) ## build the environment in .venv from requirements.lock
 demo: $(STAMP) ## a night from export to pictures, all on this machine (EXIT=1 ends it when done)
 	@$(BIN)/tryon demo $(if $(EXIT),--exit)
 
-# First what shares out over the cores, then what starts Airflow and wants the machine for itself.
+# First what shares out over the cores, then what starts Airflow, which keeps the cores busy by itself.
 # pytest says 5 when PYTEST_ARGS chooses none of a half.
 test: $(STAMP) ## run the tests (PYTEST_ARGS="-k ledger" passes arguments on)
 	@$(BIN)/python -m pytest -m "not e2e" -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS) || [ $$? -eq 5 ]
-	@$(BIN)/python -m pytest -m "e2e and not faults" $(PYTEST_ARGS) || [ $$? -eq 5 ]
+	@$(BIN)/python -m pytest -m "e2e and not long" -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS) \
+		|| [ $$? -eq 5 ]
 
-faults: $(STAMP) ## run the fault matrix and a season: real processes, killed (about 20 minutes)
+faults: $(STAMP) ## run the fault matrix alone: real processes, killed (about 15 minutes)
 	@$(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
+
+season: $(STAMP) ## run what takes longest: a season of nights, a demo that was killed (about 8 minutes)
+	@$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
 bench: $(STAMP) ## measure, and print the table
 	@$(BIN)/python tests/bench/run.py

@@ -23,13 +23,25 @@ SCHEDULER: Final = "scheduler"
 OF_TASKS: Final = (
     # Airflow's own, which the process of a task imports one by one.
     "airflow.dag_processing.dagbag",
+    "airflow.sdk.definitions.asset.metadata",
+    "airflow.sdk.execution_time.cache",
     "airflow.sdk.execution_time.task_runner",
     "airflow.providers.http.hooks.http",
     "airflow.providers.postgres.hooks.postgres",
     "airflow.providers.standard.operators.hitl",
     "airflow.providers.standard.operators.python",
+    # Others', which are imported at first use by what is imported here.
+    "PIL.BmpImagePlugin",
+    "PIL.GifImagePlugin",
+    "PIL.JpegImagePlugin",
+    "PIL.PngImagePlugin",
+    "PIL.PpmImagePlugin",
+    "jinja2.ext",
+    "pandera.strategies.pandas_strategies",
+    "pyarrow.pandas_compat",
     # Ours; what they import comes along.
     "damo_tryon.hooks",
+    "tryon_catalogue._image_reading",
     "tryon_catalogue.account",
     "tryon_catalogue.alerts",
     "tryon_catalogue.approval",
@@ -41,6 +53,7 @@ OF_TASKS: Final = (
     "tryon_catalogue.exports.newest",
     "tryon_catalogue.exports.reading",
     "tryon_catalogue.finishing",
+    "tryon_catalogue.form",
     "tryon_catalogue.groups",
     "tryon_catalogue.ledger.database",
     "tryon_catalogue.ledger.gate",

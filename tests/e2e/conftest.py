@@ -49,6 +49,7 @@ TRYON_SETTINGS = {
 SANDBOX_OPTIONS = ("--pictures", "plain", "--submit-rate", "0", "--query-rate", "0", "--concurrency", "0")
 MATRIX = pytest.StashKey[dict[str, Row]]()
 WRITE_IT = "TRYON_WRITE_FAULT_MATRIX"
+LONGEST = ("test_restarts", "test_lying_vendor", "test_many_kills", "test_killed_tasks", "test_on_demand")
 LONGEST_MODULE = 1200.0
 POOL_SLOTS = 128  # so that a night of 500 looks is in flight at once
 
@@ -104,7 +105,8 @@ def shop_runs(folder: Path) -> dict[str, str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything here."""
+    """Mark everything here, and begin with what takes longest, so that two workers end at about the same time."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.e2e)

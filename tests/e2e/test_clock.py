@@ -102,6 +102,7 @@ def sandbox(clock: JumpingClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ru
         yield served
 
 
+@pytest.mark.faults
 def test_a_clock_that_jumps_by_20_minutes_loses_nothing_and_pays_nothing_twice(
     *,
     empty_database_url: str,

@@ -28,7 +28,7 @@ from tryon_catalogue.local.api import DagRun
 from tryon_catalogue.local.ports import remembered_port
 from tryon_catalogue.settings import ENV_FILE
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.long
 
 DAY = timedelta(days=1)
 DAYS = 30

@@ -13,7 +13,7 @@ from tryon_catalogue.local.api import AirflowApiError
 
 T = TypeVar("T")
 
-EVERY_SECONDS = 0.2
+EVERY_SECONDS = 0.3
 SERVER_ERROR = 500
 
 

@@ -54,7 +54,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     # Seconds between two looks of a supervisor at its task: one that has ended and was not seen to, which is a matter
     # of microseconds, holds its place so long, and if its trigger fires meanwhile, Airflow takes the end of the first
     # half for a failure of the second. The default is 5.
-    "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    "WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
     # A changed or new DAG file is seen within seconds.
     "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
     "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",

@@ -117,7 +117,7 @@ def test_a_first_demo_makes_every_look_and_ends_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.e2e
-@pytest.mark.faults
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_demo_after_a_killed_one_finishes_its_night_and_pays_for_nothing_again(tmp_path: Path) -> None:
     home = tmp_path / "demo"

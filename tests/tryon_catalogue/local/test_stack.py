@@ -62,10 +62,7 @@ import sys, time
 from pathlib import Path
 from tryon_catalogue.local.stack import LocalStack
 with LocalStack(Path(sys.argv[1]), dags_folder=Path(sys.argv[2]), durable=False) as stack:
-    if sys.argv[3] == "airflow":
-        stack.start_airflow()
-    else:
-        stack.serve_folder("images", Path(sys.argv[2]), port=int(sys.argv[3]))
+    stack.serve_folder("images", Path(sys.argv[2]), port=int(sys.argv[3]))
     print("up", flush=True)
     time.sleep(600)
 """
@@ -83,9 +80,9 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def hold(home: Path, dags: Path, what: str) -> subprocess.Popen[str]:
+def hold(home: Path, dags: Path, port: int) -> subprocess.Popen[str]:
     """Another process that holds a stack of this home."""
-    command = [sys.executable, "-c", HOLDER, str(home), str(dags), what]
+    command = [sys.executable, "-c", HOLDER, str(home), str(dags), str(port)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -167,7 +164,7 @@ def test_an_error_in_the_block_ends_everything(tmp_path: Path, dags: Path) -> No
 def test_a_holder_that_is_told_to_stop_leaves_nothing(
     tmp_path: Path, dags: Path, asked_by: signal.Signals
 ) -> None:
-    with hold(tmp_path, dags, str(free_port())) as holder:
+    with hold(tmp_path, dags, free_port()) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "up\n"
         holder.send_signal(asked_by)
@@ -177,7 +174,7 @@ def test_a_holder_that_is_told_to_stop_leaves_nothing(
 
 
 def test_a_home_in_use_is_refused_and_what_a_killed_holder_left_is_ended(tmp_path: Path, dags: Path) -> None:
-    with hold(tmp_path, dags, str(free_port())) as holder:
+    with hold(tmp_path, dags, free_port()) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "up\n"
         with (
@@ -200,23 +197,11 @@ def test_a_home_in_use_is_refused_and_what_a_killed_holder_left_is_ended(tmp_pat
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, dags: Path) -> Iterator[LocalStack]:
-    """A stack that starts where a killed one has left its four processes, workers and all."""
     home = tmp_path_factory.mktemp("stack")
-
-    with hold(home, dags, "airflow") as holder:
-        try:
-            wait_until(lambda: len(marked_processes(home, name="scheduler")) > 1, timeout=120)
-        finally:
-            holder.kill()
-    left_behind = marked_processes(home)
-    assert len(left_behind) > 6
     environment = {"AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False", "AIRFLOW_VAR_GREETING": "good day"}
     with LocalStack(home, dags_folder=dags, env=environment, durable=False) as started:
-        assert not any(lives(process) for process in left_behind)
         started.start_airflow()
         started.wait_for_dags("echo", "gated")
-        for dag_id in ("echo", "gated"):
-            started.api.unpause(dag_id)  # the killed one may have lived long enough to know them, paused
         yield started
     assert marked_processes(home) == []
     assert not postgres_runs(home)
