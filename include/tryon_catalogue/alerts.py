@@ -186,7 +186,11 @@ def _standing(engine: Engine) -> list[Alert]:
         stops = active_stops(connection)
         missing = connection.execute(
             select(runs.c.id, runs.c.problem)
-            .where(runs.c.problem.is_not(None), runs.c.started_at > func.now() - OLD_NEWS)
+            .where(
+                runs.c.problem.is_not(None),
+                runs.c.started_at > func.now() - OLD_NEWS,
+                runs.c.backfill.is_(False),  # whoever started it looks at its dates; a season has many
+            )
             .order_by(runs.c.started_at)
         ).all()
     return [

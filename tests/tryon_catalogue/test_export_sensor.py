@@ -137,6 +137,14 @@ def test_a_missing_export_stands_in_the_ledger_and_is_told_everywhere(
     assert "wait" in note
 
 
+def test_nobody_is_told_of_each_date_of_a_season_that_has_no_export(engine: Engine, stand: Stand) -> None:
+    with pytest.raises(ExportMissingError) as missing:
+        sensor().execute(stand(run_type="backfill"))
+    assert of_run(engine, "dag/night") == of_all(engine, DAY) == ()
+    settings, _ = run_context.open_ledger()
+    assert read_status(engine, settings.price).missing == (str(missing.value),)
+
+
 def test_an_export_that_came_after_all_is_missing_no_more(engine: Engine, stand: Stand, export: Path) -> None:
     with pytest.raises(ExportMissingError):
         sensor().execute(stand())
