@@ -216,9 +216,13 @@ def resolve(
     with _ledger() as (settings, engine):
         try:
             if found is not None:
-                hook = DamoTryOnHook(settings.vendor.conn_id)
                 count = of.record_found(
-                    engine, hook.query, submission, found.strip(), by=_person(by), price=settings.price
+                    engine,
+                    lambda conn_id: DamoTryOnHook(conn_id).query,
+                    submission,
+                    found.strip(),
+                    by=_person(by),
+                    price=settings.price,
                 )
                 said = "are paid for; the recover DAG collects their pictures"
             elif lost:

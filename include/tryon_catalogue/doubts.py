@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 Ask = Callable[[str], Answer]
 """``DamoTryOnHook.query``: the vendor's answer for a result key."""
+AskOver = Callable[[str], Ask]
+"""The same by an Airflow connection: another account does not know the key."""
 
 FEW_SKUS = 5
 
@@ -151,13 +153,13 @@ def give_up(engine: Engine, submission_id: int, by: Mover) -> int:
 
 
 def record_found(
-    engine: Engine, ask: Ask, submission_id: int, result_key: str, *, by: Mover, price: Price
+    engine: Engine, ask_over: AskOver, submission_id: int, result_key: str, *, by: Mover, price: Price
 ) -> int:
     """Say which result key the vendor has it under: its looks are paid for, and are collected.
 
     The vendor is asked first, which is free: the key has to be of these very looks.
 
-    :param ask: the vendor's answer for a result key
+    :param ask_over: gives what asks the vendor, by the connection that the submission went over
     :param result_key: from the vendor's bill, its support or a log
     :param price: what a use is
     :returns: number of looks that are collected from now on
@@ -165,7 +167,7 @@ def record_found(
     :raises damo_tryon.errors.TryOnError: the vendor does not know the key, or it is of other looks
     """
     with engine.connect() as connection:
-        _in_doubt(connection, submission_id)
+        conn_id = _in_doubt(connection, submission_id).conn_id
         _refuse_known(connection, result_key)
         sent = connection.execute(
             select(looks)
@@ -173,7 +175,7 @@ def record_found(
             .where(submission_looks.c.submission_id == submission_id)
             .order_by(submission_looks.c.position)
         ).all()
-    ask(result_key).matched_to([look_of(row).to_task() for row in sent])
+    ask_over(conn_id)(result_key).matched_to([look_of(row).to_task() for row in sent])
     try:
         with engine.begin() as connection:
             row = _in_doubt(connection, submission_id)

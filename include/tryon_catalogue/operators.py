@@ -142,7 +142,7 @@ class SubmitBatchOperator(BaseOperator):
             done.rejected,
             done.in_doubt,
         )
-        return open_result_keys(engine, batch)
+        return [key for key, _ in open_result_keys(engine, batch)]
 
 
 def _beside_the_night(settings: Settings) -> VendorSettings:
@@ -189,5 +189,9 @@ class WaitForBatchSensor(TryOnResultSensor):
         from tryon_catalogue.submission import open_result_keys  # noqa: PLC0415  # heavy, see above
 
         _, engine = open_ledger()
-        self.result_keys = open_result_keys(engine, load_batch(engine, self.batch_id))
+        waiting = open_result_keys(engine, load_batch(engine, self.batch_id))
+        if waiting:
+            # The settings may name another connection by now, whose account does not know the key.
+            _, self.conn_id = waiting[0]
+        self.result_keys = [key for key, conn_id in waiting if conn_id == self.conn_id]
         return super().execute(context)

@@ -8,6 +8,7 @@ ledger. It must not know Airflow or how the vendor is asked; the task hands over
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -57,6 +58,8 @@ log = logging.getLogger(__name__)
 
 Query = Callable[[str], Answer]
 """``DamoTryOnHook.query``: the vendor's answer for a result key."""
+QueryOver = Callable[[str], Query]
+"""The query over an Airflow connection: a result key is known to the account that has paid for it, and to no other."""
 
 HOPELESS = (CredentialsError, PackageUsedUpError, ThrottledError, NotConnectedError)
 """What one query was answered every other would be: the hook has been patient, and the next try goes on."""
@@ -107,6 +110,7 @@ class _Submission:
 
     id: int
     result_key: str
+    conn_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +162,15 @@ class Publisher:
 
     :param engine: the ledger's
     :param settings: where pictures are kept, what is written to the catalogue
-    :param query: asks the vendor for a result key
+    :param query_over: gives what asks the vendor for a result key, by the connection that its submission went over
     :param by: who moves the looks
     :raises tryon_catalogue.catalogue.CatalogueError: the shop's table is not as the settings say
     """
 
-    def __init__(self, engine: Engine, settings: Settings, query: Query, by: Mover) -> None:
+    def __init__(self, engine: Engine, settings: Settings, query_over: QueryOver, by: Mover) -> None:
         self._engine = engine
         self._settings = settings
-        self._query = query
+        self._query_over = functools.cache(query_over)
         self._by = by
         self._finisher = Finisher(settings)
         with engine.connect() as connection:
@@ -184,7 +188,7 @@ class Publisher:
         done = Published()
         with self._engine.connect() as connection:
             found = connection.execute(
-                select(submissions.c.id, submissions.c.result_key)
+                select(submissions.c.id, submissions.c.result_key, submissions.c.conn_id)
                 .where(
                     submissions.c.batch_id == batch.id,
                     submissions.c.state == SubmissionState.SUBMITTED.value,
@@ -192,7 +196,7 @@ class Publisher:
                 .order_by(submissions.c.id)
             ).all()
         for row in found:
-            submission = _Submission(row.id, row.result_key)
+            submission = _Submission(row.id, row.result_key, row.conn_id)
             problems = self._publish(submission, done)
             self._close(submission)
             for problem in problems:
@@ -220,7 +224,8 @@ class Publisher:
     def _try(self, submission: _Submission, done: Published) -> tuple[int, list[_Problem]]:
         """Ask once and publish what can be published; returns how many looks wait, and the problems."""
         every = self._looks_of(submission)
-        sub_tasks = self._query(submission.result_key).matched_to([one.look.to_task() for one in every])
+        answer = self._query_over(submission.conn_id)(submission.result_key)
+        sub_tasks = answer.matched_to([one.look.to_task() for one in every])
         seen = [(one, sub_task) for one, sub_task in zip(every, sub_tasks, strict=True) if one.open]
         made = [replace(one, results=sub.results) for one, sub in seen if sub.status is SubTaskStatus.SUCCESS]
         failed = [one for one, sub in seen if sub.status is SubTaskStatus.FAILED]

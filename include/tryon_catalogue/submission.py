@@ -136,20 +136,20 @@ def _hold_back(
     log.warning("Batch %s: what is not sent yet %s", batch.id, words)
 
 
-def open_result_keys(engine: Engine, batch: Batch) -> list[str]:
+def open_result_keys(engine: Engine, batch: Batch) -> list[tuple[str, str]]:
     """Give the result keys of a batch that are paid for and not collected yet, oldest first.
 
     :param engine: the ledger's
     :param batch: whose submissions
+    :returns: each with the Airflow connection that its submission went over
     """
     with engine.connect() as connection:
-        return list(
-            connection.execute(
-                select(submissions.c.result_key)
-                .where(
-                    submissions.c.batch_id == batch.id,
-                    submissions.c.state == SubmissionState.SUBMITTED.value,
-                )
-                .order_by(submissions.c.id)
-            ).scalars()
-        )
+        found = connection.execute(
+            select(submissions.c.result_key, submissions.c.conn_id)
+            .where(
+                submissions.c.batch_id == batch.id,
+                submissions.c.state == SubmissionState.SUBMITTED.value,
+            )
+            .order_by(submissions.c.id)
+        ).all()
+    return [(row.result_key, row.conn_id) for row in found]

@@ -204,8 +204,9 @@ def publish(batch_id: int) -> dict[str, int]:
 
     with told_plainly(PublishError, TryOnError, CatalogueError):
         settings, engine = open_ledger()
-        hook = DamoTryOnHook(http_conn_id=settings.vendor.conn_id)
-        publisher = Publisher(engine, settings, hook.query, mover_of(get_current_context()))
+        publisher = Publisher(
+            engine, settings, lambda conn_id: DamoTryOnHook(conn_id).query, mover_of(get_current_context())
+        )
         done = publisher.publish_batch(load_batch(engine, batch_id))
         log.info(
             "Batch %d: %d published, %d to be looked at, %d failed, %d waiting",

@@ -141,7 +141,9 @@ def _publish(ground: Ground, batch_ids: tuple[int, ...]) -> None:
     hook = DamoTryOnHook()
     for batch_id in batch_ids:
         batch = load_batch(ground.engine, batch_id)
-        Publisher(ground.engine, ground.settings, hook.query, Mover(batch.run_id)).publish_batch(batch)
+        Publisher(ground.engine, ground.settings, lambda _: hook.query, Mover(batch.run_id)).publish_batch(
+            batch
+        )
 
 
 def _bare_download(ground: Ground, keys: list[str]) -> None:

@@ -148,7 +148,9 @@ def test_a_clock_that_jumps_by_20_minutes_loses_nothing_and_pays_nothing_twice(
 
     def publish(try_number: int) -> int:
         return (
-            Publisher(engine, settings, hook.query, Mover(run.id, try_number)).publish_batch(batch).published
+            Publisher(engine, settings, lambda _: hook.query, Mover(run.id, try_number))
+            .publish_batch(batch)
+            .published
         )
 
     clock.ahead = JUMP_SECONDS

@@ -101,9 +101,9 @@ def test_what_was_declared_lost_is_planned_again_and_sent_by_the_next_try(
 
 def test_what_was_found_is_paid_for_and_collected(engine: Engine, doubtful: tuple[Batch, int]) -> None:
     batch, number = doubtful
-    assert record_found(engine, ask_about(range(10)), number, "found", by=ADA, price=PRICE) == 10
+    assert record_found(engine, lambda _: ask_about(range(10)), number, "found", by=ADA, price=PRICE) == 10
     assert states(engine) == ["SUBMITTED"] * 12
-    assert open_result_keys(engine, batch) == ["found", "known"]
+    assert [key for key, _ in open_result_keys(engine, batch)] == ["found", "known"]
     with engine.connect() as connection:
         row = connection.execute(select(submissions).where(submissions.c.id == number)).one()
         assert (row.state, row.uses) == ("SUBMITTED", 10)
@@ -130,7 +130,7 @@ def test_a_wrong_id_is_told_with_those_there_are_and_changes_nothing(
             lambda wrong=wrong: declare_lost(engine, wrong, ADA),
             lambda wrong=wrong: give_up(engine, wrong, ADA),
             lambda wrong=wrong: record_found(
-                engine, ask_about(range(10)), wrong, "found", by=ADA, price=PRICE
+                engine, lambda _: ask_about(range(10)), wrong, "found", by=ADA, price=PRICE
             ),
         ):
             with pytest.raises(DoubtError, match=rf"{words}.*In doubt are: {number}\."):
@@ -148,7 +148,7 @@ def test_a_result_key_that_is_another_submissions_is_refused(
     engine: Engine, doubtful: tuple[Batch, int]
 ) -> None:
     with pytest.raises(DoubtError, match="is of submission"):
-        record_found(engine, ask_about(range(10)), doubtful[1], "known", by=ADA, price=PRICE)
+        record_found(engine, lambda _: ask_about(range(10)), doubtful[1], "known", by=ADA, price=PRICE)
     assert states(engine)[0] == "IN_DOUBT"
 
 
@@ -160,7 +160,7 @@ def test_a_result_key_that_the_vendor_has_for_other_looks_is_refused(
     engine: Engine, doubtful: tuple[Batch, int], ask: Callable[[str], Answer], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        record_found(engine, ask, doubtful[1], "typed wrong", by=ADA, price=PRICE)
+        record_found(engine, lambda _: ask, doubtful[1], "typed wrong", by=ADA, price=PRICE)
     assert states(engine)[0] == "IN_DOUBT"
 
 

@@ -113,7 +113,11 @@ def wait_for_vendor(engine: Engine) -> None:
 
 
 def publish(engine: Engine, settings: Settings, batch: Batch, by: Mover = RECOVERY) -> int:
-    return Publisher(engine, settings, DamoTryOnHook().query, by).publish_batch(batch).published
+    return (
+        Publisher(engine, settings, lambda conn_id: DamoTryOnHook(conn_id).query, by)
+        .publish_batch(batch)
+        .published
+    )
 
 
 def summary_of(engine: Engine, run_id: str) -> Any:
@@ -210,7 +214,9 @@ def test_two_publishers_of_one_batch_publish_each_picture_once_and_neither_fails
 
     def work(run: str) -> int:
         start.wait()
-        done = Publisher(engine, settings, DamoTryOnHook().query, Mover(run)).publish_batch(batch)
+        done = Publisher(
+            engine, settings, lambda conn_id: DamoTryOnHook(conn_id).query, Mover(run)
+        ).publish_batch(batch)
         assert done.problems == []
         return done.published
 

@@ -69,7 +69,7 @@ def night(
             pass
         vendor.set_faults(*faults)
         try:
-            return Publisher(engine, changed, hook.query, Mover(batch.run_id)).publish_batch(batch)
+            return Publisher(engine, changed, lambda _: hook.query, Mover(batch.run_id)).publish_batch(batch)
         finally:
             vendor.set_faults()
 
@@ -175,7 +175,7 @@ def test_pictures_that_are_archived_already_are_not_fetched_again(
         connection.execute(text("UPDATE tryon.submissions SET state = 'SUBMITTED'"))
         batch_id = connection.execute(text("SELECT id FROM tryon.batches")).scalar_one()
     vendor.set_faults({"kind": "http_5xx_empty", "path": "result", "status": 503, "times": None})
-    publisher = Publisher(engine, ours, DamoTryOnHook().query, Mover("dag/run"))
+    publisher = Publisher(engine, ours, lambda conn_id: DamoTryOnHook(conn_id).query, Mover("dag/run"))
     assert publisher.publish_batch(load_batch(engine, batch_id)).published == 1
     with engine.connect() as connection:
         assert Path(connection.execute(select(pictures.c.path)).scalar_one()).exists()
@@ -190,9 +190,9 @@ def test_pictures_that_cannot_be_fetched_for_too_long_are_left_to_a_person(
         connection.execute(text("UPDATE tryon.looks SET moved_at = now() - interval '25 hours'"))
         batch_id = connection.execute(text("SELECT id FROM tryon.batches")).scalar_one()
     vendor.set_faults(gone)
-    done = Publisher(engine, ours, DamoTryOnHook().query, Mover("dag/run")).publish_batch(
-        load_batch(engine, batch_id)
-    )
+    done = Publisher(
+        engine, ours, lambda conn_id: DamoTryOnHook(conn_id).query, Mover("dag/run")
+    ).publish_batch(load_batch(engine, batch_id))
     assert (done.review, done.problems) == (1, [])
     with engine.connect() as connection:
         (waiting,) = review.open_reviews(connection)

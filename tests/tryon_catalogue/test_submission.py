@@ -172,7 +172,7 @@ def test_an_answer_that_comes_after_the_doubt_settles_it(engine: Engine, plan_ba
 
     submit_batch(engine, slow, batch, Mover(batch.run_id), PRICE, budget=NO_LIMITS, gate=quick_gate(engine))
     assert states(engine) == ["SUBMITTED"] * 3
-    assert open_result_keys(engine, batch) == ["late"]
+    assert open_result_keys(engine, batch) == [("late", "damo_tryon")]
 
 
 def throttled(calls: range) -> dict[int, TryOnError]:

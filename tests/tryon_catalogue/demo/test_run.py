@@ -73,8 +73,10 @@ def states(home: Path) -> Counter[str]:
     engine = engine_for(LocalPostgres(home / "postgres").url("catalogue"), "tryon")
     try:
         with engine.connect() as connection:
-            found = connection.execute(select(looks.c.state, func.count()).group_by(looks.c.state))
-            return Counter(dict(found.tuples().all()))
+            found = connection.execute(
+                select(looks.c.state, func.count().label("looks")).group_by(looks.c.state)
+            )
+            return Counter({row.state: row.looks for row in found})
     except DBAPIError:
         return Counter()
 

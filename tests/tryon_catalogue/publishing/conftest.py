@@ -49,7 +49,7 @@ def publish(engine: Engine, settings: Settings, vendor: RunningSandbox) -> Publi
         wait_for_vendor(engine, batch)
         vendor.set_faults(*faults)
         try:
-            publisher = Publisher(engine, settings, query or hook.query, Mover(batch.run_id))
+            publisher = Publisher(engine, settings, lambda _: query or hook.query, Mover(batch.run_id))
             return publisher.publish_batch(batch)
         finally:
             vendor.set_faults()

@@ -104,7 +104,7 @@ def test_a_missing_column_is_found_before_the_vendor_is_asked(
         return DamoTryOnHook().query(key)
 
     with pytest.raises(CatalogueError, match="tryon_detail"):
-        Publisher(engine, settings, query, Mover(batch.run_id)).publish_batch(batch)
+        Publisher(engine, settings, lambda _: query, Mover(batch.run_id)).publish_batch(batch)
     assert asked == []
 
 
@@ -123,7 +123,7 @@ def test_two_tries_at_once_publish_each_look_once(
         return answer
 
     wait_for_vendor(engine, batch)
-    publish_only = Publisher(engine, settings, query, Mover(batch.run_id)).publish_batch
+    publish_only = Publisher(engine, settings, lambda _: query, Mover(batch.run_id)).publish_batch
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(publish_only, [batch, batch]))
     assert sum(done.published for done in both) == 8
