@@ -13,14 +13,17 @@ from sqlalchemy import URL, Engine, select, update
 
 from damo_tryon.contract import Answer, FitType
 from damo_tryon.errors import UnknownResultKeyError
+from damo_tryon.submitting import Send
 from tryon_catalogue.image_rules import ImageRole
 from tryon_catalogue.ledger.gate import Ask, Gate
 from tryon_catalogue.ledger.images import KnownImage, store_images, url_sha256
 from tryon_catalogue.ledger.journal import Batch
+from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import looks, paces
 from tryon_catalogue.looks import Look
 from tryon_catalogue.preflight import images_of_export
-from tryon_catalogue.settings import BudgetSettings, Settings, VendorSettings
+from tryon_catalogue.settings import BudgetSettings, Price, Settings, VendorSettings
+from tryon_catalogue.submission import Submitted, submit_batch
 
 PlanBatch = Callable[..., tuple[Batch, list[str]]]
 
@@ -93,3 +96,11 @@ def connection_to_database(url: URL) -> str:
     """Give the Airflow connection to a database of the tests' server as JSON."""
     said = {"conn_type": "postgres", "host": url.query["host"], "login": url.username, "schema": url.database}
     return json.dumps(said)
+
+
+def submit_now(
+    engine: Engine, send: Send, batch: Batch, *, try_number: int = 1, gate: Gate | None = None
+) -> Submitted:
+    """Submit a batch as a try of its run does, without limits, and at once unless a gate says otherwise."""
+    by = Mover(batch.run_id, try_number)
+    return submit_batch(engine, send, batch, by, Price(), budget=NO_LIMITS, gate=gate or quick_gate(engine))

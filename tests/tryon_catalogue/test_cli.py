@@ -12,18 +12,14 @@ from sqlalchemy import Engine, make_url, select
 from damo_tryon.contract import Answer, FitType, TryOnTask
 from damo_tryon.errors import CredentialsError, OutcomeUnknownError
 from tests.tryon_catalogue.helpers import (
-    NO_LIMITS,
     PlanBatch,
     connection_to_database,
-    quick_gate,
     some_looks,
     states,
+    submit_now,
 )
 from tryon_catalogue.cli import main
-from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import look_moves
-from tryon_catalogue.settings import Price
-from tryon_catalogue.submission import submit_batch
 
 Run = Callable[..., tuple[int, str]]
 
@@ -65,9 +61,7 @@ def refuse(tasks: Sequence[TryOnTask], fit_type: FitType, inference_num: int) ->
 def in_doubt(engine: Engine, plan_batch: PlanBatch) -> None:
     """Two looks, in doubt as submission 1."""
     batch, _ = plan_batch(some_looks(2))
-    submit_batch(
-        engine, no_answer, batch, Mover(batch.run_id), Price(), budget=NO_LIMITS, gate=quick_gate(engine)
-    )
+    submit_now(engine, no_answer, batch)
 
 
 def test_nothing_in_doubt_is_said_in_words(engine: Engine, tryon: Run, url: str) -> None:
@@ -117,9 +111,7 @@ def test_a_wrong_word_is_answered_in_words(
 def test_a_stop_is_shown_and_lifted(engine: Engine, plan_batch: PlanBatch, tryon: Run, url: str) -> None:
     batch, _ = plan_batch(some_looks(2))
     with pytest.raises(CredentialsError):
-        submit_batch(
-            engine, refuse, batch, Mover(batch.run_id), Price(), budget=NO_LIMITS, gate=quick_gate(engine)
-        )
+        submit_now(engine, refuse, batch)
     code, printed = tryon("status", url=url)
     assert code == 0
     assert "Stopped:" in printed

@@ -9,7 +9,13 @@ from sqlalchemy import Engine, func, select, update
 
 from damo_tryon.contract import Answer, FitType, SubTask, SubTaskStatus, TryOnTask
 from damo_tryon.errors import MismatchedAnswerError, OutcomeUnknownError, UnknownResultKeyError
-from tests.tryon_catalogue.helpers import NO_LIMITS, PlanBatch, nobody_knows, quick_gate, some_looks, states
+from tests.tryon_catalogue.helpers import (
+    PlanBatch,
+    nobody_knows,
+    some_looks,
+    states,
+    submit_now,
+)
 from tryon_catalogue.doubts import (
     DoubtError,
     declare_lost,
@@ -23,7 +29,7 @@ from tryon_catalogue.ledger.journal import Batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import look_moves, looks, submissions
 from tryon_catalogue.settings import Price, SafetySettings
-from tryon_catalogue.submission import open_result_keys, submit_batch
+from tryon_catalogue.submission import open_result_keys
 
 ADA = Mover("ada")
 PRICE = Price(per_use=Decimal("0.50"))
@@ -41,7 +47,7 @@ def doubtful(engine: Engine, plan_batch: PlanBatch) -> tuple[Batch, int]:
             raise OutcomeUnknownError("the answer timed out", code=504, request_id="r-7")
         return Answer(result_key="known")
 
-    submit_batch(engine, send, batch, Mover(batch.run_id), PRICE, budget=NO_LIMITS, gate=quick_gate(engine))
+    submit_now(engine, send, batch)
     with engine.connect() as connection:
         return batch, open_doubts(connection)[0].id
 
@@ -93,9 +99,7 @@ def test_what_was_declared_lost_is_planned_again_and_sent_by_the_next_try(
     def send(tasks: Sequence[TryOnTask], fit_type: FitType, inference_num: int) -> Answer:
         return Answer(result_key="second")
 
-    submit_batch(
-        engine, send, batch, Mover(batch.run_id, 2), PRICE, budget=NO_LIMITS, gate=quick_gate(engine)
-    )
+    submit_now(engine, send, batch, try_number=2)
     assert states(engine) == ["SUBMITTED"] * 12
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from sqlalchemy import Engine, select, text
 
 from damo_tryon.hooks import DamoTryOnHook
-from tests.tryon_catalogue.helpers import NO_LIMITS, PlanBatch, quick_gate, some_looks, states
+from tests.tryon_catalogue.helpers import PlanBatch, some_looks, states, submit_now
 from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue import review
 from tryon_catalogue.account import close_run
@@ -23,8 +23,7 @@ from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import pictures, submissions
 from tryon_catalogue.notes import as_text, read_run_note
 from tryon_catalogue.publishing import Published, Publisher
-from tryon_catalogue.settings import Price, Settings
-from tryon_catalogue.submission import submit_batch
+from tryon_catalogue.settings import Settings
 from tryon_sandbox.server import RunningSandbox
 
 PERSON = Mover("mei")
@@ -54,15 +53,7 @@ def night(
         wanted = [replace(look, inference_num=pictures) for look in some_looks(count, website.url)]
         batch, _ = plan_batch(wanted)
         hook = DamoTryOnHook()
-        submit_batch(
-            engine,
-            hook.submit,
-            batch,
-            Mover(batch.run_id),
-            Price(),
-            budget=NO_LIMITS,
-            gate=quick_gate(engine),
-        )
+        submit_now(engine, hook.submit, batch)
         with engine.connect() as connection:
             (key,) = connection.execute(select(submissions.c.result_key)).scalars()
         while not hook.query(key).ended:

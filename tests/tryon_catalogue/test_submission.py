@@ -19,7 +19,15 @@ from damo_tryon.errors import (
     TryOnError,
 )
 from damo_tryon.submitting import submit_once
-from tests.tryon_catalogue.helpers import NO_LIMITS, PlanBatch, Waits, quick_gate, some_looks, states
+from tests.tryon_catalogue.helpers import (
+    NO_LIMITS,
+    PlanBatch,
+    Waits,
+    quick_gate,
+    some_looks,
+    states,
+    submit_now,
+)
 from tryon_catalogue.doubts import declare_lost, open_doubts
 from tryon_catalogue.ledger.journal import LedgerJournal, doubt_unanswered, planned_looks
 from tryon_catalogue.ledger.moves import Mover
@@ -55,9 +63,7 @@ class Vendor:
 def test_a_batch_is_sent_in_submissions_of_ten(engine: Engine, plan_batch: PlanBatch) -> None:
     batch, _ = plan_batch(some_looks(23))
     vendor = Vendor()
-    done = submit_batch(
-        engine, vendor.submit, batch, Mover(batch.run_id), PRICE, budget=NO_LIMITS, gate=quick_gate(engine)
-    )
+    done = submit_now(engine, vendor.submit, batch)
     assert (done.accepted, done.rejected, done.in_doubt, vendor.calls) == (23, 0, 0, 3)
     assert states(engine) == ["SUBMITTED"] * 23
     assert len(open_result_keys(engine, batch)) == 3
@@ -71,7 +77,7 @@ def test_the_intent_is_committed_before_the_call(engine: Engine, plan_batch: Pla
         seen.append(states(engine))  # through a connection of its own: sees only what is committed
         return Answer(result_key="key")
 
-    submit_batch(engine, send, batch, Mover(batch.run_id), PRICE, budget=NO_LIMITS, gate=quick_gate(engine))
+    submit_now(engine, send, batch)
     assert seen == [["SUBMITTING", "SUBMITTING"]]
 
 
@@ -79,19 +85,9 @@ def test_a_second_try_sends_nothing_that_was_accepted(engine: Engine, plan_batch
     batch, _ = plan_batch(some_looks(15))
     vendor = Vendor(fail={2: MalformedRequestError("no", code=23500013, proved_not_accepted=True)})
     with pytest.raises(MalformedRequestError):
-        submit_batch(
-            engine,
-            vendor.submit,
-            batch,
-            Mover(batch.run_id),
-            PRICE,
-            budget=NO_LIMITS,
-            gate=quick_gate(engine),
-        )
+        submit_now(engine, vendor.submit, batch)
     assert Counter(states(engine)) == {"SUBMITTED": 10, "PLANNED": 5}
-    submit_batch(
-        engine, vendor.submit, batch, Mover(batch.run_id, 2), PRICE, budget=NO_LIMITS, gate=quick_gate(engine)
-    )
+    submit_now(engine, vendor.submit, batch, try_number=2)
     assert set(vendor.accepted.values()) == {1}
     assert states(engine) == ["SUBMITTED"] * 15
 
@@ -101,13 +97,9 @@ def test_an_unanswered_submission_is_in_doubt_and_the_rest_goes_on(
 ) -> None:
     batch, _ = plan_batch(some_looks(25))
     vendor = Vendor(fail={2: OutcomeUnknownError("timed out")})
-    done = submit_batch(
-        engine, vendor.submit, batch, Mover(batch.run_id), PRICE, budget=NO_LIMITS, gate=quick_gate(engine)
-    )
+    done = submit_now(engine, vendor.submit, batch)
     assert (done.accepted, done.in_doubt) == (15, 10)
-    submit_batch(
-        engine, vendor.submit, batch, Mover(batch.run_id, 2), PRICE, budget=NO_LIMITS, gate=quick_gate(engine)
-    )
+    submit_now(engine, vendor.submit, batch, try_number=2)
     assert Counter(states(engine)) == {"SUBMITTED": 15, "IN_DOUBT": 10}
     assert vendor.calls == 3
 
@@ -116,15 +108,7 @@ def test_answers_that_stay_away_in_a_row_stop_the_batch(engine: Engine, plan_bat
     batch, _ = plan_batch(some_looks(40))
     vendor = Vendor(fail={number: OutcomeUnknownError("timed out") for number in range(1, 10)})
     with pytest.raises(OutcomeUnknownError):
-        submit_batch(
-            engine,
-            vendor.submit,
-            batch,
-            Mover(batch.run_id),
-            PRICE,
-            budget=NO_LIMITS,
-            gate=quick_gate(engine),
-        )
+        submit_now(engine, vendor.submit, batch)
     assert Counter(states(engine)) == {"IN_DOUBT": 20, "PLANNED": 20}
     assert vendor.calls == 2
 
@@ -141,14 +125,10 @@ def test_what_a_dead_try_began_is_in_doubt_and_never_sent_again(
         raise Killed
 
     with pytest.raises(Killed):
-        submit_batch(
-            engine, die, batch, Mover(batch.run_id), PRICE, budget=NO_LIMITS, gate=quick_gate(engine)
-        )
+        submit_now(engine, die, batch)
     assert Counter(states(engine)) == {"SUBMITTING": 10, "PLANNED": 2}
     vendor = Vendor()
-    submit_batch(
-        engine, vendor.submit, batch, Mover(batch.run_id, 2), PRICE, budget=NO_LIMITS, gate=quick_gate(engine)
-    )
+    submit_now(engine, vendor.submit, batch, try_number=2)
     assert Counter(states(engine)) == {"IN_DOUBT": 10, "SUBMITTED": 2}
     assert sum(vendor.accepted.values()) == 2
 
@@ -158,19 +138,11 @@ def test_an_answer_that_comes_after_the_doubt_settles_it(engine: Engine, plan_ba
 
     def slow(tasks: Sequence[TryOnTask], fit_type: FitType, inference_num: int) -> Answer:
         # Meanwhile a later try starts, finds the intent and puts it in doubt.
-        submit_batch(
-            engine,
-            Vendor().submit,
-            batch,
-            Mover(batch.run_id, 2),
-            PRICE,
-            budget=NO_LIMITS,
-            gate=quick_gate(engine),
-        )
+        submit_now(engine, Vendor().submit, batch, try_number=2)
         assert states(engine) == ["IN_DOUBT"] * 3
         return Answer(result_key="late")
 
-    submit_batch(engine, slow, batch, Mover(batch.run_id), PRICE, budget=NO_LIMITS, gate=quick_gate(engine))
+    submit_now(engine, slow, batch)
     assert states(engine) == ["SUBMITTED"] * 3
     assert open_result_keys(engine, batch) == [("late", "damo_tryon")]
 
@@ -183,7 +155,7 @@ def test_throttling_is_waited_out_and_sends_nothing_twice(engine: Engine, plan_b
     batch, _ = plan_batch(some_looks(12))
     vendor, waits = Vendor(fail=throttled(range(2, 5))), Waits(engine)
     gate = quick_gate(engine, sleep=waits)
-    done = submit_batch(engine, vendor.submit, batch, Mover(batch.run_id), PRICE, budget=NO_LIMITS, gate=gate)
+    done = submit_now(engine, vendor.submit, batch, gate=gate)
     assert (done.accepted, vendor.calls) == (12, 5)
     assert set(vendor.accepted.values()) == {1}
     longest = [wait for wait in waits.asked if wait > 0.5]
@@ -196,7 +168,7 @@ def test_throttling_beyond_patience_leaves_the_looks_planned(engine: Engine, pla
     vendor, waits = Vendor(fail=throttled(range(1, 99))), Waits(engine)
     gate = quick_gate(engine, sleep=waits, patience_seconds=60)
     with pytest.raises(ThrottledError, match="submissions_per_second"):
-        submit_batch(engine, vendor.submit, batch, Mover(batch.run_id), PRICE, budget=NO_LIMITS, gate=gate)
+        submit_now(engine, vendor.submit, batch, gate=gate)
     assert states(engine) == ["PLANNED", "PLANNED"]
     assert 3 <= vendor.calls <= 10
     assert sum(waits.asked) <= 60
@@ -210,7 +182,7 @@ def test_a_late_refusal_of_one_look_settles_its_doubt(engine: Engine, plan_batch
         assert states(engine) == ["IN_DOUBT"]
         raise ImageRefusedError("not good", code=23500007, proved_not_accepted=True)
 
-    submit_batch(engine, slow, batch, Mover(batch.run_id), PRICE, budget=NO_LIMITS, gate=quick_gate(engine))
+    submit_now(engine, slow, batch)
     assert states(engine) == ["REJECTED"]
 
 
@@ -228,11 +200,9 @@ def test_a_late_answer_after_it_was_declared_lost_keeps_the_looks_from_being_sen
         assert states(engine) == ["PLANNED"] * 3
         return vendor.submit(tasks, fit_type, inference_num)
 
-    submit_batch(engine, slow, batch, Mover(batch.run_id), PRICE, budget=NO_LIMITS, gate=quick_gate(engine))
+    submit_now(engine, slow, batch)
     assert states(engine) == ["SUBMITTED"] * 3
-    submit_batch(
-        engine, vendor.submit, batch, Mover(batch.run_id, 3), PRICE, budget=NO_LIMITS, gate=quick_gate(engine)
-    )
+    submit_now(engine, vendor.submit, batch, try_number=3)
     assert vendor.calls == 1
 
 
@@ -253,9 +223,7 @@ def test_a_late_refusal_does_not_touch_a_look_that_a_newer_submission_carries(
             assert states(engine) == ["SUBMITTING"] * 2
             return vendor.submit(tasks, fit_type, inference_num)
 
-        submit_batch(
-            engine, newer, batch, Mover(batch.run_id, 2), PRICE, budget=NO_LIMITS, gate=quick_gate(engine)
-        )
+        submit_now(engine, newer, batch, try_number=2)
         return Answer(result_key="the older one, late")
 
     journal = LedgerJournal(engine, batch, Mover(batch.run_id), PRICE, NO_LIMITS, gate=quick_gate(engine))
@@ -283,7 +251,7 @@ def test_looks_that_another_run_has_taken_over_are_not_sent(engine: Engine, plan
             connection.execute(update(looks).where(looks.c.key.in_(keys[:3])).values(batch_id=other))
 
     gate.take_turn = take_turn_late  # type: ignore[method-assign]  # the other run comes at the worst moment
-    submit_batch(engine, vendor.submit, batch, Mover(batch.run_id), PRICE, budget=NO_LIMITS, gate=gate)
+    submit_now(engine, vendor.submit, batch, gate=gate)
     assert states(engine) == ["PLANNED"] * 3 + ["SUBMITTED"] * 7
     assert sum(vendor.accepted.values()) == 7
 
@@ -318,9 +286,7 @@ def test_bad_looks_are_found_and_the_good_ones_go_through_once(
     wanted = some_looks(10)
     batch, _ = plan_batch(wanted)
     vendor = Vendor(bad={wanted[number].tops_image for number in bad})
-    submit_batch(
-        engine, vendor.submit, batch, Mover(batch.run_id), PRICE, budget=NO_LIMITS, gate=quick_gate(engine)
-    )
+    submit_now(engine, vendor.submit, batch)
     assert states(engine) == ["REJECTED" if number in bad else "SUBMITTED" for number in range(10)]
     assert vendor.accepted == Counter(
         look.tops_image for number, look in enumerate(wanted) if number not in bad

@@ -11,20 +11,17 @@ from sqlalchemy import Engine, select, text, update
 
 from damo_tryon.hooks import DamoTryOnHook
 from tests.tryon_catalogue.airflow_context import context, set_scene
-from tests.tryon_catalogue.helpers import NO_LIMITS, quick_gate, states
+from tests.tryon_catalogue.helpers import states, submit_now
 from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue import tasks
 from tryon_catalogue.catalogue import CatalogueError
 from tryon_catalogue.exports import ExportMissingError
 from tryon_catalogue.ledger.journal import load_batch
-from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import looks, runs, submissions
 from tryon_catalogue.news import NEWS
 from tryon_catalogue.publishing import PublishError
 from tryon_catalogue.request import RequestError
 from tryon_catalogue.run_errors import RunFailedError
-from tryon_catalogue.settings import Price
-from tryon_catalogue.submission import submit_batch
 from tryon_sandbox.server import RunningSandbox
 
 HEADER = "sku,title,collection,category,image_url,pants_url,mask_url,model_url\n"
@@ -63,9 +60,7 @@ def send(engine: Engine, batch_id: int) -> None:
     """Submit a batch and wait until the vendor has ended it."""
     batch = load_batch(engine, batch_id)
     hook = DamoTryOnHook()
-    submit_batch(
-        engine, hook.submit, batch, Mover(batch.run_id), Price(), budget=NO_LIMITS, gate=quick_gate(engine)
-    )
+    submit_now(engine, hook.submit, batch)
     with engine.connect() as connection:
         keys = connection.execute(select(submissions.c.result_key)).scalars().all()
     for key in keys:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from damo_tryon.hooks import DamoTryOnHook
-from tests.tryon_catalogue.helpers import NO_LIMITS, PlanBatch, quick_gate, some_looks
+from tests.tryon_catalogue.helpers import PlanBatch, some_looks, submit_now
 from tests.tryon_catalogue.publishing.world import (
     QUICK,
     Publish,
@@ -18,8 +18,7 @@ from tryon_catalogue.ledger.journal import Batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.looks import Look
 from tryon_catalogue.publishing import Published, Publisher, Query
-from tryon_catalogue.settings import Price, Settings
-from tryon_catalogue.submission import submit_batch
+from tryon_catalogue.settings import Settings
 from tryon_sandbox.server import RunningSandbox
 
 
@@ -31,9 +30,7 @@ def submit(engine: Engine, plan_batch: PlanBatch, vendor: RunningSandbox, websit
         batch, _ = plan_batch(some_looks(wanted, website.url) if isinstance(wanted, int) else wanted)
         vendor.set_faults(*faults)
         send = DamoTryOnHook(retry=QUICK).submit
-        submit_batch(
-            engine, send, batch, Mover(batch.run_id), Price(), budget=NO_LIMITS, gate=quick_gate(engine)
-        )
+        submit_now(engine, send, batch)
         vendor.set_faults()
         return batch
 
