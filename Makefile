@@ -31,7 +31,7 @@ demo: $(STAMP) ## a night from export to pictures, all on this machine (EXIT=1 e
 # First what shares out over the cores, then what starts Airflow, which keeps the cores busy by itself.
 # pytest says 5 when PYTEST_ARGS chooses none of a half.
 test: $(STAMP) ## run the tests (PYTEST_ARGS="-k ledger" passes arguments on)
-	@$(BIN)/python -m pytest -m "not e2e" -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS) || [ $$? -eq 5 ]
+	@$(BIN)/python -m pytest -m "not e2e" -n 3 --dist loadfile $(PYTEST_ARGS) || [ $$? -eq 5 ]
 	@$(BIN)/python -m pytest -m "e2e and not long" -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS) \
 		|| [ $$? -eq 5 ]
 
