@@ -12,12 +12,12 @@ from airflow.sdk import BaseNotifier
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.serialization.decoders import decode_deadline_reference
 from airflow.serialization.encoders import encode_deadline_reference
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, select
 
 from tests.tryon_catalogue.airflow_context import set_scene
 from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue.deadlines import DoneBy, deadline_at, tell_late
-from tryon_catalogue.ledger.tables import runs
+from tryon_catalogue.ledger.tables import alerts, runs
 from tryon_sandbox.server import RunningSandbox
 
 DUE = datetime(2026, 11, 21, 2, tzinfo=UTC)
@@ -45,15 +45,20 @@ def rung() -> list[str]:
 
 
 @pytest.fixture
-def told(
+def scene(
     engine: Engine,
     settings_file: Path,
     vendor: RunningSandbox,
     website: Website,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Alerts go to the bell."""
+    """What a callback finds around it; nobody is to be told."""
     set_scene(monkeypatch, settings_file, engine, vendor, website)
+
+
+@pytest.fixture
+def told(scene: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alerts go to the bell."""
     monkeypatch.setenv("TRYON_ALERTS__NOTIFIER", f"{__name__}.Bell")
     monkeypatch.setenv("TRYON_ALERTS__KWARGS", json.dumps({"message": "{{ alert.event }}: {{ alert.text }}"}))
 
@@ -136,12 +141,8 @@ def test_it_is_told_without_a_ledger_too(monkeypatch: pytest.MonkeyPatch, rung: 
     assert len(rung) == 1
 
 
-def test_nobody_is_told_by_default(
-    engine: Engine,
-    settings_file: Path,
-    vendor: RunningSandbox,
-    website: Website,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    set_scene(monkeypatch, settings_file, engine, vendor, website)
+@pytest.mark.usefixtures("scene")
+def test_nobody_is_told_by_default_and_nobody_counts_as_told(engine: Engine) -> None:
     tell_late(missed())
+    with engine.connect() as connection:
+        assert connection.execute(select(alerts)).all() == []
