@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select, update
 
-from tryon_catalogue._settings_money import Unanswered
 from tryon_catalogue.answers import APPROVE, APPROVE_UP_TO, REJECT, UP_TO_AMOUNT, UP_TO_LOOKS
 from tryon_catalogue.ledger.tables import looks, run_looks, runs
 from tryon_catalogue.limits import Approved
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.money import counted, money
 from tryon_catalogue.notes import escape
+from tryon_catalogue.settings.money import Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

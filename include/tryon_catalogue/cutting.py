@@ -15,7 +15,6 @@ from sqlalchemy import Text, case, false, func, literal, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from damo_tryon.contract import MAX_TASKS
-from tryon_catalogue._settings_money import Order
 from tryon_catalogue.ledger.rows import as_table
 from tryon_catalogue.ledger.spending import (
     CUTTING_LOCK,
@@ -36,6 +35,7 @@ from tryon_catalogue.limits import ASKED_FOR_AGAIN, GOES_FIRST, NOT_ASKED, Room,
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.packs import pack_warnings, read_packs
 from tryon_catalogue.redoing import plan_again
+from tryon_catalogue.settings.money import Order
 from tryon_catalogue.waiting import find_priorities, find_waiting
 
 if TYPE_CHECKING:

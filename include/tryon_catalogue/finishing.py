@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from tryon_catalogue.archive import Archive, PictureName
 from tryon_catalogue.fetch import Fetched, measured
-from tryon_catalogue.image_rules import thumbnail
+from tryon_catalogue.images.rules import thumbnail
 from tryon_catalogue.judgement import Inputs, Judgement, judge
 from tryon_catalogue.labels import Label, LabelError, label, read_label
 from tryon_catalogue.labels.marks import mark
 
 if TYPE_CHECKING:
-    from tryon_catalogue._settings_judgement import JudgementSettings
     from tryon_catalogue.looks import Look
     from tryon_catalogue.settings import Settings
+    from tryon_catalogue.settings.judgement import JudgementSettings
 
 
 @dataclass(frozen=True, slots=True)

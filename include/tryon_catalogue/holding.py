@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tryon_catalogue.exports import ROSTER_LINE, told
 from tryon_catalogue.fetch import shown
-from tryon_catalogue.image_rules import ImageRole, ImageRule, mask_size_problem
+from tryon_catalogue.images.rules import ImageRole, ImageRule, mask_size_problem
 
 if TYPE_CHECKING:
     from tryon_catalogue.exports import Garment

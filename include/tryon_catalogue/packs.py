@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from tryon_catalogue._settings_money import Pack
     from tryon_catalogue.settings import Price
+    from tryon_catalogue.settings.money import Pack
 
 WARN_BEFORE: Final = timedelta(days=7)
 """Uses that are left in a pack so long before it ends are worth a word."""

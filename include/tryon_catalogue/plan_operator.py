@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from tryon_catalogue._settings_money import BudgetSettings
+    from tryon_catalogue.settings.money import BudgetSettings
 
 DEFAULTS: Final[Mapping[str, str]] = {"reject": REJECT, "approve": APPROVE}
 

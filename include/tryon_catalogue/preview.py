@@ -19,7 +19,6 @@ from rich.table import Table
 from sqlalchemy import and_, func, or_, select
 
 from damo_tryon.contract import MAX_TASKS
-from tryon_catalogue._settings_export import ExportKind
 from tryon_catalogue.casting import cast, rule_for
 from tryon_catalogue.exports import Rejection, shown
 from tryon_catalogue.holding import wanted_images
@@ -28,6 +27,7 @@ from tryon_catalogue.ledger.tables import garment_looks, looks
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.money import money
 from tryon_catalogue.request import EVERYTHING, read_wanted
+from tryon_catalogue.settings.export import ExportKind
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

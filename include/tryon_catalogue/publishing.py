@@ -27,7 +27,6 @@ from damo_tryon.errors import (
     ThrottledError,
     TryOnError,
 )
-from tryon_catalogue._settings_judgement import Below
 from tryon_catalogue.catalogue import Catalogue
 from tryon_catalogue.fetch import FetchError, open_fetcher
 from tryon_catalogue.finishing import Finished, Finisher, Made
@@ -44,6 +43,7 @@ from tryon_catalogue.ledger.tables import (
     submissions,
 )
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.settings.judgement import Below
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

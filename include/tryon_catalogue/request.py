@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from damo_tryon.contract import MAX_INFERENCE_NUM, MIN_INFERENCE_NUM, FitType
-from tryon_catalogue._settings_types import Name, OptionalName
 from tryon_catalogue.exports import REQUEST_LINE, Chunk, Garment, Rejection, Rule, read_export
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.money import money
 from tryon_catalogue.settings import normal_name
+from tryon_catalogue.settings.types import Name, OptionalName
 
 if TYPE_CHECKING:
     from tryon_catalogue.settings import Settings

@@ -21,13 +21,13 @@ from rich.table import Table
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import aliased
 
-from tryon_catalogue._settings_money import FailedLooks, Use
 from tryon_catalogue.ledger.spending import MAY_COST, PAID
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import look_moves, looks, runs, submission_looks, submissions
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.money import money
 from tryon_catalogue.packs import Charge, allocate, states_of
+from tryon_catalogue.settings.money import FailedLooks, Use
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -80,9 +80,9 @@ def preflight() -> dict[str, int]:
     """
     from tryon_catalogue.catalogue import Catalogue, CatalogueError  # noqa: PLC0415  # heavy
     from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
-    from tryon_catalogue.person_check import PersonCheckMissingError  # noqa: PLC0415  # heavy
     from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
-    from tryon_catalogue.preflight import preflight_run  # noqa: PLC0415  # heavy
+    from tryon_catalogue.preflight.person_check import PersonCheckMissingError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.preflight.run import preflight_run  # noqa: PLC0415  # heavy
     from tryon_catalogue.request import RequestError  # noqa: PLC0415  # heavy
 
     context = get_current_context()

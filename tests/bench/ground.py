@@ -19,7 +19,7 @@ from tryon_catalogue.ledger.images import KnownImage, store_images, url_sha256
 from tryon_catalogue.local.ports import free_port
 from tryon_catalogue.local.postgres import LocalPostgres
 from tryon_catalogue.local.stack import LocalStack
-from tryon_catalogue.preflight import images_of_export
+from tryon_catalogue.preflight.run import images_of_export
 from tryon_catalogue.settings import Settings, load_settings
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -30,7 +30,7 @@ from tryon_catalogue.ledger.journal import load_batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.planning import plan_run
-from tryon_catalogue.preflight import preflight_run
+from tryon_catalogue.preflight.run import preflight_run
 from tryon_catalogue.publishing import Publisher
 from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import load_settings

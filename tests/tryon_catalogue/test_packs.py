@@ -9,9 +9,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tryon_catalogue._settings_money import Pack
 from tryon_catalogue.packs import Charge, allocate, pack_warnings, states_of
 from tryon_catalogue.settings import Price
+from tryon_catalogue.settings.money import Pack
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

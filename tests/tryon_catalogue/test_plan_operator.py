@@ -18,11 +18,11 @@ from tests.tryon_catalogue.budgets import committed, waiting
 from tests.tryon_catalogue.helpers import pretend_checked
 from tests.tryon_catalogue.vendor import Website, open_vendor
 from tryon_catalogue import alerts, tasks
-from tryon_catalogue._settings_money import BudgetSettings, Unanswered
 from tryon_catalogue.answers import APPROVE, APPROVE_UP_TO, REJECT, UP_TO_AMOUNT, UP_TO_LOOKS
 from tryon_catalogue.approval import AnswerError
 from tryon_catalogue.plan_operator import PlanOperator
 from tryon_catalogue.settings import load_settings
+from tryon_catalogue.settings.money import BudgetSettings, Unanswered
 
 HEADER = "sku,title,collection,category,image_url,pants_url,mask_url,model_url\n"
 ADA = {"id": "7", "name": "ada"}

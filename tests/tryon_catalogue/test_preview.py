@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from sqlalchemy import Engine, func, select, update
 
-from tryon_catalogue.image_rules import ImageRole
+from tryon_catalogue.images.rules import ImageRole
 from tryon_catalogue.ledger.images import KnownImage, store_images
 from tryon_catalogue.ledger.tables import garment_looks, look_moves, looks, rejections, runs
 from tryon_catalogue.looks import LookState

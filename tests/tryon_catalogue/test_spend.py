@@ -16,13 +16,13 @@ from sqlalchemy import Engine, text, update
 
 from damo_tryon.errors import OutcomeUnknownError
 from tests.tryon_catalogue.budgets import WriteExport, plan, refuse_all, send, with_budget, write_export
-from tryon_catalogue._settings_money import FailedLooks, Pack
 from tryon_catalogue.account import close_run
 from tryon_catalogue.cli import main
 from tryon_catalogue.doubts import declare_lost
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import looks, submissions
 from tryon_catalogue.settings import Price, Settings
+from tryon_catalogue.settings.money import FailedLooks, Pack
 from tryon_catalogue.spend import CSV_COLUMNS, By, read_estimates, read_lines, show_spend, summed, write_bill
 
 

@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tryon_catalogue._settings_export import AUTO
 from tryon_catalogue.exports.columns import columns_to_read
 from tryon_catalogue.exports.errors import ExportError
 from tryon_catalogue.exports.places import ExportFile
 from tryon_catalogue.exports.tables import Table, text_frame
 from tryon_catalogue.exports.text import HOW_TO_QUOTE, BrokenRow, Dialect, csv_records, encoding_of, text_of
 from tryon_catalogue.settings import ExportSettings
+from tryon_catalogue.settings.export import AUTO
 
 log = logging.getLogger(__name__)
 

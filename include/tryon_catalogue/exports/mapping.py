@@ -11,12 +11,12 @@ from typing import Final
 
 import pandas as pd
 
-from tryon_catalogue._settings_export import ExportImages, Slot, ValueRule
 from tryon_catalogue.exports.errors import ExportError
 from tryon_catalogue.exports.places import ExportFile
 from tryon_catalogue.exports.tables import Table, text_frame
 from tryon_catalogue.exports.text import BrokenRow
 from tryon_catalogue.settings import ExportSettings
+from tryon_catalogue.settings.export import ExportImages, Slot, ValueRule
 
 MOST_ROWS_TOGETHER: Final = 10_000
 """Rows of one garment at most. No shop has so many variants: it is the wrong column."""

@@ -9,11 +9,11 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from damo_tryon.contract import url_problem
-from tryon_catalogue._settings_export import Slot
 from tryon_catalogue.exports.garments import Garment, Rejection, Rule, shown, told
 from tryon_catalogue.exports.lines import Lines
 from tryon_catalogue.exports.text import BrokenRow
 from tryon_catalogue.settings import ExportColumns, ExportSettings
+from tryon_catalogue.settings.export import Slot
 
 MAX_SKU_LENGTH: Final = 200
 """Longest sku, in characters: it is part of keys in the ledger."""

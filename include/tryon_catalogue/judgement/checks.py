@@ -9,7 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from tryon_catalogue._settings_judgement import JudgementSettings
+from tryon_catalogue.settings.judgement import JudgementSettings
 
 
 class Check(StrEnum):

@@ -9,7 +9,6 @@ from typing import Final
 
 import numpy as np
 
-from tryon_catalogue._settings_judgement import JudgementSettings
 from tryon_catalogue.judgement import measures
 from tryon_catalogue.judgement.checks import Check, CheckResult, held, not_measured
 from tryon_catalogue.judgement.colour import Bools, distance_of_colours, seen_from_afar
@@ -23,6 +22,7 @@ from tryon_catalogue.judgement.pictures import (
 )
 from tryon_catalogue.judgement.reference import Reference
 from tryon_catalogue.judgement.regions import Zones, changed, filled, is_some
+from tryon_catalogue.settings.judgement import JudgementSettings
 
 _NO_MODEL: Final = "the model's picture is not at hand"
 _ANOTHER_SHAPE: Final = "it has another shape than the model's picture"

@@ -6,11 +6,11 @@ It must not know how anything is measured, nor any limit.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tryon_catalogue._settings_judgement import JudgementSettings
 from tryon_catalogue.judgement.checks import Check, CheckResult
 from tryon_catalogue.judgement.examination import examine
 from tryon_catalogue.judgement.measures import View
 from tryon_catalogue.judgement.reference import Inputs, Reference
+from tryon_catalogue.settings.judgement import JudgementSettings
 
 
 @dataclass(frozen=True, slots=True)

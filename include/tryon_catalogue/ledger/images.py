@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from tryon_catalogue.image_rules import ImageRole
+from tryon_catalogue.images.rules import ImageRole
 from tryon_catalogue.ledger.tables import images, looks, run_looks
 
 if TYPE_CHECKING:

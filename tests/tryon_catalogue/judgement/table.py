@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.tryon_catalogue.judgement.studio import FULL_SIZE, LOOKS, Look, bad, good, inputs_of, jpeg, opened
-from tryon_catalogue._settings_judgement import JudgementSettings
 from tryon_catalogue.judgement import Check, Score, judge
+from tryon_catalogue.settings.judgement import JudgementSettings
 from tryon_sandbox.settings import Pictures
 from tryon_sandbox.spoiling import Spoiling
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tryon_catalogue._settings_judgement import Below, JudgementSettings
 from tryon_catalogue.judgement.checks import RULES, Check, held, not_measured
+from tryon_catalogue.settings.judgement import Below, JudgementSettings
 
 LIMITS = JudgementSettings()
 

@@ -7,9 +7,9 @@ import os
 import pytest
 
 from tests.tryon_catalogue.judgement.table import DOCUMENT, measure, rows_of_document, write
-from tryon_catalogue._settings_judgement import JudgementSettings
 from tryon_catalogue.judgement import Check
 from tryon_catalogue.judgement.checks import RULES
+from tryon_catalogue.settings.judgement import JudgementSettings
 from tryon_sandbox.spoiling import Spoiling
 
 WRITES = os.environ.get("TRYON_WRITE_JUDGEMENT_TABLE") == "1"

@@ -25,8 +25,8 @@ from tests.tryon_catalogue.judgement.studio import (
     jpeg,
     opened,
 )
-from tryon_catalogue._settings_judgement import JudgementSettings
 from tryon_catalogue.judgement import Check, Inputs, Judgement, judge
+from tryon_catalogue.settings.judgement import JudgementSettings
 from tryon_sandbox.settings import Pictures
 from tryon_sandbox.spoiling import Spoiling
 
@@ -299,7 +299,8 @@ def test_pictures_of_any_size_are_judged(
         pixels = np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
         return Image.fromarray(pixels)
 
-    judgement = judge(Inputs(model=noise(*model_size), tops=noise(*size)), [jpeg(noise(*size))], LIMITS)
+    model, garment = jpeg(noise(*model_size)), jpeg(noise(*size))
+    judgement = judge(Inputs(model=model, tops=garment), [garment], LIMITS)
 
     assert Check.SIZE in failed(judgement)
 
@@ -308,7 +309,10 @@ def test_pictures_of_any_size_are_judged(
 def test_inputs_may_have_any_mode(mode: str) -> None:
     model = image(SHIRT.model).resize(QUICK_SIZE).convert("L" if mode == "I;16" else mode)
 
-    assert judge(Inputs(model=model.convert(mode)), [good(SHIRT)], LIMITS).scores[0].checks
+    file = io.BytesIO()
+    model.convert(mode).save(file, "TIFF")
+
+    assert judge(Inputs(model=file.getvalue()), [good(SHIRT)], LIMITS).scores[0].checks
 
 
 def test_one_picture_takes_little_time() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from tryon_catalogue._settings_labels import LabelSettings
+from tryon_catalogue.settings.labels import LabelSettings
 
 
 def test_pictures_say_in_their_metadata_what_they_are_and_nothing_is_drawn_unless_asked() -> None:

@@ -16,8 +16,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.tryon_catalogue.image_cases import FILES, Case
-from tests.tryon_catalogue.image_files import (
+from tests.tryon_catalogue.images.cases import FILES, Case
+from tests.tryon_catalogue.images.files import (
     SIZE,
     drawn,
     encoded,
@@ -29,8 +29,8 @@ from tests.tryon_catalogue.image_files import (
     turned_by_exif,
     written_png,
 )
-from tryon_catalogue._image_kinds import kind_of
-from tryon_catalogue.image_rules import (
+from tryon_catalogue.images.kinds import kind_of
+from tryon_catalogue.images.rules import (
     ImageFacts,
     ImageRole,
     ImageRule,
@@ -325,7 +325,7 @@ def sandbox_takes(folder: Path, content: bytes, role: ImageRole) -> bool:
 
 def test_the_names_of_the_rules_cost_no_image_library() -> None:
     code = (
-        "import sys; import tryon_catalogue.image_rules, tryon_catalogue.preflight_images; "
+        "import sys; import tryon_catalogue.images.rules, tryon_catalogue.preflight.images; "
         "print('PIL' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

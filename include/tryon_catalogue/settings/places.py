@@ -5,7 +5,7 @@ Sections of the settings; ``settings`` puts them together and says where they ar
 
 from pydantic import Field, model_validator
 
-from tryon_catalogue._settings_types import (
+from tryon_catalogue.settings.types import (
     Identifier,
     Name,
     OptionalIdentifier,

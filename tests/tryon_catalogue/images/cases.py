@@ -8,16 +8,13 @@ reason.
 from __future__ import annotations
 
 import gzip
-import io
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from http.server import BaseHTTPRequestHandler
 
 from PIL import Image
 
-from tests.tryon_catalogue.image_files import (
+from tests.tryon_catalogue.images.files import (
     SIZE,
     drawn,
     encoded,
@@ -31,15 +28,13 @@ from tests.tryon_catalogue.image_files import (
     with_one_pixel,
     written_png,
 )
+from tests.tryon_catalogue.images.pages import PNG, Page, answering, endless, gzip_bomb, slow, talkative
 from tests.tryon_catalogue.vendor import Website
-from tryon_catalogue.image_rules import ImageRole, ImageRule
+from tryon_catalogue.images.rules import ImageRole, ImageRule
 
 MB5 = 5_000_000
-PNG = encoded(drawn())
 JPEG = encoded(drawn(), "JPEG")
 PACKED = gzip.compress(PNG)
-
-Page = bytes | Callable[[BaseHTTPRequestHandler], None]
 
 
 class Vendor(Enum):
@@ -124,64 +119,6 @@ def private(name: str, url: str, page: Callable[[], Page] | None = None) -> Case
         url=lambda site, _own: url.format(port=site.url.rpartition(":")[2]),
         public=True,
     )
-
-
-def answering(
-    status: int = 200, body: bytes | Callable[[], bytes] = b"", **headers: str
-) -> Callable[[], Callable[[BaseHTTPRequestHandler], None]]:
-    """A page that answers in a way of its own; underscores in a header's name are hyphens.
-
-    The body may be made when it is asked for.
-    """
-
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(status)
-        for name, value in headers.items():
-            request.send_header(name.replace("_", "-"), value)
-        request.end_headers()
-        request.wfile.write(body() if callable(body) else body)
-
-    return lambda: answer
-
-
-def endless(request: BaseHTTPRequestHandler) -> None:
-    """A body without an end."""
-    request.send_response(200)
-    request.end_headers()
-    while True:
-        request.wfile.write(b"\xff\xd8\xff" + b"x" * 60_000)
-
-
-def slow(request: BaseHTTPRequestHandler) -> None:
-    """A body that comes a byte at a time, for longer than anybody waits."""
-    request.send_response(200)
-    request.send_header("Content-Length", str(len(PNG)))
-    request.end_headers()
-    nobody = threading.Event()
-    for place in range(250):
-        nobody.wait(0.01)
-        request.wfile.write(PNG[place : place + 1])
-
-
-def talkative(request: BaseHTTPRequestHandler) -> None:
-    """A body of which half was promised."""
-    half = len(PNG) // 2
-    request.send_response(200)
-    request.send_header("Content-Length", str(half))
-    request.end_headers()
-    request.wfile.write(PNG[:half])
-    # Sent along, the rest would spoil the whole answer.
-    threading.Event().wait(0.3)
-    request.wfile.write(PNG[half:])
-
-
-def gzip_bomb() -> bytes:
-    """A hundred megabytes of nothing, packed."""
-    packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as file:
-        for _ in range(100):
-            file.write(b"\0" * 1_000_000)
-    return packed.getvalue()
 
 
 _EXIF_90, _EXIF_180 = 6, 3

@@ -13,11 +13,11 @@ from typing import Final
 
 from PIL import Image
 
-from tryon_catalogue import person_check
-from tryon_catalogue.image_rules import ImageRule, thumbnail
-from tryon_catalogue.person_check import PersonCheck
+from tryon_catalogue.images.rules import ImageRule, thumbnail
+from tryon_catalogue.preflight import person_check
+from tryon_catalogue.preflight.person_check import PersonCheck
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+ROOT: Final = Path(__file__).resolve().parents[3]
 DOCUMENT: Final = ROOT / "include" / "docs" / "person-check.md"
 DRAWINGS: Final = ROOT / "include" / "samples" / "images"
 START, END = "<!-- figures -->\n", "<!-- end of the figures -->\n"

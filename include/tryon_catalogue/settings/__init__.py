@@ -14,28 +14,28 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as _UnreadableVariable
 
-from tryon_catalogue._settings_judgement import JudgementSettings
-from tryon_catalogue._settings_labels import LabelSettings
-from tryon_catalogue._settings_money import BudgetSettings, Order
-from tryon_catalogue._settings_people import AlertSettings, NotesSettings
-from tryon_catalogue._settings_places import (
+from tryon_catalogue.settings.judgement import JudgementSettings
+from tryon_catalogue.settings.labels import LabelSettings
+from tryon_catalogue.settings.money import BudgetSettings, Order
+from tryon_catalogue.settings.people import AlertSettings, NotesSettings
+from tryon_catalogue.settings.places import (
     ArchiveSettings,
     CatalogueColumns,
     CatalogueSettings,
     FetchSettings,
     LedgerSettings,
 )
-from tryon_catalogue._settings_preflight import PreflightSettings
-from tryon_catalogue._settings_problems import SettingsError, problems_of, read_toml, stray_variables
-from tryon_catalogue._settings_runs import (
+from tryon_catalogue.settings.preflight import PreflightSettings
+from tryon_catalogue.settings.problems import SettingsError, problems_of, read_toml, stray_variables
+from tryon_catalogue.settings.runs import (
     AccountSettings,
     BackfillSettings,
     BatchSettings,
     NightSettings,
     RecoverySettings,
 )
-from tryon_catalogue._settings_vendor import OnDoubt, Price, SafetySettings, Use, VendorSettings
-from tryon_catalogue._settings_wanted import (
+from tryon_catalogue.settings.vendor import OnDoubt, Price, SafetySettings, Use, VendorSettings
+from tryon_catalogue.settings.wanted import (
     CastingRule,
     ExportColumns,
     ExportSettings,
@@ -83,7 +83,7 @@ __all__ = [
 
 ENV_PREFIX: Final = "TRYON_"
 ENV_FILE: Final = "TRYON_SETTINGS"
-DEFAULT_FILE: Final = Path(__file__).resolve().parent.parent / "tryon.toml"
+DEFAULT_FILE: Final = Path(__file__).resolve().parents[2] / "tryon.toml"
 ANY_CATEGORY: Final = "*"
 
 

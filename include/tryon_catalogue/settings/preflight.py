@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tryon_catalogue._settings_types import Section
+from tryon_catalogue.settings.types import Section
 
 
 class PreflightSettings(Section):

@@ -19,7 +19,7 @@ from tryon_catalogue.archive import Archive
 from tryon_catalogue.ledger.tables import garment_looks, looks, rejections
 from tryon_catalogue.notes import as_text, read_run_note
 from tryon_catalogue.planning import Plan, plan_run
-from tryon_catalogue.preflight import Preflight, preflight_run
+from tryon_catalogue.preflight.run import Preflight, preflight_run
 from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import RosterModel, Settings
 

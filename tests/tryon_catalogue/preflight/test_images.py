@@ -13,14 +13,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.tryon_catalogue.image_cases import CASES, Case, Vendor
-from tests.tryon_catalogue.image_files import SIZE, drawn, encoded, jpeg_padded_to, mask, turned_by_exif
+from tests.tryon_catalogue.images.cases import CASES, Case, Vendor
+from tests.tryon_catalogue.images.files import SIZE, drawn, encoded, jpeg_padded_to, mask, turned_by_exif
 from tests.tryon_catalogue.test_fetch import Names
 from tests.tryon_catalogue.vendor import Website, open_website
 from tryon_catalogue.fetch import open_fetcher
-from tryon_catalogue.image_rules import ImageRole, ImageRule, mask_size_problem
-from tryon_catalogue.person_check import PEOPLE_RULES
-from tryon_catalogue.preflight_images import Checked, Known, PreflightLimits, check_urls
+from tryon_catalogue.images.rules import ImageRole, ImageRule, mask_size_problem
+from tryon_catalogue.preflight.images import Checked, Known, PreflightLimits, check_urls
+from tryon_catalogue.preflight.person_check import PEOPLE_RULES
 from tryon_catalogue.settings import FetchSettings
 from tryon_sandbox.codes import VendorCode
 from tryon_sandbox.files import PictureFiles

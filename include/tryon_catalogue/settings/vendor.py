@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from pydantic import Field, model_validator
 
-from tryon_catalogue._settings_money import Price, Use
-from tryon_catalogue._settings_types import Name, Section
+from tryon_catalogue.settings.money import Price, Use
+from tryon_catalogue.settings.types import Name, Section
 
 __all__ = ["OnDoubt", "Price", "SafetySettings", "Use", "VendorSettings"]
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, WrapValidator, model_validator
 
 from damo_tryon.contract import url_problem
-from tryon_catalogue._settings_types import (
+from tryon_catalogue.settings.types import (
     Delimiter,
     Encoding,
     Name,

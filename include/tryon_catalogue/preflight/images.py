@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from tryon_catalogue.fetch import BadUrlError, FetchError, TooLargeError
-from tryon_catalogue.image_rules import (
+from tryon_catalogue.images.rules import (
     MAX_PIXELS,
     Finding,
     ImageFacts,
@@ -207,7 +207,7 @@ class _Desk:
         )
 
     def _repaired(self, content: bytes, facts: ImageFacts) -> Repaired | None:
-        from tryon_catalogue.image_repair import repair  # noqa: PLC0415  # loads the image library
+        from tryon_catalogue.images.repair import repair  # noqa: PLC0415  # loads the image library
 
         copy = repair(content, facts, max_pixels=self.limits.max_pixels)
         if copy is None:

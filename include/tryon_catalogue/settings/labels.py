@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from tryon_catalogue._settings_types import Name, OptionalName, Section
+from tryon_catalogue.settings.types import Name, OptionalName, Section
 
 LONGEST_MARK = 60  # characters
 

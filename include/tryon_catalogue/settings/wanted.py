@@ -9,8 +9,8 @@ from functools import cached_property
 from pydantic import Field, model_validator
 
 from damo_tryon.contract import MAX_INFERENCE_NUM, MIN_INFERENCE_NUM, FitType, url_problem
-from tryon_catalogue._settings_export import ExportColumns, ExportSettings, normal_name
-from tryon_catalogue._settings_types import Name, Names, OptionalName, Section
+from tryon_catalogue.settings.export import ExportColumns, ExportSettings, normal_name
+from tryon_catalogue.settings.types import Name, Names, OptionalName, Section
 
 __all__ = [
     "CastingRule",

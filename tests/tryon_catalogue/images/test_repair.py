@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from PIL import Image, ImageChops, ImageFilter
 
-from tests.tryon_catalogue.image_cases import FILES, Case
-from tests.tryon_catalogue.image_files import (
+from tests.tryon_catalogue.images.cases import FILES, Case
+from tests.tryon_catalogue.images.files import (
     SIZE,
     drawn,
     encoded,
@@ -24,8 +24,8 @@ from tests.tryon_catalogue.image_files import (
     with_one_pixel,
     written_png,
 )
-from tryon_catalogue.image_repair import repair
-from tryon_catalogue.image_rules import ImageRole, check_image
+from tryon_catalogue.images.repair import repair
+from tryon_catalogue.images.rules import ImageRole, check_image
 
 PICTURE, MASK = ImageRole.PICTURE, ImageRole.MASK
 LIMIT = 5_000_000
@@ -187,7 +187,7 @@ def test_what_has_too_many_pixels_is_not_decoded() -> None:
 def test_what_stays_too_large_at_the_lowest_quality_has_no_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     content = padded_to(LIMIT + 1, encoded(noise((400, 500))))
     assert repaired(content) is not None
-    monkeypatch.setattr("tryon_catalogue.image_repair.MAX_IMAGE_BYTES", 10_000)
+    monkeypatch.setattr("tryon_catalogue.images.repair.MAX_IMAGE_BYTES", 10_000)
     assert repaired(content) is None
 
 

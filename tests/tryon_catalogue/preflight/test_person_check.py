@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.tryon_catalogue.people_table import (
+from tests.tryon_catalogue.preflight.people_table import (
     DOCUMENT,
     SPOILT,
     SWITCH,
@@ -24,9 +24,9 @@ from tests.tryon_catalogue.people_table import (
     upper_part,
     write,
 )
-from tryon_catalogue import _person_detector as detector
-from tryon_catalogue.image_rules import ImageRule, finding
-from tryon_catalogue.person_check import (
+from tryon_catalogue.images.rules import ImageRule, finding
+from tryon_catalogue.preflight import person_detector as detector
+from tryon_catalogue.preflight.person_check import (
     PEOPLE_RULES,
     PersonCheck,
     PersonCheckMissingError,

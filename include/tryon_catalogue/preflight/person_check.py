@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from PIL import Image
 
-from tryon_catalogue._image_findings import Finding, ImageRule, finding
+from tryon_catalogue.images.findings import Finding, ImageRule, finding
 
 if TYPE_CHECKING:
-    from tryon_catalogue._person_detector import Person
+    from tryon_catalogue.preflight.person_detector import Person
 
 PEOPLE_RULES: Final = frozenset(
     {ImageRule.NOBODY, ImageRule.SEVERAL_PEOPLE, ImageRule.LYING, ImageRule.SMALL_PERSON}
@@ -108,7 +108,7 @@ def open_person_check(rejecting: Collection[str]) -> PersonCheck:
     :param rejecting: values of the rules of which a broken one rejects
     :raises PersonCheckMissingError: when the extra is not installed, or not as it was measured
     """
-    from tryon_catalogue._person_detector import DetectorMissingError, MoveNet  # noqa: PLC0415  # the extra
+    from tryon_catalogue.preflight.person_detector import DetectorMissingError, MoveNet  # noqa: PLC0415  # the extra
 
     try:
         detector = MoveNet()

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from pydantic import Field, field_validator, model_validator
 
-from tryon_catalogue._settings_types import Name, Section
+from tryon_catalogue.settings.types import Name, Section
 
 MONTH = timedelta(days=30)
 """A pack is good for one month (vendor document, section 2); the shortest reading that is not February's."""

@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 from sqlalchemy import Engine, select
 
-from tests.tryon_catalogue.people_table import lying, models, opened
-from tests.tryon_catalogue.test_preflight import HEADER, Shop, row, shop
-from tryon_catalogue import _person_detector as detector
+from tests.tryon_catalogue.preflight.people_table import lying, models, opened
+from tests.tryon_catalogue.preflight.test_run import HEADER, Shop, row, shop
 from tryon_catalogue.ledger.tables import images, rejections
-from tryon_catalogue.person_check import PersonCheckMissingError
 from tryon_catalogue.planning import Plan, plan_run
-from tryon_catalogue.preflight import Preflight, preflight_run
+from tryon_catalogue.preflight import person_detector as detector
+from tryon_catalogue.preflight.person_check import PersonCheckMissingError
+from tryon_catalogue.preflight.run import Preflight, preflight_run
 from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import Settings
 

@@ -14,9 +14,9 @@ from typing import Final
 from PIL import Image
 
 from damo_tryon.contract import MAX_IMAGE_BYTES
-from tryon_catalogue._image_kinds import JPEG, PNG, WEBP
-from tryon_catalogue._image_reading import READABLE, SPOILT, exif_orientation, on_white, upright
-from tryon_catalogue.image_rules import MAX_PIXELS, ImageFacts, ImageRole, ImageRule, check_image
+from tryon_catalogue.images.kinds import JPEG, PNG, WEBP
+from tryon_catalogue.images.reading import READABLE, SPOILT, exif_orientation, on_white, upright
+from tryon_catalogue.images.rules import MAX_PIXELS, ImageFacts, ImageRole, ImageRule, check_image
 
 _REPAIRABLE: Final = frozenset({ImageRule.TOO_MANY_BYTES, ImageRule.ROTATED})
 _QUALITIES: Final = (95, 90, 85)

@@ -19,10 +19,10 @@ from tryon_catalogue.casting import cast
 from tryon_catalogue.exports import Rejection
 from tryon_catalogue.fetch import open_fetcher, shown
 from tryon_catalogue.holding import wanted_images
-from tryon_catalogue.image_rules import ImageRole, ImageRule
+from tryon_catalogue.images.rules import ImageRole, ImageRule
 from tryon_catalogue.ledger.images import KnownImage, Wanted, load_images, store_images
-from tryon_catalogue.person_check import PEOPLE_RULES, open_person_check, without_people
-from tryon_catalogue.preflight_images import MAX_INPUT_BYTES, Checked, PreflightLimits, check_urls
+from tryon_catalogue.preflight.images import MAX_INPUT_BYTES, Checked, PreflightLimits, check_urls
+from tryon_catalogue.preflight.person_check import PEOPLE_RULES, open_person_check, without_people
 from tryon_catalogue.request import EVERYTHING, read_wanted
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from tryon_catalogue.image_rules import Finding
-    from tryon_catalogue.person_check import PersonCheck
+    from tryon_catalogue.images.rules import Finding
+    from tryon_catalogue.preflight.person_check import PersonCheck
     from tryon_catalogue.request import Request
     from tryon_catalogue.settings import Settings
 
@@ -88,8 +88,8 @@ def preflight_run(
     :param request: what of the export the run is asked for
     :returns: counts
     :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
-    :raises tryon_catalogue.person_check.PersonCheckMissingError: when the settings ask for a check of people that
-        this machine cannot make
+    :raises tryon_catalogue.preflight.person_check.PersonCheckMissingError: when the settings ask for a check of
+        people that this machine cannot make
     """
     done = Preflight()
     archive = Archive(settings.archive)

@@ -17,10 +17,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
 from damo_tryon.contract import IMAGE_FORMATS, MAX_IMAGE_BYTES, MIN_SIDE_PX
-from tryon_catalogue._image_findings import Finding, ImageRole, ImageRule, finding
+from tryon_catalogue.images.findings import Finding, ImageRole, ImageRule, finding
 
 if TYPE_CHECKING:
-    from tryon_catalogue._image_reading import Reading
+    from tryon_catalogue.images.reading import Reading
 
 __all__ = [
     "MAX_PIXELS",
@@ -117,7 +117,7 @@ def examine_image(
     Returns:
         The facts, and the small copy as JPEG; None where the file could not be decoded.
     """
-    from tryon_catalogue._image_reading import read_image  # noqa: PLC0415  # loads the image library
+    from tryon_catalogue.images.reading import read_image  # noqa: PLC0415  # loads the image library
 
     found = read_image(content, as_mask=role is ImageRole.MASK, max_pixels=max_pixels, longest=longest)
     broken = [
@@ -167,7 +167,7 @@ def thumbnail(content: bytes, longest: int = THUMBNAIL_PX, *, max_pixels: int = 
     Raises:
         ValueError: the file cannot be decoded.
     """
-    from tryon_catalogue._image_reading import small_jpeg  # noqa: PLC0415  # loads the image library
+    from tryon_catalogue.images.reading import small_jpeg  # noqa: PLC0415  # loads the image library
 
     return small_jpeg(content, longest, max_pixels)
 

@@ -1,6 +1,6 @@
 """What is in an image file: measured, decoded once to its last byte, and made small for people to look at.
 
-It measures and does not judge: which of the measures break a rule is the business of ``image_rules``.
+It measures and does not judge: which of the measures break a rule is the business of ``rules``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 from PIL import Image
 
-from tryon_catalogue._image_kinds import JPEG, PNG, kind_of
+from tryon_catalogue.images.kinds import JPEG, PNG, kind_of
 
 READABLE: Final = (JPEG, PNG)
 UPRIGHT: Final = 1

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from tryon_catalogue._settings_types import Section
+from tryon_catalogue.settings.types import Section
 
 
 class Below(StrEnum):

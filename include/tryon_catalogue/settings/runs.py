@@ -7,7 +7,7 @@ from datetime import date, time
 
 from pydantic import Field
 
-from tryon_catalogue._settings_types import Name, OptionalHour, OptionalName, Section
+from tryon_catalogue.settings.types import Name, OptionalHour, OptionalName, Section
 
 
 class BatchSettings(Section):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from tryon_catalogue._settings_types import OptionalName, Section
+from tryon_catalogue.settings.types import OptionalName, Section
 
 SECRET_WORDS = ("password", "secret", "token", "api_key", "webhook")
 
