@@ -76,13 +76,13 @@ def share_of_one_colour(picture: View) -> float:
 def likeness(one: View, other: View, region: Bools) -> float:
     """Give the mean structural similarity of a region: 1 for the same, about 0 for something else altogether."""
     box = _box_of(region)
-    means = [_blurred(each) for each in (one.grey[box], other.grey[box])]
-    squares = [_blurred(each * each) for each in (one.grey[box], other.grey[box])]
-    both = _blurred(one.grey[box] * other.grey[box])
-    spread = [square - mean * mean for square, mean in zip(squares, means, strict=True)]
-    joint = both - means[0] * means[1]
-    light = (2 * means[0] * means[1] + _STEADY[0]) / (means[0] ** 2 + means[1] ** 2 + _STEADY[0])
-    structure = (2 * joint + _STEADY[1]) / (spread[0] + spread[1] + _STEADY[1])
+    first, second = one.grey[box], other.grey[box]
+    mean, other_mean, square, other_square, both = _blurred(
+        np.stack([first, second, first * first, second * second, first * second])
+    )
+    spread = square - mean * mean + other_square - other_mean * other_mean
+    light = (2 * mean * other_mean + _STEADY[0]) / (mean**2 + other_mean**2 + _STEADY[0])
+    structure = (2 * (both - mean * other_mean) + _STEADY[1]) / (spread + _STEADY[1])
     return float((light * structure)[region[box]].mean())
 
 
@@ -153,10 +153,11 @@ def _fits(whole: Floats, part: Floats) -> Floats:
     """The correlation, -1..1, of a part with each place of the whole where it can lie (down, across)."""
     places = np.lib.stride_tricks.sliding_window_view(whole, part.shape[:2], axis=(0, 1))
     rows = places.reshape(places.shape[0] * places.shape[1], -1)
-    joint = np.einsum("pk,k->p", rows, np.moveaxis(part, -1, 0).ravel())
-    energy = np.einsum("pk,pk->p", rows, rows)
-    fits = joint / np.sqrt(energy * float((part * part).sum()) + 1e-6)
-    return np.asarray(fits.reshape(places.shape[:2]), dtype=np.float32)
+    joint = np.einsum("pk,k->p", rows, np.moveaxis(part, -1, 0).ravel()).reshape(places.shape[:2])
+    energy = np.square(whole).sum(axis=-1)
+    for axis, window in enumerate(part.shape[:2]):
+        energy = _sums(energy, axis, window)
+    return np.asarray(joint / np.sqrt(energy * float(np.square(part).sum()) + 1e-6), dtype=np.float32)
 
 
 def _box_of(region: Bools) -> tuple[slice, slice]:
@@ -165,21 +166,17 @@ def _box_of(region: Bools) -> tuple[slice, slice]:
 
 
 def _blurred(values: Floats) -> Floats:
-    """Mean over a square window about each pixel; at the border, over what of it is inside."""
-    sums = values
-    counts = np.ones(values.shape, dtype=np.float32)
-    for axis in (0, 1):
-        sums, counts = _window_sums(sums, axis), _window_sums(counts, axis)
-    return np.asarray(sums / counts, dtype=np.float32)
+    """Means (n, h, w) over a square window about each pixel; at the border, over what of it is inside."""
+    room = [(0, 0), (_WINDOW_PX, _WINDOW_PX), (_WINDOW_PX, _WINDOW_PX)]
+    sums, inside = np.pad(values, room), np.pad(np.ones_like(values[:1]), room)
+    for axis in (1, 2):
+        sums, inside = (_sums(each, axis, 2 * _WINDOW_PX + 1) for each in (sums, inside))
+    return np.asarray(sums / inside, dtype=np.float32)
 
 
-def _window_sums(values: Floats, axis: int) -> Floats:
-    room = [(0, 0), (0, 0)]
-    room[axis] = (_WINDOW_PX + 1, _WINDOW_PX)
-    total = np.cumsum(np.pad(values, room), axis=axis, dtype=np.float64)
-    window = 2 * _WINDOW_PX + 1
-    ends, begins = (
-        (slice(None),) * axis + (slice(window, None),),
-        (slice(None),) * axis + (slice(None, -window),),
-    )
-    return np.asarray(total[ends] - total[begins], dtype=np.float32)
+def _sums(values: Floats, axis: int, window: int) -> Floats:
+    """Sums over so many values in a row, one for each place where they lie inside."""
+    total = np.cumsum(values, axis=axis, dtype=np.float64).swapaxes(0, axis)
+    sums = total[window - 1 :].copy()
+    sums[1:] -= total[:-window]
+    return np.asarray(sums.swapaxes(0, axis), dtype=np.float32)

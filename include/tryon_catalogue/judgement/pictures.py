@@ -12,18 +12,16 @@ SIDE_PX: Final = 384
 """Longer side at which pictures are compared: a head is some forty pixels high then, and judging is quick."""
 _LEAST_SIDE_PX: Final = 16
 
-Source = bytes | Image.Image
-
 
 class UnreadableError(Exception):
     """Something is no picture that can be compared. Says why, in words that fit after "cannot be read: "."""
 
 
-def shrunk(source: Source, *, max_pixels: int) -> tuple[Image.Image, tuple[int, int]]:
+def shrunk(content: bytes, *, max_pixels: int) -> tuple[Image.Image, tuple[int, int]]:
     """Decode a picture, no larger than is needed.
 
     Args:
-        source: a file's bytes, or a picture.
+        content: a file's bytes.
         max_pixels: more are not decoded.
 
     Returns:
@@ -32,10 +30,8 @@ def shrunk(source: Source, *, max_pixels: int) -> tuple[Image.Image, tuple[int, 
     Raises:
         UnreadableError: it is none, is cut off, or has too many pixels.
     """
-    if isinstance(source, Image.Image):
-        return source.convert("RGB"), source.size
     try:
-        with Image.open(io.BytesIO(source)) as picture:
+        with Image.open(io.BytesIO(content)) as picture:
             width, height = picture.size
             if width * height > max_pixels:
                 raise UnreadableError(

@@ -5,11 +5,12 @@ An input that is not at hand, or cannot be read, is simply not there. It must no
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from tryon_catalogue.judgement.colour import Bools, Floats, seen_from_afar
 from tryon_catalogue.judgement.measures import View
-from tryon_catalogue.judgement.pictures import Source, UnreadableError, compared_size, shrunk, view_of
+from tryon_catalogue.judgement.pictures import UnreadableError, compared_size, shrunk, view_of
 from tryon_catalogue.judgement.regions import (
     Zones,
     is_some,
@@ -23,6 +24,8 @@ _WHITE: Final = 127
 _GARMENT_SIDE_PX: Final = 224
 """A garment's colours are read off a smaller picture: they are compared from afar."""
 _MASK_NAMES_NOTHING: Final = 0.02
+_KEPT: Final = 8
+"""So many models, and garments, are kept as they were read: few of them make many looks."""
 
 
 class Part(StrEnum):
@@ -50,10 +53,10 @@ class Inputs:
         wears_pants: whether the look has a lower garment; when None, it has one if `pants` is given.
     """
 
-    model: Source | None = field(default=None, repr=False)
-    tops: Source | None = field(default=None, repr=False)
-    pants: Source | None = field(default=None, repr=False)
-    mask: Source | None = field(default=None, repr=False)
+    model: bytes | None = field(default=None, repr=False)
+    tops: bytes | None = field(default=None, repr=False)
+    pants: bytes | None = field(default=None, repr=False)
+    mask: bytes | None = field(default=None, repr=False)
     model_size: tuple[int, int] | None = None
     wears_pants: bool | None = None
 
@@ -99,15 +102,9 @@ class Reference:
         garments = [Garment(Part.UPPER if two else Part.WHOLE, _colours(inputs.tops, max_pixels))]
         if two:
             garments.append(Garment(Part.LOWER, _colours(inputs.pants, max_pixels)))
-        model = _view(inputs.model, max_pixels)
-        if model is None:
-            return cls(None, inputs.model_size, None, tuple(garments))
-        mask = _view(inputs.mask, max_pixels, model.size)
-        painted = None if mask is None else mask.grey > _WHITE
-        if painted is not None and float(painted.mean()) < _MASK_NAMES_NOTHING:
-            painted = None
-        zones = zones_of(model.lab, painted)
-        return cls(model, inputs.model_size or model.size, zones, tuple(garments))
+        model, zones = _model(inputs.model, inputs.mask, max_pixels)
+        size = inputs.model_size or (None if model is None else model.size)
+        return cls(model, size, zones, tuple(garments))
 
     def place_of(self, garment: Garment, worn: Bools) -> Bools | None:
         """Say where a garment is to be looked for.
@@ -133,20 +130,35 @@ class Reference:
         return float(worn[person].mean()) if is_some(person) else None
 
 
-def _view(source: Source | None, max_pixels: int, size: tuple[int, int] | None = None) -> View | None:
-    if source is None:
-        return None
-    try:
-        picture, own_size = shrunk(source, max_pixels=max_pixels)
-    except UnreadableError:
-        return None
-    return view_of(picture, size or compared_size(own_size))
+@lru_cache(maxsize=_KEPT)
+def _model(content: bytes | None, mask: bytes | None, max_pixels: int) -> tuple[View | None, Zones | None]:
+    """The model's picture and where it may change."""
+    model = _view(content, max_pixels)
+    if model is None:
+        return None, None
+    where = _view(mask, max_pixels, model.size)
+    painted = None if where is None else where.grey > _WHITE
+    if painted is not None and float(painted.mean()) < _MASK_NAMES_NOTHING:
+        painted = None
+    return model, zones_of(model.lab, painted)
 
 
-def _colours(source: Source | None, max_pixels: int) -> Floats | None:
-    view = _view(source, max_pixels)
+@lru_cache(maxsize=_KEPT)
+def _colours(content: bytes | None, max_pixels: int) -> Floats | None:
+    """The colours of a garment."""
+    view = _view(content, max_pixels)
     if view is None:
         return None
     view = view_of(view.image, compared_size(view.size, _GARMENT_SIDE_PX))
     garment = thing_before_ground(view.lab, on_floor=False)
     return seen_from_afar(view.lab, middle(view.lab) if garment is None else garment)
+
+
+def _view(content: bytes | None, max_pixels: int, size: tuple[int, int] | None = None) -> View | None:
+    if content is None:
+        return None
+    try:
+        picture, own_size = shrunk(content, max_pixels=max_pixels)
+    except UnreadableError:
+        return None
+    return view_of(picture, size or compared_size(own_size))
