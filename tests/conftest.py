@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from tryon_catalogue.local.postgres import LocalPostgres
 
+_MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of a random name is made in it
+_MEMORY_TO_SPARE = 4 * 1024**3
 _database_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
+def quick_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory, where the machine has 4 GB to spare: a database is made in 0.02 s there, on disk in 0.3."""
+    if not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < _MEMORY_TO_SPARE:
+        yield tmp_path_factory.mktemp("quick")
+        return
+    with TemporaryDirectory(prefix="tryon-tests-", dir=_MEMORY) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(quick_folder: Path) -> Iterator[LocalPostgres]:
     """One server for the whole session, started when first asked for. Do not stop it: others use it."""
-    with LocalPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+    with LocalPostgres(quick_folder / "postgres", durable=False) as server:
         yield server
 
 

@@ -52,7 +52,12 @@ class View:
     @cached_property
     def grey(self) -> Floats:
         """Its levels of grey, 0..255 (h, w)."""
-        return np.asarray(self.image.convert("L"), dtype=np.float32)
+        return np.asarray(self.grey_image, dtype=np.float32)
+
+    @cached_property
+    def grey_image(self) -> Image.Image:
+        """It without colours."""
+        return self.image.convert("L")
 
 
 def detail(picture: View) -> float:
@@ -67,9 +72,8 @@ def share_of_one_colour(picture: View) -> float:
     lab = picture.lab[::2, ::2].reshape(-1, 3)
     boxes = np.floor(lab / (_COLOUR_STEP * 2)).astype(np.int32) + 32
     index = (boxes[:, 0] * 64 + boxes[:, 1]) * 64 + boxes[:, 2]
-    kinds, members = np.unique(index, return_inverse=True)
-    commonest = int(np.argmax(np.bincount(members, minlength=len(kinds))))
-    centre = lab[members == commonest].mean(axis=0)
+    commonest = int(np.argmax(np.bincount(index)))
+    centre = lab[index == commonest].mean(axis=0)
     return float((difference(lab, centre) < _COLOUR_STEP).mean())
 
 
@@ -137,7 +141,7 @@ def _edges(view: View, share: float) -> Floats:
     """The steps of a picture at a share of the size at which whole pictures' steps are compared."""
     scale = _MAP_SIDE / max(view.size) * share
     size = (max(4, round(view.size[0] * scale)), max(4, round(view.size[1] * scale)))
-    return _steps(np.asarray(view.image.convert("L").resize(size, Image.Resampling.BOX), dtype=np.float32))
+    return _steps(np.asarray(view.grey_image.resize(size, Image.Resampling.BOX), dtype=np.float32))
 
 
 def _steps(grey: Floats) -> Floats:
@@ -176,7 +180,9 @@ def _blurred(values: Floats) -> Floats:
 
 def _sums(values: Floats, axis: int, window: int) -> Floats:
     """Sums over so many values in a row, one for each place where they lie inside."""
-    total = np.cumsum(values, axis=axis, dtype=np.float64).swapaxes(0, axis)
-    sums = total[window - 1 :].copy()
-    sums[1:] -= total[:-window]
-    return np.asarray(sums.swapaxes(0, axis), dtype=np.float32)
+    across = values.swapaxes(0, axis)
+    last = len(across) - window + 1
+    sums = across[:last].copy()
+    for step in range(1, window):
+        sums += across[step : last + step]
+    return sums.swapaxes(0, axis)
