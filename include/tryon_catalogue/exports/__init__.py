@@ -3,7 +3,7 @@
 What a garment may be worn by, and whether its category is known, is the casting's business. This package must
 not know the roster, the ledger or any picture's content: it looks at the text of the rows alone.
 
-A file goes through ``places`` (which files, unpacked), ``tables`` (text in rows, by a reader for each format),
+A file goes through ``places`` (which files, unpacked), ``formats`` (text in rows: ``tables``, by a reader for each),
 ``columns`` (are they there), ``mapping`` (which rows belong together, which are meant, what they say) and
 ``rules`` (garment or rejection).
 """

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tryon_catalogue.exports.formats import read_tables
 from tryon_catalogue.exports.garments import Chunk, Garment, Rejection
 from tryon_catalogue.exports.lines import Lines
 from tryon_catalogue.exports.mapping import Mapped, mapped_tables
 from tryon_catalogue.exports.places import export_files
 from tryon_catalogue.exports.rules import FIELDS, Examiner, Row
-from tryon_catalogue.exports.tables import read_tables
 from tryon_catalogue.settings import ExportSettings
 
 if TYPE_CHECKING:

@@ -1,27 +1,15 @@
-"""Files into tables of text, some rows at a time, whatever they are written in.
+"""A table of text: some rows of a file, whatever it is written in.
 
 Every value arrives as the text a person would read in the file: `00123`, `NA`, `1e5` and `true` stay as they
-are. What cannot be split into fields is told apart, row by row. This module must not know what a garment is,
-which values are good, or the vendor.
+are. What cannot be split into fields is told apart, row by row.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import pandas as pd
 
-from tryon_catalogue.exports.errors import ExportError
-from tryon_catalogue.exports.places import ExportFile
 from tryon_catalogue.exports.text import BrokenRow
-from tryon_catalogue.settings import ExportSettings
-
-_NOT_A_TABLE: Final[Mapping[bytes, str]] = {
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook, or one with a password",
-    b"%PDF": "a PDF document",
-    b"<": "XML or a web page",
-    b"[": "a JSON list; of JSON, one object on each line is read",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,49 +34,3 @@ def text_frame(columns: Mapping[str, Sequence[str]], rows: int) -> pd.DataFrame:
     # object, not inferred: pandas must never have a chance to take text for something else.
     frame = pd.DataFrame(columns, index=range(rows), dtype=object)
     return frame.apply(lambda column: column.str.strip()) if rows else frame
-
-
-def read_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
-    """Read a file, at most ``settings.chunk_rows`` rows at a time.
-
-    Raises:
-        ExportError: it is no table, cannot be decoded, or lacks a column.
-    """
-    start = file.head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    for magic, kind in _NOT_A_TABLE.items():
-        if start.startswith(magic):
-            raise ExportError(file, f"is {kind}; CSV, Excel (.xlsx), Parquet or JSON lines are expected")
-    reader = next((reader for magic, reader in _READERS.items() if start.startswith(magic)), _csv)
-    return reader(file, settings)
-
-
-def _csv(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
-    from tryon_catalogue.exports.csv_files import csv_tables  # noqa: PLC0415 (one of several, loaded if needed)
-
-    return csv_tables(file, settings)
-
-
-def _json_lines(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
-    from tryon_catalogue.exports.json_lines import json_tables  # noqa: PLC0415 (one of several)
-
-    return json_tables(file, settings)
-
-
-def _excel(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
-    from tryon_catalogue.exports.excel import excel_tables  # noqa: PLC0415 (openpyxl loads slowly)
-
-    return excel_tables(file, settings)
-
-
-def _parquet(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
-    from tryon_catalogue.exports.parquet import parquet_tables  # noqa: PLC0415 (one of several)
-
-    return parquet_tables(file, settings)
-
-
-_READERS: Final[Mapping[bytes, Callable[[ExportFile, ExportSettings], Iterator[Table]]]] = {
-    b"PAR1": _parquet,
-    b"PK\x03\x04": _excel,
-    b"{": _json_lines,
-}
-"""How a file begins, and what reads such a file. Any other is CSV."""
