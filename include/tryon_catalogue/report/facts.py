@@ -22,10 +22,12 @@ class Given:
 
     :param role: what it shows: model, top, bottom
     :param sha256: digest of its bytes, hex, under which the archive keeps a small copy; None while not known
+    :param warnings: what preflight found of it that breaks no rule, and what to do
     """
 
     role: str
     sha256: str | None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

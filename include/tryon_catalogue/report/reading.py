@@ -212,18 +212,19 @@ def _looks(connection: Connection, run_id: str, most: int) -> tuple[ReportedLook
     keys = [row.key for row in found]
     garments = _garments(connection, keys)
     made = _made(connection, keys)
-    return tuple(_look(row, garments.get(row.key, []), made.get(row.key, []), run_id) for row in found)
+    given = _given(connection, found)
+    return tuple(
+        _look(row, garments.get(row.key, []), made.get(row.key, []), given[row.key], run_id) for row in found
+    )
 
 
 def _look(
     row: Row[Any],
     garments: Sequence[_Garment],
     made: Sequence[Made],
+    given: Sequence[Given],
     run_id: str,
 ) -> ReportedLook:
-    given = [Given("model", row.model_sha256), Given("top", row.tops_sha256)]
-    if row.pants_image:
-        given.append(Given("bottom", row.pants_sha256))
     return ReportedLook(
         key=row.key,
         skus=tuple(one.sku for one in garments),
@@ -236,6 +237,30 @@ def _look(
         made=tuple(made),
         carried_by="" if row.carrier in {run_id, None} else row.carrier,
     )
+
+
+def _given(connection: Connection, found: Sequence[Row[Any]]) -> dict[str, list[Given]]:
+    """Each look's inputs, with what preflight had to say of each."""
+    inputs = {
+        row.key: [
+            ("model", row.model_sha256),
+            ("top", row.tops_sha256),
+            *([("bottom", row.pants_sha256)] if row.pants_image else []),
+        ]
+        for row in found
+    }
+    digests = {sha256 for given in inputs.values() for _, sha256 in given if sha256}
+    told = connection.execute(
+        select(images.c.sha256, images.c.warnings).where(
+            images.c.sha256 == func.any(sorted(digests)), func.jsonb_array_length(images.c.warnings) > 0
+        )
+    )
+    # The same bytes may be behind several addresses.
+    warnings = {row.sha256: tuple(row.warnings) for row in told}
+    return {
+        key: [Given(role, sha256, warnings.get(sha256, ())) for role, sha256 in given]
+        for key, given in inputs.items()
+    }
 
 
 def _garments(connection: Connection, keys: Sequence[str]) -> dict[str, list[_Garment]]:

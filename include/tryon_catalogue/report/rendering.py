@@ -79,10 +79,16 @@ class ShownPicture:
 
 @dataclass(frozen=True, slots=True)
 class ShownInput:
-    """An input on a card: what it shows, and the class that draws it; empty when it is not in the archive."""
+    """An input on a card.
+
+    :param label: what it shows
+    :param image: the class that draws it; empty when it is not in the archive
+    :param warnings: what may have made the pictures worse
+    """
 
     label: str
     image: str
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +238,10 @@ def _card(look: ReportedLook, pictures: Mapping[Made, str], classes: Mapping[str
     return Card(
         look,
         tuple(ShownPicture(pictures.get(one, ""), _linkable(one.url)) for one in look.made),
-        tuple(ShownInput(_label(one, look), classes.get(one.sha256 or "", "")) for one in look.given),
+        tuple(
+            ShownInput(_label(one, look), classes.get(one.sha256 or "", ""), one.warnings)
+            for one in look.given
+        ),
     )
 
 

@@ -132,6 +132,22 @@ def test_the_image_that_a_rejection_is_about_is_found_by_its_address(engine: Eng
     assert second.image_sha256 is None
 
 
+def test_what_preflight_said_of_an_image_stands_with_every_look_that_is_made_from_it(engine: Engine) -> None:
+    open_run(engine)
+    write_looks(engine, [Entry(inputs=("m" * 64, "t" * 64)), Entry(inputs=("m" * 64, "p" * 64, "t" * 64))])
+    url, words = "https://pictures.example/top.jpg", "CMYK: Save the image in RGB."
+    with engine.begin() as connection:
+        connection.execute(
+            insert(images).values(
+                url_sha256=digest(url), role="picture", url=url, sha256="t" * 64, warnings=[words]
+            )
+        )
+
+    first, second = read_report(engine, Price(), RUN).looks
+    assert first.given == (Given("model", "m" * 64), Given("top", "t" * 64, (words,)))
+    assert [one.warnings for one in second.given] == [(), (), (words,)]
+
+
 def test_the_last_run_is_the_one_that_started_last(engine: Engine) -> None:
     open_run(engine, "tryon_nightly/old", started_at=datetime(2026, 11, 1, tzinfo=UTC))
     open_run(engine, "tryon_nightly/new", started_at=datetime(2026, 11, 2, tzinfo=UTC), ended=False)

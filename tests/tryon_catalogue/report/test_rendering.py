@@ -60,7 +60,7 @@ def a_look(number: int = 1, text: str = "", **changes: object) -> ReportedLook:
         "model": f"Mei{text}",
         "state": LookState.PUBLISHED,
         "reason": text,
-        "given": (Given("model", "m" * 64), Given("top", f"{number:064x}")),
+        "given": (Given("model", "m" * 64, (text,) if text else ()), Given("top", f"{number:064x}")),
         "made": (made(f"/archive/{number}.jpg"),),
     }
     return ReportedLook(**(values | changes))  # type: ignore[arg-type]  # the values' types are those above
@@ -234,6 +234,13 @@ def test_an_image_that_several_looks_share_stands_in_the_page_once() -> None:
     text = page_of(a_report(looks))
     assert text.count("background-image:url") == 1
     assert text.count('class="input i0"') == 8
+
+
+def test_what_preflight_said_of_an_image_stands_on_the_card() -> None:
+    given = (Given("model", "m" * 64), Given("top", "t" * 64, ("CMYK: Save the image in RGB.",)))
+    page = page_of(a_report([a_look(given=given)]))
+    assert page.count("Image of the ") == 1
+    assert "Image of the top: <span" in page
 
 
 def test_an_image_that_cannot_be_read_is_an_empty_field_with_a_link_where_there_is_one() -> None:
