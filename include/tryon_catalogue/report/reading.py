@@ -252,7 +252,9 @@ def _given(connection: Connection, found: Sequence[Row[Any]]) -> dict[str, list[
     digests = {sha256 for given in inputs.values() for _, sha256 in given if sha256}
     told = connection.execute(
         select(images.c.sha256, images.c.warnings).where(
-            images.c.sha256 == func.any(sorted(digests)), func.jsonb_array_length(images.c.warnings) > 0
+            images.c.sha256 == func.any(sorted(digests)),
+            func.jsonb_array_length(images.c.warnings) > 0,
+            images.c.used_url.is_(None),  # the vendor got a copy that was put right
         )
     )
     # The same bytes may be behind several addresses.

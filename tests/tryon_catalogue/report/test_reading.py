@@ -135,13 +135,19 @@ def test_the_image_that_a_rejection_is_about_is_found_by_its_address(engine: Eng
 def test_what_preflight_said_of_an_image_stands_with_every_look_that_is_made_from_it(engine: Engine) -> None:
     open_run(engine)
     write_looks(engine, [Entry(inputs=("m" * 64, "t" * 64)), Entry(inputs=("m" * 64, "p" * 64, "t" * 64))])
-    url, words = "https://pictures.example/top.jpg", "CMYK: Save the image in RGB."
+    words = "CMYK: Save the image in RGB."
+    as_it_is = {"url": "https://pictures.example/top.jpg", "sha256": "t" * 64, "used_url": None}
+    repaired = {
+        "url": "https://pictures.example/model.jpg",
+        "sha256": "m" * 64,
+        "used_url": "https://a.example/m",
+    }
+    rows = [
+        {"url_sha256": digest(str(one["url"])), "role": "picture", "warnings": [words], **one}
+        for one in (as_it_is, repaired)
+    ]
     with engine.begin() as connection:
-        connection.execute(
-            insert(images).values(
-                url_sha256=digest(url), role="picture", url=url, sha256="t" * 64, warnings=[words]
-            )
-        )
+        connection.execute(insert(images), rows)
 
     first, second = read_report(engine, Price(), RUN).looks
     assert first.given == (Given("model", "m" * 64), Given("top", "t" * 64, (words,)))
