@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,11 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tryon_catalogue.local.postgres import LocalPostgres
+
+if "AIRFLOW_HOME" not in os.environ:
+    # Importing Airflow makes its home folder; the tests' one is not that of the person who runs them.
+    _AIRFLOW_HOME = TemporaryDirectory(prefix="airflow-home-", ignore_cleanup_errors=True)
+    os.environ["AIRFLOW_HOME"] = _AIRFLOW_HOME.name
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of a random name is made in it
 _MEMORY_TO_SPARE = 4 * 1024**3

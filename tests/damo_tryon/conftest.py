@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -13,9 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-
-# Importing Airflow makes its home folder; the tests' one is not that of the person who runs them.
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
 
 MODEL = "https://img.example/model.jpg"
 TOPS = "https://img.example/tops.jpg"
