@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from functools import cache
 
 from PIL import Image, ImageCms, ImageDraw, PngImagePlugin
 
@@ -48,8 +49,9 @@ def exif(orientation: int = 1) -> bytes:
     return data.tobytes()
 
 
+@cache
 def profile() -> bytes:
-    """Make a colour profile."""
+    """Make a colour profile; it holds the second in which it was made, so there is one."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
