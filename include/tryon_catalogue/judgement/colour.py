@@ -39,7 +39,7 @@ _ROOT: Final = np.where(_SHARES > 0.008856, np.cbrt(_SHARES), 7.787 * _SHARES + 
 
 
 def to_lab(rgb: NDArray[np.uint8]) -> Floats:
-    """Give sRGB pixels (h, w, 3) in CIELAB: lightness 0..100 and two axes of hue, to within 0.03."""
+    """Give sRGB pixels (h, w, 3) in CIELAB: lightness 0..100 and two axes of hue, to within 0.06."""
     red, green, blue = (_LINEAR[rgb[..., channel]] for channel in range(3))
     roots = []
     for of_red, of_green, of_blue in _TO_XYZ:
