@@ -1,7 +1,7 @@
 """From an HTTP answer to an Answer, or to the error that says what it means.
 
-The order is the one that the service's behaviour asks for: a result key or a code in the JSON envelope
-decides; else the gateway's ``X-Ca-Error-Code``; else the beginning of its ``X-Ca-Error-Message``; else the
+The order is the one that the service's behaviour asks for: a result key or a code of the vendor's in the JSON
+envelope decides; else the gateway's ``X-Ca-Error-Code``; else the beginning of its ``X-Ca-Error-Message``; else the
 HTTP status. The status alone never decides about an envelope: 403 alone has three meanings.
 
 This module knows no Airflow, no HTTP library and no credentials.
@@ -24,6 +24,7 @@ from damo_tryon.errors import (
     GATEWAY_RULES,
     UNDEFINED_CODE,
     VENDOR_CODES,
+    VENDOR_NUMBERS,
     GatewayRule,
     MismatchedAnswerError,
     OutcomeUnknownError,
@@ -71,7 +72,14 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class _Envelope:
-    """What could be read of the body; every field may be missing (section 5.1)."""
+    """What could be read of the body; every field may be missing (section 5.1).
+
+    Args:
+        code: 0 or one of the vendor's numbers; None for anything else, which somebody between wrote.
+        message: The words, on one line.
+        request_id: The envelope's, else the gateway's.
+        data: The object with the result key and the sub-tasks.
+    """
 
     code: int | None
     message: str
@@ -95,15 +103,21 @@ class _Envelope:
         )
 
     @property
+    def result_key(self) -> str | None:
+        """The result key, where one is named."""
+        return _as_text(self.data.get("result_key"))
+
+    @property
     def accepted(self) -> bool:
         """Whether this is the envelope of a call that succeeded."""
-        return self.code == 0 or (self.code is None and "result_key" in self.data)
+        return self.code == 0 or (self.code is None and self.result_key is not None)
 
 
 def read_submit_answer(reply: Reply, *, internal_error_is_refusal: bool = False) -> Answer:
     """Read the answer to ``submit``.
 
-    A result key is money: wherever one is given, an Answer is returned, be it without sub-tasks.
+    A result key is money: wherever one is given, an Answer is returned, be it beside an error's code or without
+    sub-tasks. The query for it says what it is worth, and is free.
 
     Args:
         reply: The HTTP answer.
@@ -114,10 +128,10 @@ def read_submit_answer(reply: Reply, *, internal_error_is_refusal: bool = False)
         TryOnError: The subclass that says what the answer means.
     """
     envelope = _Envelope.of(reply)
-    if not envelope.accepted:
-        raise _error_of(Call.SUBMIT, reply, envelope, internal_error_is_refusal=internal_error_is_refusal)
-    result_key = _as_text(envelope.data.get("result_key"))
+    result_key = envelope.result_key
     if not result_key:
+        if envelope.code != 0:
+            raise _error_of(Call.SUBMIT, reply, envelope, internal_error_is_refusal=internal_error_is_refusal)
         raise OutcomeUnknownError(
             "the answer says success and names no result key", code=0, request_id=envelope.request_id
         )
@@ -141,7 +155,7 @@ def read_query_answer(reply: Reply, result_key: str) -> Answer:
     envelope = _Envelope.of(reply)
     if not envelope.accepted:
         raise _error_of(Call.QUERY, reply, envelope, result_key=result_key)
-    answered = _as_text(envelope.data.get("result_key")) or result_key
+    answered = envelope.result_key or result_key
     if answered != result_key:
         raise MismatchedAnswerError(
             f"the query was answered for the result key {answered}",
@@ -168,7 +182,7 @@ def _error_of(
     internal_error_is_refusal: bool = False,
 ) -> TryOnError:
     if envelope.code is None:
-        return _gateway_error(call, reply, envelope.request_id, result_key)
+        return _gateway_error(call, reply, envelope, result_key)
     rule = VENDOR_CODES.get(envelope.code, UNDEFINED_CODE)
     proved = rule.proves_refusal or (internal_error_is_refusal and rule.error is VendorInternalError)
     error = rule.error(
@@ -181,7 +195,7 @@ def _error_of(
     return _with_retry_after(error, reply)
 
 
-def _gateway_error(call: Call, reply: Reply, request_id: str | None, result_key: str | None) -> TryOnError:
+def _gateway_error(call: Call, reply: Reply, envelope: _Envelope, result_key: str | None) -> TryOnError:
     code = reply.headers.get("x-ca-error-code", "").strip()
     message = _one_line(reply.headers.get("x-ca-error-message"))
     if message.upper() == "OK":  # the gateway's greeting on a 200, no error
@@ -189,9 +203,11 @@ def _gateway_error(call: Call, reply: Reply, request_id: str | None, result_key:
     rule = _gateway_rule(code, message, reply.status)
     refused = rule.error if rule else None
     error = (refused or call.unanswered)(
-        message or f"HTTP {reply.status} and no envelope in {len(reply.body)} bytes of body",
+        message
+        or envelope.message
+        or f"HTTP {reply.status} and no envelope in {len(reply.body)} bytes of body",
         code=code or None,
-        request_id=request_id,
+        request_id=envelope.request_id,
         proved_not_accepted=call is Call.SUBMIT and refused is not None,
         result_key=result_key,
     )
@@ -214,10 +230,10 @@ def _with_retry_after(error: TryOnError, reply: Reply) -> TryOnError:
 
 
 def _as_code(value: object) -> int | None:
-    """Read a code: an integer by experience, a string by the document (section 5.1)."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else None
+    """Read a code of the vendor's: an integer by experience, a string by the document (section 5.1)."""
+    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    code = int(text) if _INTEGER.fullmatch(text) else None
+    return code if code == 0 or code in VENDOR_NUMBERS else None
 
 
 def _as_text(value: object) -> str | None:

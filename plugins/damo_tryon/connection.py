@@ -137,8 +137,10 @@ class _Reader:
         try:
             parts = urlsplit(address)
             name, port = parts.hostname, parts.port
-        except ValueError as error:
-            self._refuse(f"host {host!r} is not a host name or URL ({error})")
+            (name or "").encode("idna")  # what the resolver does with it
+        except ValueError:
+            # Without its text: a secret may have been put there by mistake.
+            self._refuse("host is not a host name or URL: see its port and the parts between its dots")
         if parts.scheme not in {"http", "https"}:
             self._refuse(f"scheme {parts.scheme!r} is neither http nor https")
         if (
@@ -161,14 +163,16 @@ class _Reader:
         if not password:
             self._refuse(f"password is empty; it must hold the {secret}")
         try:
-            if kind is AuthKind.APPCODE:
-                return AppCode(password)
-            return Signature(
-                login or "",
-                password,
-                method=self._word("signature_method", SignatureMethod, SignatureMethod.HMAC_SHA256),
-                stage=self._word("stage", Stage, Stage.RELEASE),
-            )
+            method = self._word("signature_method", SignatureMethod, SignatureMethod.HMAC_SHA256)
+            stage = self._word("stage", Stage, Stage.RELEASE)
+            if kind is AuthKind.SIGNATURE:
+                return Signature(login or "", password, method=method, stage=stage)
+            if stage is not Stage.RELEASE:
+                # The header that names the stage belongs to the signed ones: it would be lost, and RELEASE be charged.
+                self._refuse(
+                    f"extra 'stage' is {stage.value!r}, which takes a signature: AppKey and AppSecret"
+                )
+            return AppCode(password)
         except ValueError as error:
             self._refuse(f"{error} (login holds the AppKey, password the {secret})")
 

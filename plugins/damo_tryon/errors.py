@@ -215,7 +215,7 @@ class VendorInternalError(TryOnError):
 
 
 class UndefinedCodeError(TryOnError):
-    """A code other than 0 in the vendor's envelope that its document does not define."""
+    """A code of the vendor's own numbers, other than 0, that its document does not define."""
 
     meaning = "The vendor answered with a code that its document does not define"
     default_next_step = "Ask the vendor's support what the code means, with the request id."
@@ -317,6 +317,10 @@ VENDOR_CODES: Final[dict[int, CodeRule]] = {
 }
 
 UNDEFINED_CODE: Final = CodeRule(UndefinedCodeError, "undefined code")
+
+VENDOR_NUMBERS: Final = range(23500000, 23600000)
+"""The numbers that the vendor gives its codes. A body with another one is not the vendor's envelope: a proxy or a
+load balancer wrote it, and what became of the request behind it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from damo_tryon.errors import (
     ConnectionSettingsError,
     MalformedRequestError,
     NotConnectedError,
+    PollFailedError,
     ThrottledError,
     TryOnError,
     UnknownResultKeyError,
@@ -220,6 +221,12 @@ class DamoTryOnHook(HttpHook):
                 connection = await BaseHook.aget_connection(self.http_conn_id)
             except AirflowNotFoundException as error:
                 raise _no_connection(self.http_conn_id) from error
+            except Exception as error:
+                # Airflow's API server or a backend of secrets, whatever it raises; its words may hold a secret.
+                raise PollFailedError(
+                    f"the connection {self.http_conn_id!r} could not be read ({type(error).__name__})",
+                    next_step="See whether Airflow's API server and its secrets backend are well.",
+                ) from error
             self._settings = TryOnConnection.read(connection, await connection.aextra_dejson())
         return self._settings
 

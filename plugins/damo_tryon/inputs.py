@@ -1,13 +1,15 @@
 """What a DAG author or a template wrote, read into typed values, with an error that names the place.
 
-After templating a number can be text, a list can be JSON, and a mapped task's output is a list of lists. This
-module must not know Airflow, the vendor's answers, or what is done with the values.
+After templating a number can be text, a list can be JSON, and a mapped task's output is a list of lists. Of
+Airflow this module knows the lazy list of a mapped task's outputs only; it must not know the vendor's answers, or
+what is done with the values.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -20,7 +22,8 @@ from damo_tryon.contract import (
 )
 from damo_tryon.errors import MalformedRequestError
 
-_AS_JSON = "Pass the XCom itself (task.output), or add the filter tojson to the template."
+_NOTHING: Final = frozenset({"None", "null"})
+_AS_JSON: Final = "Pass the XCom itself (task.output), or add the filter tojson to the template."
 
 
 def tasks_in(value: object) -> tuple[TryOnTask, ...]:
@@ -79,13 +82,19 @@ def keys_in(value: object) -> tuple[str, ...]:
     """Read result keys.
 
     Args:
-        value: A key, a JSON list of keys, or a sequence of keys or of such sequences.
+        value: A key, a JSON list of keys, or a sequence of keys or of such sequences. The words that a template makes
+            of nothing ("None", "null") are no key.
 
     Raises:
         MalformedRequestError: Something else is in it.
     """
     if isinstance(value, str) and not value.lstrip().startswith("["):
-        return (value.strip(),) if value.strip() else ()
+        key = value.strip()
+        if key in _NOTHING:
+            raise _unexpected(
+                "result_keys", value, "a result key", "A task that was skipped has no output to pass on."
+            )
+        return (key,) if key else ()
     return tuple(key for item in _list_in(value, "result_keys") for key in keys_in(item))
 
 
@@ -97,9 +106,11 @@ def _list_in(value: object, name: str) -> Iterable[object]:
             raise _unexpected(name, value, "a list, or one as JSON text", _AS_JSON) from error
     if not isinstance(value, Sequence):
         raise _unexpected(name, value, "a list", "A task that was skipped has no output to pass on.")
-    # A slice, because iterating over a mapped task's lazy XComs costs one request for each.
-    items: Sequence[object] = value[:]
-    return items
+    from airflow.sdk.execution_time.lazy_sequence import LazyXComSequence  # noqa: PLC0415  # DAG files need not read it
+
+    # Sliced, a mapped task's outputs are one request in all; of what map, zip and concat make of them, a slice is
+    # something else or nothing.
+    return value[:] if isinstance(value, LazyXComSequence) else list(value)
 
 
 def _problems(error: ValidationError, item: object) -> Iterable[str]:

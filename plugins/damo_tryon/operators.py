@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from airflow.sdk import BaseOperator, BaseOperatorLink
+from airflow.sdk.bases.xcom import BaseXCom
 from airflow.sdk.configuration import conf
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryPolicy, RetryRule
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
@@ -143,7 +144,12 @@ class TryOnSubmitOperator(BaseOperator):
     Any number of looks is put into submissions of at most ten. A look listed twice is submitted once. Where
     the vendor refuses a submission for an image, it is split until the bad look stands alone and the good
     ones are through. A later try of the same task instance (retry, clear, a worker that died) reuses what was
-    accepted, look by look, even when the list has changed since.
+    accepted, look by look, even when the list has changed since. Of a task that fails all the same, what was
+    accepted is there as its return value, for a sensor with ``trigger_rule="all_done"``.
+
+    Airflow keeps the memory by task instance, and so by map index: of a task that is mapped over looks whose list
+    has changed by the time it is cleared, another index holds a look's memory, and the look is paid for again.
+    Give one task all looks, or a subclass a journal of its own, as ``tryon_catalogue`` does.
 
     For catalogues, subclass it: ``read_tasks`` says what to submit, ``make_journal`` where it is remembered.
 
@@ -232,6 +238,8 @@ class TryOnSubmitOperator(BaseOperator):
         self._report(context, XCOM_REFUSED, tally.refused)
         self._report(context, XCOM_IN_DOUBT, tally.in_doubt)
         if failure := failure or self._verdict(tally):
+            # What was accepted is paid for: whoever collects it must find it although this task fails.
+            context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, keys)
             raise failure
         return keys
 

@@ -29,7 +29,7 @@ from damo_tryon.errors import (
 )
 from damo_tryon.inputs import keys_in
 from damo_tryon.names import DEFAULT_CONN_ID
-from damo_tryon.triggers import FIRST_POLL_AFTER, TryOnResultTrigger
+from damo_tryon.triggers import FIRST_POLL_AFTER, TryOnResultTrigger, at_least_one
 from damo_tryon.watching import Reason, ResultEvent, Watch
 
 if TYPE_CHECKING:
@@ -81,17 +81,19 @@ class TryOnResultSensor(BaseSensorOperator):
         deferrable: Wait in the triggerer. Default: ``[operators] default_deferrable``.
         poke_interval: Seconds between the first looks; deferred at least 5.
         exponential_backoff: Whether the interval grows from look to look.
-        max_wait: Seconds of the longest interval.
+        max_wait: Seconds of the longest interval; None for no limit.
         timeout: Seconds after which to give up, counted from the start of the try. Deferred, the deadline is
             absolute and survives restarts of the triggerer.
         on_all_failed: "fail" or "continue" when all have ended and none succeeded.
         max_concurrency: Queries under way at once, at most, when deferred.
-        max_bad_polls: Polls of one key in a row that may fail before giving up.
+        max_bad_polls: Polls of one key in a row that may fail before giving up. With ``mode="reschedule"`` each look is
+            a process of its own, which knows of no earlier one: only ``timeout`` ends a wait there.
         retry_policy: Default ``RESULT_RETRY_POLICY``; None for Airflow's plain retries.
         kwargs: What ``BaseSensorOperator`` takes. ``soft_fail`` skips when the time is over,
             ``never_fail`` on any error of the vendor; ``mode`` and ``silent_fail`` count when not deferred.
 
     Raises:
+        ValueError: ``max_concurrency`` or ``max_bad_polls`` is below 1.
         ResultTimeoutError: Not all ended in time. They go on at the vendor and are paid for.
         AllFailedError: All ended and not one picture was made.
         UnknownResultKeyError: The vendor has no record of a key (23500008).
@@ -126,6 +128,7 @@ class TryOnResultSensor(BaseSensorOperator):
             retry_policy=retry_policy,
             **kwargs,
         )
+        at_least_one(max_concurrency=max_concurrency, max_bad_polls=max_bad_polls)
         self.result_keys = result_keys
         self.conn_id = conn_id
         self.deferrable = deferrable
@@ -188,10 +191,13 @@ class TryOnResultSensor(BaseSensorOperator):
     def _poke_on(self, context: Context) -> dict[str, Any]:
         try:
             return dict(super().execute(context) or {})
-        except AirflowSensorTimeout as error:
-            late = self._watching().late(f"in {self.timeout:.0f} s")
+        except AirflowSensorTimeout:
+            watch = self._watching()
+            if not watch.pending:  # all have ended, and silent_fail kept to itself that all failed
+                return self._finish(watch.ended())
+            late = watch.late(f"in {self.timeout:.0f} s")
             self._count(late)
-            raise late.to_error() from error
+            self._fail(late.to_error())
 
     def _watching(self) -> Watch:
         if self._watch is None:
@@ -199,7 +205,7 @@ class TryOnResultSensor(BaseSensorOperator):
         return self._watch
 
     def _trigger(self, deadline: float) -> TryOnResultTrigger:
-        longest = self.max_wait.total_seconds() if self.max_wait else self.poke_interval
+        longest = self.max_wait.total_seconds() if self.max_wait else self.timeout
         return TryOnResultTrigger(
             conn_id=self.conn_id,
             result_keys=self._watching().keys,

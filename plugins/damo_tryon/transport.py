@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import re
 import ssl
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from damo_tryon.answers import Call, Reply
 from damo_tryon.errors import NotConnectedError, TryOnError
 
 _MAX_REASON: Final = 300
+_USER_INFO: Final = re.compile(r"\S*@")  # of a proxy, whose password stands in its URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,9 @@ def post(session: requests.Session, attempt: Attempt) -> Reply:
             timeout=(attempt.connect_timeout, attempt.read_timeout),
             allow_redirects=False,
         )
-    except OSError as error:  # every error of requests is one, and so is a missing bundle of certificates
+    # Every error of requests is an OSError, and so is a missing bundle of certificates; urllib3's for an address that
+    # none can have is a ValueError.
+    except (OSError, ValueError) as error:
         raise (attempt.lost if body.begun else attempt.not_sent)(_reason(error)) from error
     return Reply.of(response.status_code, response.headers, response.content)
 
@@ -153,15 +157,24 @@ async def apost(attempt: Attempt) -> Reply:
             attempt.url,
             data=attempt.body,
             headers=attempt.headers,
+            # In all, too: the answer is small, and one that comes a byte at a time is none.
             timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=attempt.connect_timeout, sock_read=attempt.read_timeout
+                total=attempt.connect_timeout + attempt.read_timeout,
+                sock_connect=attempt.connect_timeout,
+                sock_read=attempt.read_timeout,
             ),
             allow_redirects=False,
             proxy=select_proxy(attempt.url, settings["proxies"]),
             ssl=tls,
         ) as response:
             return Reply.of(response.status, response.headers, await response.read())
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientSSLError) as error:
+    except (
+        aiohttp.ClientConnectorError,
+        aiohttp.ConnectionTimeoutError,
+        aiohttp.ClientSSLError,
+        aiohttp.ClientHttpProxyError,
+        ValueError,  # an address that none can have
+    ) as error:
         raise attempt.not_sent(_reason(error)) from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise attempt.lost(_reason(error)) from error
@@ -203,4 +216,5 @@ def _tls(verify: bool | str) -> ssl.SSLContext:
 def _reason(error: Exception) -> str:
     # The innermost error says it best: requests wraps urllib3's, aiohttp the operating system's.
     cause = getattr(error.args[0], "reason", error) if error.args else error
-    return f"{type(error).__name__}: {getattr(cause, 'os_error', cause)}"[:_MAX_REASON]
+    words = f"{type(error).__name__}: {getattr(cause, 'os_error', cause)}"
+    return _USER_INFO.sub("", words)[:_MAX_REASON]

@@ -11,6 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -24,6 +25,9 @@ from damo_tryon.watching import ResultEvent, Watch
 FIRST_POLL_AFTER: Final = 5.0
 """Seconds between deferring and the first poll, at least. A trigger that fires earlier can overtake the
 scheduler, which then fails the task because its executor reported success while it is still queued."""
+
+LAST_ROUND: Final = 60.0
+"""Seconds that polls under way at the deadline may take to end."""
 
 _SLOWER: Final = 2.0  # each throttled round doubles the interval
 
@@ -71,12 +75,15 @@ class TryOnResultTrigger(BaseTrigger):
         conn_id: Id of the Airflow connection.
         result_keys: The submissions to wait for. A key is not asked for again once it has ended.
         deadline: When to give up, in seconds since the epoch. Absolute, so that a restart of the triggerer
-            does not extend it. One last poll is made before giving up.
-        first_poll_after: Seconds before the first poll, at least.
+            does not extend it. One last poll is made before giving up, which may take a minute more.
+        first_poll_after: Seconds before the first poll, at least; 5 at the least.
         growth: Factor from one interval to the next.
         longest_interval: Seconds of the longest interval.
         max_concurrency: Queries under way at once, at most.
         max_bad_polls: Polls of one key in a row that may fail before the trigger gives up.
+
+    Raises:
+        ValueError: ``max_concurrency`` or ``max_bad_polls`` is below 1.
     """
 
     def __init__(
@@ -92,6 +99,7 @@ class TryOnResultTrigger(BaseTrigger):
         max_bad_polls: int = 5,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow gives it no annotations
+        at_least_one(max_concurrency=max_concurrency, max_bad_polls=max_bad_polls)
         self.conn_id = conn_id
         self.result_keys = list(result_keys)
         self.deadline = deadline
@@ -131,13 +139,16 @@ class TryOnResultTrigger(BaseTrigger):
         watch = Watch(self.result_keys, self.max_bad_polls)
         pace = Pace(self.first_poll_after, self.growth, self.longest_interval)
         base = pace.first
-        wait = pace.interval(base)
+        wait, soonest = pace.interval(base), FIRST_POLL_AFTER
         while True:
-            left = self.deadline - self.clock.now()
-            await self.clock.sleep(max(0.0, min(wait, left)))
+            await self.clock.sleep(max(soonest, min(wait, self._left)))
+            soonest = 0.0
             polls = _Round(watch, query, self.max_concurrency)
-            if event := await polls.run():
-                return event
+            with suppress(TimeoutError):  # of this round; what it has learnt counts
+                async with asyncio.timeout(max(0.0, self._left) + LAST_ROUND):
+                    await polls.run()
+            if polls.stopped:
+                return polls.stopped
             if not watch.pending:
                 return watch.ended()
             if self.clock.now() >= self.deadline:
@@ -145,8 +156,26 @@ class TryOnResultTrigger(BaseTrigger):
             base *= _SLOWER if polls.throttled else pace.growth
             wait = max(pace.interval(base), polls.asked_to_wait)
 
+    @property
+    def _left(self) -> float:
+        return self.deadline - self.clock.now()
+
 
 Query = Callable[[str], Awaitable[Answer]]
+
+
+def at_least_one(**numbers: int) -> None:
+    """Refuse a number below 1.
+
+    Args:
+        numbers: What is given, by the name of its argument.
+
+    Raises:
+        ValueError: One is below 1.
+    """
+    for name, number in numbers.items():
+        if number < 1:
+            raise ValueError(f"{name} is {number}, expected 1 or more")
 
 
 def _in_words(moment: float) -> str:
@@ -159,21 +188,20 @@ class _Round:
     def __init__(self, watch: Watch, query: Query, max_concurrency: int) -> None:
         self.throttled = False
         self.asked_to_wait = 0.0
+        self.stopped: ResultEvent | None = None
         self._watch = watch
         self._query = query
         self._places = asyncio.Semaphore(max_concurrency)
-        self._stopped: ResultEvent | None = None
 
-    async def run(self) -> ResultEvent | None:
-        """Return the event to stop with, if there is one."""
+    async def run(self) -> None:
+        """Poll, and know afterwards whether there is an event to stop with."""
         async with asyncio.TaskGroup() as polls:
             for key in self._watch.pending:
                 polls.create_task(self._poll(key))
-        return self._stopped
 
     async def _poll(self, key: str) -> None:
         async with self._places:
-            if self.throttled or self._stopped is not None:
+            if self.throttled or self.stopped is not None:
                 return
             try:
                 self._watch.saw(key, await self._query(key))
@@ -181,4 +209,4 @@ class _Round:
                 if isinstance(error, ThrottledError):
                     self.throttled = True
                     self.asked_to_wait = max(self.asked_to_wait, error.retry_after or 0.0)
-                self._stopped = self._watch.failed(key, error) or self._stopped
+                self.stopped = self._watch.failed(key, error) or self.stopped

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -60,7 +60,7 @@ class ResultEvent(BaseModel):
     reason: Reason
     submissions: int = Field(ge=0)
     failed_jobs: int = Field(default=0, ge=0)
-    counts: dict[SubTaskStatus, int]
+    counts: dict[SubTaskStatus, Annotated[int, Field(ge=0)]]
     polls: int = Field(default=0, ge=0)
     error: str | None = None
     message: str = ""
@@ -74,6 +74,10 @@ class ResultEvent(BaseModel):
             raise ValueError(f"an event with reason {self.reason} and error {self.error}")
         if self.error is not None and self.error not in _ERRORS:
             raise ValueError(f"an event with the unknown error {self.error}")
+        if self.reason is Reason.ENDED and any(
+            self.counts[status] for status in self.counts if not status.ended
+        ):
+            raise ValueError("an event that says all have ended, with sub-tasks that have not")
         return self
 
     @classmethod

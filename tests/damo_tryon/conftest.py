@@ -66,6 +66,23 @@ class ScriptedServer(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Stay quiet: broken connections are what these tests are about."""
 
+    def then_drip(self, body: bytes, *, every: float) -> None:
+        """Answer the next request a byte at a time, as long as somebody listens.
+
+        :param every: seconds between two bytes
+        """
+
+        def act(handler: BaseHTTPRequestHandler) -> None:
+            handler.send_response(200)
+            handler.send_header("Content-Length", str(len(body)))
+            handler.end_headers()
+            for byte in body:
+                if self.released.wait(every):
+                    return
+                handler.wfile.write(bytes([byte]))
+
+        self.script.append(act)
+
     def then_answer(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
         """Answer the next request properly."""
 

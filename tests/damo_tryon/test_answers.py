@@ -195,6 +195,22 @@ def test_without_envelope_code_and_message_the_status_decides(status: int, kind:
     assert error.proved_not_accepted is (kind is not OutcomeUnknownError)
 
 
+@pytest.mark.parametrize("code", [504, "504", -1, 23600000, 10**17])
+@pytest.mark.parametrize("status", [200, 408, 500, 502, 503, 504])
+def test_a_code_that_is_none_of_the_vendors_proves_nothing_about_a_submission(
+    status: int, code: object
+) -> None:
+    error = refused_submission(refusal(status, code, "upstream timed out"))
+    assert (type(error), error.proved_not_accepted) == (OutcomeUnknownError, False)
+    assert "upstream timed out" in str(error)
+    assert type(refused_query(refusal(status, code))) is PollFailedError
+
+
+@pytest.mark.parametrize("code", [200, 23500000, 23500004, 23500011, "23500010"])
+def test_a_paid_result_key_is_kept_even_beside_a_code_that_is_none_of_success(code: object) -> None:
+    assert read_submit_answer(success(code=code, success=False)).result_key == KEY
+
+
 UNREADABLE = [
     b"",
     b"{",

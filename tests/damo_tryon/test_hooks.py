@@ -124,7 +124,7 @@ def test_a_login_means_a_signature_and_never_basic_authentication(
 
 
 def test_no_extra_of_the_connection_becomes_a_header(server: ScriptedServer, connect: Connect) -> None:
-    connect(server.url, extra={"auth": "appcode", "read_timeout": 5, "stage": "TEST"})
+    connect(server.url, extra={"auth": "appcode", "read_timeout": 5, "stage": "RELEASE"})
     server.then_answer(200, accepted())
     DamoTryOnHook().submit([TASK], FitType.HALF_BODY)
     assert {"auth", "read_timeout", "stage"}.isdisjoint(server.received[0].headers)

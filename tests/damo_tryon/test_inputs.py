@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
+from airflow.sdk.execution_time.lazy_sequence import LazyXComSequence
 
 from damo_tryon.contract import FitType, TryOnTask
 from damo_tryon.errors import MalformedRequestError
@@ -67,7 +69,7 @@ def test_a_number_of_pictures_out_of_bounds_is_refused(value: object) -> None:
         inference_num_in(value)
 
 
-class LazyXComs(Sequence[object]):
+class LazyXComs(LazyXComSequence[Any]):
     """A mapped task's output: one request for a slice, one for each item."""
 
     def __init__(self, items: list[object]) -> None:
@@ -77,9 +79,23 @@ class LazyXComs(Sequence[object]):
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, index: object) -> object:  # type: ignore[override]  # as lazy as Airflow's
+    def __getitem__(self, index: Any) -> Any:
         self.requests += 1
-        return self.items[index]  # type: ignore[index]  # a slice or a number
+        return self.items[index]
+
+
+class Mapped(Sequence[object]):
+    """What ``task.output.map(function)`` is read as: a slice of it is not what it is for a list."""
+
+    def __init__(self, items: list[object], function: Callable[[Any], object]) -> None:
+        self.items = items
+        self.function = function
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.function(self.items[index])
 
 
 @pytest.mark.parametrize(
@@ -102,6 +118,20 @@ def test_the_output_of_a_mapped_task_is_read_in_one_request() -> None:
     lazy = LazyXComs([["k1"], ["k2"]])
     assert keys_in(lazy) == ("k1", "k2")
     assert lazy.requests == 1
+
+
+def test_what_is_made_of_the_output_of_a_task_is_read_item_by_item() -> None:
+    assert keys_in(Mapped([["k1"], ["k2"], ["k3"]], lambda keys: keys[0])) == ("k1", "k2", "k3")
+    made = Mapped(
+        [1, 2], lambda number: {"model_image": "https://a.b/m.png", "tops_image": f"https://a.b/{number}.png"}
+    )
+    assert [task.tops_image for task in tasks_in(made)] == ["https://a.b/1.png", "https://a.b/2.png"]
+
+
+@pytest.mark.parametrize("nothing", ["None", " null ", ["k1", "None"]])
+def test_what_a_template_makes_of_nothing_is_no_result_key(nothing: object) -> None:
+    with pytest.raises(MalformedRequestError, match="expected a result key"):
+        keys_in(nothing)
 
 
 @pytest.mark.parametrize("value", [None, 3, [None], {"key": "k"}, "['k1']"])

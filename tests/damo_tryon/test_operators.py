@@ -19,6 +19,7 @@ from damo_tryon.errors import (
     MalformedRequestError,
     NotConnectedError,
     OutcomeUnknownError,
+    PackageUsedUpError,
     PersonCountError,
     ThrottledError,
     TryOnError,
@@ -180,6 +181,16 @@ def test_an_unanswered_submission_stops_the_task_and_later_tries_send_nothing(
         ti.run(make(looks("look3", "new")))
     assert vendor.sent == [names[:10]]
     assert [entry["index"] for entry in ti.xcoms["in_doubt"]] == [0]
+
+
+def test_what_was_accepted_is_there_to_be_collected_although_the_task_fails(
+    ti: TaskInstance, vendor: Vendor
+) -> None:
+    vendor.accepts("k1")
+    vendor.refuses(23500003, http_status=403)
+    with pytest.raises(PackageUsedUpError):
+        ti.run(make(looks(*(f"look-{number}" for number in range(20)))))
+    assert ti.xcoms["return_value"] == ["k1"]
 
 
 def test_by_a_persons_word_looks_in_doubt_are_left_out(ti: TaskInstance, vendor: Vendor) -> None:

@@ -184,7 +184,19 @@ def test_an_error_seen_in_the_triggerer_is_raised_as_its_own_type(error: TryOnEr
     assert (caught.value.code, caught.value.request_id, caught.value.result_key) == (error.code, "r1", "key")
 
 
-@pytest.mark.parametrize("event", [None, {}, {"status": "success"}])
+ENDED = {"reason": "ENDED", "submissions": 1}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        {},
+        {"status": "success"},
+        ENDED | {"counts": {"SUCCESS": -3}},
+        ENDED | {"counts": {"WAITING": 1, "SUCCESS": 1}},
+    ],
+)
 def test_an_event_that_cannot_be_read_is_a_clear_error(event: object) -> None:
     with pytest.raises(PollFailedError, match="same release"):
         make().execute_complete({}, event)
@@ -201,6 +213,28 @@ def test_soft_fail_skips_when_the_time_is_over_and_only_then() -> None:
 def test_never_fail_skips_on_every_error_of_the_vendor() -> None:
     with pytest.raises(AirflowSkipException, match="credentials"):
         make(never_fail=True).execute_complete({}, event_with(CredentialsError("no")))
+
+
+def test_what_skips_when_deferred_skips_when_not(tell: Tell) -> None:
+    tell("key", "RUNNING")
+    with pytest.raises(AirflowSkipException):
+        run(make(deferrable=False, timeout=0, never_fail=True))
+
+
+def test_a_sensor_that_keeps_errors_to_itself_still_says_that_all_failed(tell: Tell) -> None:
+    tell("key", "FAILED")
+    with pytest.raises(AllFailedError):
+        run(make(deferrable=False, timeout=0.2, poke_interval=0.05, silent_fail=True))
+
+
+def test_without_a_longest_interval_the_interval_grows_on() -> None:
+    assert make(max_wait=None, timeout=7200)._trigger(0.0).longest_interval == 7200
+
+
+@pytest.mark.parametrize("name", ["max_concurrency", "max_bad_polls"])
+def test_a_number_with_which_it_would_wait_for_ever_is_refused_when_the_dag_is_read(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is 0"):
+        make(**{name: 0})
 
 
 def test_the_backstop_ends_a_trigger_that_never_came_back() -> None:

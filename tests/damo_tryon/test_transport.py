@@ -132,6 +132,33 @@ async def test_a_proxy_that_cannot_be_reached_proves_that_nothing_was_sent(
         assert type(error) is NotConnectedError
 
 
+async def test_the_password_of_a_proxy_stays_out_of_errors(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for proxy in (
+        server.url.replace("//", "//user:s3cret@"),
+        "http://user:s3cret@a..b:1",
+        "user:s3cret@nowhere.invalid:1",
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        for asynchronous in (False, True):
+            error = await failure(attempt("https://tryon.example/"), asynchronous=asynchronous)
+            assert "s3cret" not in str(error)
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example"])
+async def test_an_address_that_none_can_have_proves_that_nothing_was_sent(host: str) -> None:
+    for asynchronous in (False, True):
+        error = await failure(attempt(f"http://{host}/"), asynchronous=asynchronous)
+        assert type(error) is NotConnectedError
+
+
+async def test_an_answer_that_comes_a_byte_at_a_time_is_given_up(server: ScriptedServer) -> None:
+    server.then_drip(b"x" * 400, every=0.1)
+    error = await failure(attempt(server.url, call=Call.QUERY, patience=0.3), asynchronous=True)
+    assert type(error) is PollFailedError
+
+
 LOST = [
     ("then_close", ()),
     ("then_close_within_body", (b'{"code": 0, "data": {"result_key": "k"}}',)),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from airflow.sdk import BaseHook
 from airflow.sdk.module_loading import import_string
 
 from damo_tryon.contract import Answer, SubTask, SubTaskStatus
@@ -137,7 +138,59 @@ async def test_a_restart_after_the_deadline_does_not_extend_it_but_still_looks(r
     time = Time()
     event = await run_with(make(time, ["a"], timeout=-50), Vendor({"a": ["SUCCESS"]}))
     assert event.reason is Reason.ENDED
-    assert time.slept == [0.0]
+    assert time.slept == [FIRST_POLL_AFTER]
+
+
+async def test_even_a_short_deadline_leaves_the_scheduler_its_time_before_the_first_poll(
+    run_with: RunWith,
+) -> None:
+    time = Time()
+    await run_with(make(time, ["a"], timeout=1, first_poll_after=0.5), Vendor({"a": ["SUCCESS"]}))
+    assert time.slept == [FIRST_POLL_AFTER]
+
+
+async def test_polls_that_do_not_come_back_do_not_outlast_the_deadline(
+    run_with: RunWith, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent(Vendor):
+        async def query(self, result_key: str) -> Answer:
+            if result_key == "silent":
+                await asyncio.Event().wait()
+            return await super().query(result_key)
+
+    monkeypatch.setattr("damo_tryon.triggers.LAST_ROUND", 0.05)
+    event = await run_with(
+        make(Time(), ["a", "silent"], timeout=1), Silent({"a": ["SUCCESS"], "silent": ["SUCCESS"]})
+    )
+    assert event.reason is Reason.DEADLINE
+    assert "1 of 2 submissions have not ended" in event.message
+    assert event.counts[SubTaskStatus.SUCCESS] == 1
+
+
+@pytest.mark.parametrize("name", ["max_concurrency", "max_bad_polls"])
+def test_a_number_with_which_it_would_wait_for_ever_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is 0, expected 1 or more"):
+        make(Time(), ["a"], **{name: 0})
+
+
+async def test_a_connection_that_cannot_be_read_for_a_moment_is_a_bad_poll(
+    monkeypatch: pytest.MonkeyPatch, server: Any, connect: Callable[..., None]
+) -> None:
+    connect(server.url)
+    answered = {"code": 0, "data": {"result_key": "a", "task_list": [{"status": "SUCCESS"}]}}
+    server.then_answer(200, json.dumps(answered).encode())
+    read, outages = BaseHook.aget_connection, iter([RuntimeError("the API server restarts, s3cret")])
+
+    async def aget_connection(conn_id: str) -> Any:
+        for outage in outages:
+            raise outage
+        return await read(conn_id)
+
+    monkeypatch.setattr(BaseHook, "aget_connection", aget_connection)
+    made = make(Time(), ["a"], max_bad_polls=2)
+    events = [event async for event in made.run()]
+    event = ResultEvent.read(events[0].payload)
+    assert (event.reason, event.polls) == (Reason.ENDED, 2)
 
 
 async def test_no_more_queries_than_allowed_are_under_way_at_once(run_with: RunWith) -> None:
