@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +18,7 @@ from damo_tryon.operators import TryOnSubmitOperator
 from damo_tryon.sensors import TryOnResultSensor
 from damo_tryon.triggers import TryOnResultTrigger
 
+HERE = Path(__file__).parent
 _numbers = itertools.count(1)
 
 
@@ -124,3 +129,34 @@ async def test_a_vendor_that_breaks_off_some_queries_is_borne(
     keys = ti.submit(looks(pictures, "good"))
     sandbox.suffer({"kind": "close", "path": "query", "times": 3})
     assert (await wait_for(keys))["counts"]["SUCCESS"] == 1
+
+
+def test_in_a_real_airflow_a_retry_sends_only_what_the_first_try_did_not(
+    sandbox: Any, pictures: str, tmp_path: Path
+) -> None:
+    tasks = looks(pictures, *["good"] * 11)
+    last = tasks[-1]["tops_image"]
+    # The package is used up when the second submission comes, and has been filled up when the task is tried again.
+    sandbox.suffer({"kind": "refuse", "code": 23500003, "times": 1, "containing": last})
+    done = subprocess.run(
+        [sys.executable, str(HERE / "run_in_airflow.py")],
+        env={
+            **os.environ,
+            "AIRFLOW_HOME": str(tmp_path),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(HERE / "dags"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+            "LOOKS": json.dumps(tasks),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert seen["states"] == {"submit": "success", "wait": "success"}
+    assert seen["tries"] == 2
+    assert (seen["summary"]["submissions"], seen["summary"]["counts"]["SUCCESS"]) == (2, 11)
+    assert paid_for(sandbox, tasks) == [1] * 11
+    (kept,) = seen["kept"]
+    assert (kept["task"], kept["expires"]) == ("submit", "None")
+    assert sandbox.appcode not in kept["value"]
