@@ -19,8 +19,9 @@ from tryon_catalogue.settings import load_settings
 
 settings = load_settings()
 
-# What is not ready by then is left to the next run, which one slow submission is not to hold up.
-PATIENCE_SECONDS = 15 * 60
+# What is not ready by then is left to the next run. Short, because what is ready is published only after it, and the
+# vendor's links are to be taken for dead after half an hour.
+PATIENCE_SECONDS = 3 * 60
 
 
 @dag(

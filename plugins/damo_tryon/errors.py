@@ -197,7 +197,7 @@ class JobFailedError(TryOnError):
     """The vendor says that the job failed (code 23500011)."""
 
     meaning = "The vendor could not carry the job out"
-    default_next_step = "Look at the images first; a new submission is a new charge."
+    default_next_step = "Look at the images first: whether this one is charged, only the vendor's bill says."
 
 
 class VendorInternalError(TryOnError):
@@ -306,7 +306,7 @@ VENDOR_CODES: Final[dict[int, CodeRule]] = {
     23500005: CodeRule(ImageRefusedError, "The image did not pass the content compliance check"),
     23500006: CodeRule(ImageRefusedError, "The image url provided is invalid or non-accessible"),
     23500007: CodeRule(ImageRefusedError, "The uploaded image does not meet the requirements"),
-    23500008: CodeRule(UnknownResultKeyError, "No records found for the specified resultKey"),
+    23500008: CodeRule(UnknownResultKeyError, "No records found related to the specified resultKey parameter"),
     23500009: CodeRule(MalformedRequestError, "Required parameters cannot be empty"),
     23500011: CodeRule(JobFailedError, "Job execution failed"),
     23500012: CodeRule(MalformedRequestError, "Required request body is missing"),

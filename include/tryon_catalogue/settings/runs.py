@@ -58,9 +58,9 @@ class BackfillSettings(Section):
 class RecoverySettings(Section):
     """The DAG that collects what is paid for and that no run collects any more."""
 
-    schedule: OptionalName = Field("*/20 * * * *", description="cron, in UTC; empty for runs by hand only")
+    schedule: OptionalName = Field("*/10 * * * *", description="cron, in UTC; empty for runs by hand only")
     after_minutes: float = Field(
-        20, ge=0, description="minutes after which a submission counts as left behind"
+        10, ge=0, description="minutes after which a submission counts as left behind"
     )
 
 

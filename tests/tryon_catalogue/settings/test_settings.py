@@ -96,7 +96,7 @@ def test_by_default_nothing_is_sent_again_that_may_have_been_paid_for(file: Path
     settings = load_settings(file)
     assert settings.safety.on_doubt is OnDoubt.HOLD
     assert settings.vendor.max_in_flight == 20
-    assert settings.recovery.after_minutes == 20
+    assert settings.recovery.after_minutes == 10
 
 
 def test_every_key_of_the_newer_sections_is_in_the_projects_own_file() -> None:
