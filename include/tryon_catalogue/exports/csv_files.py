@@ -26,33 +26,48 @@ _SEPARATOR_LINE: Final = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 
 
 def csv_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
-    """Read a CSV file, at most ``settings.chunk_rows`` rows at a time.
+    """Look into a CSV file, and give its tables: at most ``settings.chunk_rows`` rows each.
 
     Raises:
         ExportError: it cannot be decoded, has no header, or lacks a column.
     """
     encoding = encoding_of(file, settings.encoding)
-    with file.open() as raw, text_of(raw, encoding) as stream:
+    with text_of(file, encoding) as stream:
         head = stream.read(_LONGEST_HEADER)
     dialect = _dialect(head, settings)
     log.info("the export %s is read as %s, delimiter %r", file, encoding, dialect.delimiter)
-    with file.open() as raw, text_of(raw, encoding) as stream:
-        records = csv_records(stream, dialect)
+    with text_of(file, encoding) as stream:
+        names = _header(file, csv_records(stream, dialect), dialect)
+    read = columns_to_read(file, names, settings)
+    return _tables(file, encoding, dialect, read, settings.chunk_rows)
+
+
+_Records = Iterator[tuple[int, list[str] | BrokenRow]]
+
+
+def _header(file: ExportFile, records: _Records, dialect: Dialect) -> list[str]:
+    header = next(records, (0, None))[1]
+    if isinstance(header, list) and _SEPARATOR_LINE.fullmatch(dialect.delimiter.join(header)):
         header = next(records, (0, None))[1]
-        if isinstance(header, list) and _SEPARATOR_LINE.fullmatch(dialect.delimiter.join(header)):
-            header = next(records, (0, None))[1]
-        if not isinstance(header, list):
-            wrong = "holds only blank lines" if header is None else f"has a broken header. {header.problem}"
-            raise ExportError(file, wrong)
-        names = [name.strip().lstrip("\ufeff") for name in header]
-        read = columns_to_read(file, names, settings)
-        positions = {name: names.index(name) for name in read}
+    if not isinstance(header, list):
+        wrong = "holds only blank lines" if header is None else f"has a broken header. {header.problem}"
+        raise ExportError(file, wrong)
+    return [name.strip() for name in header]
+
+
+def _tables(
+    file: ExportFile, encoding: str, dialect: Dialect, read: Sequence[str], chunk_rows: int
+) -> Iterator[Table]:
+    with text_of(file, encoding) as stream:
+        records = csv_records(stream, dialect)
+        names = _header(file, records, dialect)
+        positions = [names.index(name) for name in read]
         lines: list[int] = []
         rows: list[list[str]] = []
         broken: list[BrokenRow] = []
 
         def table() -> Table:
-            columns = {name: [row[at] for row in rows] for name, at in positions.items()}
+            columns = {name: [row[at] for row in rows] for at, name in enumerate(read)}
             return Table(lines, text_frame(columns, len(rows)), broken)
 
         for line, record in records:
@@ -63,8 +78,9 @@ def csv_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
                 broken.append(BrokenRow(line, dialect.delimiter.join(record), problem))
             else:
                 lines.append(line)
-                rows.append(record)
-            if len(rows) + len(broken) == settings.chunk_rows:
+                # Not the columns that nobody asks for: descriptions may be long.
+                rows.append([record[at] for at in positions])
+            if len(rows) + len(broken) == chunk_rows:
                 yield table()
                 lines, rows, broken = [], [], []
         if rows or broken:
@@ -72,7 +88,7 @@ def csv_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
 
 
 def _dialect(head: str, settings: ExportSettings) -> Dialect:
-    lines = [line for line in io.StringIO(head.lstrip("\ufeff")) if line.strip()]
+    lines = [line for line in io.StringIO(head, newline="") if line.strip()]
     said = _SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
     if said:
         del lines[0]

@@ -6,9 +6,12 @@ by its format (`00000`) comes out with them.
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from zipfile import BadZipFile
 
 from more_itertools import chunked
@@ -21,60 +24,95 @@ from tryon_catalogue.exports.places import ExportFile
 from tryon_catalogue.exports.tables import Table, text_frame
 from tryon_catalogue.settings import ExportSettings
 
-if TYPE_CHECKING:
-    from openpyxl import Workbook
-
 _NOUGHTS: Final = re.compile(r"0{2,}")
+# What openpyxl raises at a file that is cut or rotten, or written as no program should. SyntaxError: XML's.
+_UNREADABLE: Final = (
+    BadZipFile,
+    InvalidFileException,
+    zlib.error,
+    EOFError,
+    OSError,
+    SyntaxError,
+    LookupError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+)
+
+_Row = tuple[int, Sequence[Any]]
 
 
 def excel_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
-    """Read a sheet of a workbook, at most ``settings.chunk_rows`` rows at a time.
+    """Look into a sheet of a workbook, and give its tables: at most ``settings.chunk_rows`` rows each.
 
-    The header is the first row that is not blank.
+    The header is the first row that is not blank. The sheet is read through once for this: damage in its last row
+    must not come out after the first rows have been planned and paid for.
 
     Raises:
-        ExportError: it is no workbook, has no such sheet, or lacks a column.
+        ExportError: it is no workbook, is damaged, has no such sheet, or lacks a column.
     """
+    with _sheet(file, settings.sheet) as sheet:
+        rows = _rows(file, sheet)
+        read = columns_to_read(file, _header(file, sheet, rows), settings)
+        deque(rows, maxlen=0)
+    return _tables(file, read, settings)
+
+
+@contextmanager
+def _sheet(file: ExportFile, wanted: str | None) -> Iterator[Any]:
     with file.open() as raw:
         try:
             with warnings.catch_warnings():
                 # What openpyxl leaves out of a workbook (styles, validation) nobody here asks for.
                 warnings.simplefilter("ignore", UserWarning)
                 book = load_workbook(raw, read_only=True, data_only=True)
-        except (BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as wrong:
+        except _UNREADABLE as wrong:
             problem = (
                 f"cannot be read as an Excel workbook ({wrong}); CSV, Parquet and JSON lines are read too"
             )
             raise ExportError(file, problem) from wrong
         try:
-            yield from _tables(file, _sheet(file, book, settings.sheet), settings)
+            name = wanted or next(
+                (one.title for one in book.worksheets if one.sheet_state == "visible"), None
+            )
+            if name is None or name not in book.sheetnames:
+                there = ", ".join(repr(one) for one in book.sheetnames)
+                raise ExportError(file, f"has no sheet {name!r}, only {there}. Correct [export] sheet")
+            yield book[name]
         finally:
             book.close()
 
 
-def _sheet(file: ExportFile, book: "Workbook", wanted: str | None) -> Any:
-    name = wanted or next((one.title for one in book.worksheets if one.sheet_state == "visible"), None)
-    if name is None or name not in book.sheetnames:
-        there = ", ".join(repr(one) for one in book.sheetnames)
-        raise ExportError(file, f"has no sheet {name!r}, only {there}. Correct [export] sheet")
-    return book[name]
-
-
-def _tables(file: ExportFile, sheet: Any, settings: ExportSettings) -> Iterator[Table]:
+def _rows(file: ExportFile, sheet: Any) -> Iterator[_Row]:
+    """Give the rows of a sheet with their numbers, from 1."""
     sheet.reset_dimensions()  # programs that write workbooks get their own size wrong
-    rows = ((number, row) for number, row in enumerate(sheet.iter_rows(), start=1))
-    header: list[str] = []
+    number = 0
+    try:
+        for number, row in enumerate(sheet.iter_rows(), start=1):
+            yield number, row
+    except _UNREADABLE as wrong:
+        place = f"after row {number} of its sheet {sheet.title!r}"
+        problem = f"is damaged {place} ({wrong}); ask the shop to export it again"
+        raise ExportError(file, problem) from wrong
+
+
+def _header(file: ExportFile, sheet: Any, rows: Iterable[_Row]) -> list[str]:
     for _, row in rows:
         header = [_text(cell).strip() for cell in row]
         if any(header):
-            break
-    if not any(header):
-        raise ExportError(file, f"has nothing in its sheet {sheet.title!r}. Name another in [export] sheet")
-    positions = {name: header.index(name) for name in columns_to_read(file, header, settings)}
-    filled = ((number, row) for number, row in rows if any(cell.value is not None for cell in row))
-    for some in chunked(filled, settings.chunk_rows):
-        columns = {name: [_at(row, at) for _, row in some] for name, at in positions.items()}
-        yield Table([number for number, _ in some], text_frame(columns, len(some)))
+            return header
+    raise ExportError(file, f"has nothing in its sheet {sheet.title!r}. Name another in [export] sheet")
+
+
+def _tables(file: ExportFile, read: Sequence[str], settings: ExportSettings) -> Iterator[Table]:
+    with _sheet(file, settings.sheet) as sheet:
+        rows = _rows(file, sheet)
+        header = _header(file, sheet, rows)
+        positions = {name: header.index(name) for name in read}
+        filled = ((number, row) for number, row in rows if any(cell.value is not None for cell in row))
+        for some in chunked(filled, settings.chunk_rows):
+            columns = {name: [_at(row, at) for _, row in some] for name, at in positions.items()}
+            yield Table([number for number, _ in some], text_frame(columns, len(some)))
 
 
 def _at(row: Sequence[Any], at: int) -> str:

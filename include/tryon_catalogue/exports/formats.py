@@ -9,6 +9,7 @@ from typing import Final
 from tryon_catalogue.exports.errors import ExportError
 from tryon_catalogue.exports.places import ExportFile
 from tryon_catalogue.exports.tables import Table
+from tryon_catalogue.exports.text import without_mark
 from tryon_catalogue.settings import ExportSettings
 
 _NOT_A_TABLE: Final[Mapping[bytes, str]] = {
@@ -20,12 +21,12 @@ _NOT_A_TABLE: Final[Mapping[bytes, str]] = {
 
 
 def read_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
-    """Read a file, at most ``settings.chunk_rows`` rows at a time.
+    """Look into a file, and give its tables: at most ``settings.chunk_rows`` rows each, read one by one.
 
     Raises:
-        ExportError: it is no table, cannot be decoded, or lacks a column.
+        ExportError: it is no table, cannot be decoded, or lacks a column; at once, and not with the first table.
     """
-    start = file.head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    start = without_mark(file.head).lstrip()
     for magic, kind in _NOT_A_TABLE.items():
         if start.startswith(magic):
             raise ExportError(file, f"is {kind}; CSV, Excel (.xlsx), Parquet or JSON lines are expected")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _LOGIN: Final = re.compile(r"//[^/\s]*@")
 _SHOWN_LENGTH: Final = 120
 
@@ -121,8 +121,13 @@ class Chunk:
 
 def shown(value: str) -> str:
     """Give a value as it may stand in a report: short, on one line, with no login of a URL."""
-    text = _CONTROL.sub("�", _LOGIN.sub("//***@", value))
+    text = plain(_LOGIN.sub("//***@", value))
     return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
+
+
+def plain(value: str) -> str:
+    """Give a value with "�" for what no database or terminal takes: control characters, and halves of characters."""
+    return _CONTROL.sub("�", value)
 
 
 def told(where: str, reason: str) -> str:

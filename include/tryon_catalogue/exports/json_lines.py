@@ -5,7 +5,7 @@ and they arrive as several lines of text. Must not know garments.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from more_itertools import chunked
@@ -17,13 +17,15 @@ from tryon_catalogue.exports.tables import Table, text_frame
 from tryon_catalogue.exports.text import BrokenRow, encoding_of, text_of
 from tryon_catalogue.settings import ExportSettings
 
+_DEEPEST: Final = 100
+"""How deep objects and lists may stand in each other."""
 _WORDS: Final[Mapping[object, str]] = {None: "", True: "true", False: "false"}
 
 Record = dict[str, object]
 
 
 def json_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
-    """Read JSON lines, at most ``settings.chunk_rows`` rows at a time.
+    """Look into JSON lines, and give their tables: at most ``settings.chunk_rows`` rows each.
 
     Numbers stay the text they are: `00123` is no number in JSON, and `1.10` keeps its nought.
 
@@ -31,30 +33,35 @@ def json_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
         ExportError: it cannot be decoded, or none of its first rows has a column that is needed.
     """
     encoding = encoding_of(file, settings.encoding)
-    read: tuple[str, ...] | None = None
-    with file.open() as raw, text_of(raw, encoding) as stream:
-        numbered = ((number, line) for number, line in enumerate(stream, start=1) if line.strip())
-        for some in chunked(numbered, settings.chunk_rows):
-            lines: list[int] = []
-            records: list[Record] = []
-            broken: list[BrokenRow] = []
-            for number, line in some:
-                record = _record(line, number)
-                if isinstance(record, BrokenRow):
-                    broken.append(record)
-                else:
-                    lines.append(number)
-                    records.append(record)
-            if read is None:
-                # An object may lack what it has no value for: any of the first rows may show a column.
-                columns_to_read(
-                    file, sorted({name for record in records for name in _names(record)}), settings
-                )
-                read = named_columns(settings)
-            columns = {name: [_text(_value(record, name)) for record in records] for name in read}
-            yield Table(lines, text_frame(columns, len(records)), broken)
-    if read is None:
+    with text_of(file, encoding) as stream:
+        first = next(_chunks(stream, settings.chunk_rows), None)
+    if first is None:
         raise ExportError(file, "holds only blank lines")
+    # An object may lack what it has no value for: any of the first rows may show a column.
+    names = {name for _, record in first if not isinstance(record, BrokenRow) for name in _names(record)}
+    columns_to_read(file, sorted(names), settings)
+    return _tables(file, encoding, settings)
+
+
+_Chunk = Sequence[tuple[int, "Record | BrokenRow"]]
+
+
+def _chunks(stream: Iterable[str], chunk_rows: int) -> Iterator[_Chunk]:
+    """Give the records with their lines; blank lines are left out."""
+    numbered = ((number, line) for number, line in enumerate(stream, start=1) if line.strip())
+    return chunked(((number, _record(line, number)) for number, line in numbered), chunk_rows)
+
+
+def _tables(file: ExportFile, encoding: str, settings: ExportSettings) -> Iterator[Table]:
+    with text_of(file, encoding) as stream:
+        for some in _chunks(stream, settings.chunk_rows):
+            broken = [one for _, one in some if isinstance(one, BrokenRow)]
+            lines = [number for number, one in some if not isinstance(one, BrokenRow)]
+            records = [one for _, one in some if not isinstance(one, BrokenRow)]
+            columns = {
+                name: [_text(_value(record, name)) for record in records] for name in named_columns(settings)
+            }
+            yield Table(lines, text_frame(columns, len(records)), broken)
 
 
 def _record(line: str, number: int) -> Record | BrokenRow:
@@ -65,11 +72,32 @@ def _record(line: str, number: int) -> Record | BrokenRow:
         return BrokenRow(
             number, line.strip(), f"The line is no JSON ({wrong}). Write one object on each line."
         )
+    except RecursionError:
+        return _too_deep(line, number)
     if not isinstance(found, dict):
         return BrokenRow(
             number, line.strip(), "The line is JSON, but no object. Write one object on each line."
         )
-    return found
+    inside: list[object] = [found]
+    for _ in range(_DEEPEST):
+        inside = [one for outer in inside for one in _contents(outer) if isinstance(one, dict | list)]
+        if not inside:
+            return found
+    return _too_deep(line, number)
+
+
+def _contents(outer: object) -> Iterable[object]:
+    if isinstance(outer, dict):
+        return outer.values()
+    return outer if isinstance(outer, list) else ()
+
+
+def _too_deep(line: str, number: int) -> BrokenRow:
+    problem = (
+        f"Objects and lists stand more than {_DEEPEST} deep in each other. Write one object on each line, and what is "
+        "within it flat."
+    )
+    return BrokenRow(number, line.strip(), problem)
 
 
 def _names(record: Record, within: str = "") -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tryon_catalogue.exports.formats import read_tables
-from tryon_catalogue.exports.garments import Chunk, Garment, Rejection
+from tryon_catalogue.exports.garments import Chunk, Garment, Rejection, plain
 from tryon_catalogue.exports.lines import Lines
 from tryon_catalogue.exports.mapping import Mapped, mapped_tables
 from tryon_catalogue.exports.places import export_files
@@ -23,9 +23,11 @@ def chunks(path: "str | Path | ObjectStoragePath", settings: ExportSettings) -> 
     """Read an export; see `tryon_catalogue.exports.read_export`."""
     lines = Lines()
     examiner = Examiner(settings, lines)
-    for file in export_files(path, settings.conn_id, settings.marker):
-        lines.begin(file.name)
-        for mapped in mapped_tables(file, read_tables(file, settings), settings):
+    files = export_files(path, settings.conn_id, settings.marker)
+    # Every file is looked into before a row of any is given: what is given is planned, and paid for.
+    for file, tables in [(file, read_tables(file, settings)) for file in files]:
+        lines.begin(plain(file.name))
+        for mapped in mapped_tables(file, tables, settings):
             chunk = _chunk(mapped, examiner, lines)
             if chunk.rows:
                 yield chunk

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from damo_tryon.contract import url_problem
-from tryon_catalogue.exports.garments import Garment, Rejection, Rule, shown, told
+from tryon_catalogue.exports.garments import Garment, Rejection, Rule, plain, shown, told
 from tryon_catalogue.exports.lines import Lines
 from tryon_catalogue.exports.text import BrokenRow
 from tryon_catalogue.settings import ExportColumns, ExportSettings
@@ -20,7 +20,8 @@ MAX_SKU_LENGTH: Final = 200
 MAX_URL_LENGTH: Final = 4096
 """Longest image URL, in characters. Signed object storage URLs have room; a page's text pasted in has not."""
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+# The database can store neither, and no text of a catalogue means them.
+_NO_TEXT: Final = re.compile(r"[\x00\ud800-\udfff]")
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 # A URL of this shape breaks no rule: no need to take it apart, which is most of the time an export takes.
 _PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,4})?/[!-~]*")
@@ -98,10 +99,11 @@ class Examiner:
         if not row.sku:
             reason = f"The row has no {column}: nothing could be written back to the catalogue. Give it one."
             return self._rejection(row, Rule.MISSING_SKU, column, "", reason)
-        if len(row.sku) > MAX_SKU_LENGTH or _CONTROL.search(row.sku):
+        if not _is_sku(row.sku):
             reason = (
-                f"The {column} is longer than {MAX_SKU_LENGTH} characters or holds a line break or another control "
-                "character. Perhaps a quotation mark is missing before it; correct it in the catalogue."
+                f"The {column} is longer than {MAX_SKU_LENGTH} characters or holds a line break, another control "
+                "character or half of a character. Perhaps a quotation mark is missing before it; correct it in the "
+                "catalogue."
             )
             return self._rejection(row, Rule.BAD_TEXT, column, row.sku, reason)
         first = self._line_of.setdefault(row.sku, row.line)
@@ -113,12 +115,14 @@ class Examiner:
         return None
 
     def _about_text(self, row: Row) -> Rejection | None:
-        # The database cannot store it, and no text of a catalogue means it.
-        if "\0" not in "".join(row[1:]):
+        if not _NO_TEXT.search("".join(row[1:])):
             return None
-        name = next(name for name in FIELDS if "\0" in getattr(row, name))
+        name = next(name for name in FIELDS if _NO_TEXT.search(getattr(row, name)))
         column = _column(self._columns, name)
-        reason = f"The {column} holds a NUL character. Remove it in the catalogue."
+        reason = (
+            f"The {column} holds a NUL character, half of a character (as of an emoji that was cut) or bytes that are "
+            "no text. Correct it in the catalogue."
+        )
         return self._rejection(row, Rule.BAD_TEXT, column, getattr(row, name), reason)
 
     def _about_missing_image(self, row: Row) -> Rejection | None:
@@ -163,9 +167,13 @@ class Examiner:
 
     def _rejection(self, row: Row, rule: Rule, column: str, value: str, reason: str) -> Rejection:
         reason = told(self._lines.where(row.line), reason)
-        return Rejection(
-            row.line, shown(row.sku), rule, column, shown(value), reason, collection=row.collection
-        )
+        # Whole where it is one: the account writes to the shop's row of that name.
+        sku = row.sku if _is_sku(row.sku) else shown(row.sku)
+        return Rejection(row.line, sku, rule, column, shown(value), reason, collection=plain(row.collection))
+
+
+def _is_sku(text: str) -> bool:
+    return len(text) <= MAX_SKU_LENGTH and text == plain(text)
 
 
 def _url_problem(url: str) -> str | None:

@@ -9,7 +9,8 @@ import io
 import logging
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Final
 
@@ -18,8 +19,17 @@ from tryon_catalogue.exports.places import ExportFile
 
 log = logging.getLogger(__name__)
 
+LONGEST_FIELD: Final = 1 << 20
+"""Longest field of a CSV file, in characters. A quotation mark that is never closed costs so much memory at most."""
+
 _BLOCK: Final = 1 << 20
-_UTF_16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_MARKS: Final[Mapping[bytes, str]] = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    b"\x84\x31\x95\x33": "gb18030",
+}
+"""How a file begins that says which encoding it is in: U+FEFF, written in it."""
 _HIGH_BYTES: Final = re.compile(rb"[\x80-\xff]+")
 
 
@@ -88,6 +98,7 @@ def csv_records(stream: Iterable[str], dialect: Dialect) -> Iterator[tuple[int, 
     A record whose quotation marks do not match costs its first line only; its other lines are read again.
     """
     lines = _Lines(stream)
+    csv.field_size_limit(LONGEST_FIELD)  # the default is less than the description of some garments
     # Strict, so that a quotation mark that is never closed is an error and not a field of a hundred rows.
     if dialect.quote:
         reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
@@ -101,10 +112,7 @@ def csv_records(stream: Iterable[str], dialect: Dialect) -> Iterator[tuple[int, 
             return
         except csv.Error as wrong:
             text = lines.give_back_all_but_the_first().rstrip("\r\n")
-            yield (
-                line,
-                BrokenRow(line, text, f"The row's quotation marks do not match ({wrong}). {HOW_TO_QUOTE}"),
-            )
+            yield line, BrokenRow(line, text, f"{_in_words(wrong)} {HOW_TO_QUOTE}")
             continue
         if fields:  # a blank line is no row
             yield line, fields
@@ -116,10 +124,29 @@ HOW_TO_QUOTE: Final = (
 )
 
 
-def text_of(file: IO[bytes], encoding: str) -> io.TextIOWrapper:
-    """Give a file's text, its line ends as they are."""
+def _in_words(wrong: csv.Error) -> str:
+    if str(wrong).startswith("field larger than field limit"):
+        return f"A field is longer than {LONGEST_FIELD:,} characters; perhaps its quotation mark is never closed."
+    return f"The row's quotation marks do not match ({wrong})."
+
+
+@contextmanager
+def text_of(file: ExportFile, encoding: str) -> Iterator[IO[str]]:
+    """Open a file as text: its line ends as they are, without the mark of its encoding.
+
+    Raises:
+        ExportError: it is packed, and damaged.
+    """
     # newline="" leaves line ends to the CSV reader, which knows the ones within quotation marks.
-    return io.TextIOWrapper(file, encoding=encoding, errors="strict", newline="")
+    with file.open() as raw, io.TextIOWrapper(raw, encoding, errors="strict", newline="") as text:
+        if file.head.decode(encoding, "ignore").startswith("\ufeff"):
+            text.read(1)
+        yield text
+
+
+def without_mark(head: bytes) -> bytes:
+    """Give the beginning of a file without the mark of its encoding."""
+    return next((head.removeprefix(mark) for mark in _MARKS if head.startswith(mark)), head)
 
 
 def encoding_of(file: ExportFile, wanted: str) -> str:
@@ -137,12 +164,10 @@ def encoding_of(file: ExportFile, wanted: str) -> str:
     """
     if wanted != "auto":
         candidates: tuple[str, ...] = (wanted.lower().replace("-sig", ""),)
-    elif file.head.startswith(_UTF_16_MARKS):
-        candidates = ("utf-16",)
-    elif file.head.startswith(codecs.BOM_UTF8):
-        candidates = ("utf-8",)
+    elif marked := next((name for mark, name in _MARKS.items() if file.head.startswith(mark)), None):
+        candidates = (marked,)
     elif _undecodable(file, "utf-8") is None:
-        return "utf-8-sig"
+        return "utf-8"
     else:
         candidates = ("utf-8", _legacy(file))
     problems = []
@@ -153,7 +178,7 @@ def encoding_of(file: ExportFile, wanted: str) -> str:
                 log.warning(
                     "the export %s is no UTF-8; it is taken for %s, by the look of it", file, encoding
                 )
-            return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+            return encoding
         problems.append(f"not {encoding} at {problem}")
     raise ExportError(
         file, f"cannot be decoded: {'; '.join(problems)}. Correct the file, or name its encoding in [export]"
