@@ -20,7 +20,7 @@ from sqlalchemy import and_, func, or_, select
 
 from damo_tryon.contract import MAX_TASKS
 from tryon_catalogue.casting import cast, rule_for
-from tryon_catalogue.exports import Rejection, shown
+from tryon_catalogue.exports import Rejection, Rule, shown
 from tryon_catalogue.holding import wanted_images
 from tryon_catalogue.ledger.images import load_images
 from tryon_catalogue.ledger.tables import garment_looks, looks
@@ -263,7 +263,9 @@ def _compare(
 
 
 def _garments_known(connection: Connection, chunk: Chunk) -> int:
-    skus = [*(one.sku for one in chunk.garments), *(one.sku for one in chunk.rejections if one.sku)]
+    # A sku's further rows are rejected as such, and must not count it once more.
+    firsts = (one for one in chunk.rejections if one.sku and one.rule is not Rule.DUPLICATE_SKU)
+    skus = [*(one.sku for one in chunk.garments), *(one.sku for one in firsts)]
     known = select(func.count(garment_looks.c.sku.distinct())).where(garment_looks.c.sku == func.any(skus))
     return int(connection.execute(known).scalar_one())
 
