@@ -14,7 +14,7 @@ from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryActi
 
 from tryon_catalogue import tasks
 from tryon_catalogue.export_trigger import ExportTrigger
-from tryon_catalogue.exports.errors import ExportMissingError
+from tryon_catalogue.exports.errors import ExportError, ExportMissingError
 from tryon_catalogue.nights import in_words, next_time
 from tryon_catalogue.request import RequestError
 
@@ -43,6 +43,7 @@ class ExportSensor(BaseSensorOperator):
     :param waits: False where somebody wants to know at once
     :param kwargs: what ``BaseSensorOperator`` takes
     :raises tryon_catalogue.exports.ExportMissingError: it did not come in time
+    :raises tryon_catalogue.exports.ExportError: the newest one cannot be opened, or is empty
     :raises tryon_catalogue.request.RequestError: the run is asked for what cannot be meant
     """
 
@@ -60,7 +61,7 @@ class ExportSensor(BaseSensorOperator):
         from tryon_catalogue.exports.places import problem_with  # noqa: PLC0415  # heavy
         from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
 
-        with told_plainly(RequestError, ExportMissingError):
+        with told_plainly(RequestError, ExportError):
             begun = tasks.begin_run(context)
             export = begun.settings.export
             problem = problem_with(begun.run.export, export.conn_id, export.marker)

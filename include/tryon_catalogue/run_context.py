@@ -83,6 +83,26 @@ def run_of(settings: Settings, context: Context) -> Run:
     request = request_of(context)
     export_date = export_date_of(context)
     path = request.export or settings.export.path_for(export_date)
-    if request.export is None and context["dag_run"].dag_id == ON_DEMAND:
+    if _means_newest(request, context):
         path, export_date = newest_export(settings.export, export_date)
     return Run(run_id_of(context), path, export_date, request, is_backfill(context))
+
+
+def begun_run_of(settings: Settings, engine: Engine, context: Context) -> Run:
+    """Say which run this is, for the tasks after its first: the newest export is the one that was newest then.
+
+    One that came in between has not been checked, so it must not be planned.
+
+    :raises tryon_catalogue.request.RequestError: its parameters cannot be meant
+    """
+    from tryon_catalogue.runs import Run, noted_export  # noqa: PLC0415  # heavy
+
+    request = request_of(context)
+    noted = noted_export(engine, run_id_of(context)) if _means_newest(request, context) else None
+    if noted is None:
+        return run_of(settings, context)
+    return Run(run_id_of(context), *noted, request, is_backfill(context))
+
+
+def _means_newest(request: Request, context: Context) -> bool:
+    return request.export is None and context["dag_run"].dag_id == ON_DEMAND

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from tryon_catalogue.ledger.moves import Mover
@@ -55,6 +55,19 @@ def begin_run(engine: Engine, run: Run) -> None:
     """
     with engine.begin() as connection:
         _note(connection, run, planned_at=None, problem=None)
+
+
+def noted_export(engine: Engine, run_id: str) -> tuple[str, date] | None:
+    """Give the export that was noted for a run when it began, and its date; None when the run is not known.
+
+    :param engine: the ledger's
+    :param run_id: which run
+    """
+    with engine.connect() as connection:
+        found = connection.execute(
+            select(runs.c.export, runs.c.export_date).where(runs.c.id == run_id)
+        ).first()
+    return None if found is None else (found.export, found.export_date)
 
 
 def record_missing(engine: Engine, run: Run, words: str) -> None:

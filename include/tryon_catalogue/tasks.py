@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
 
-from tryon_catalogue.run_context import mover_of, open_ledger, request_of, run_id_of, run_of
+from tryon_catalogue.run_context import begun_run_of, mover_of, open_ledger, request_of, run_id_of, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -90,7 +90,7 @@ def preflight() -> dict[str, int]:
         settings, engine = open_ledger()
         with engine.connect() as connection:
             Catalogue(connection, settings.catalogue)  # found out before anything is done, not after
-        run = run_of(settings, context)
+        run = begun_run_of(settings, engine, context)
         found = preflight_run(engine, run.request.settings(settings), run.export, run.request)
         # Of a season's nights some have nothing of a collection; a person who asks for nothing has mistyped it.
         if not found.rows and run.request.selects and context["dag_run"].run_type == "manual":
@@ -116,7 +116,7 @@ def plan() -> list[int] | Question:
 
     with told_plainly(RequestError, ExportError):
         settings, engine = open_ledger()
-        run = run_of(settings, get_current_context())
+        run = begun_run_of(settings, engine, get_current_context())
         settings = run.request.settings(settings)
         if run.request.dry_run:
             return _rehearse(settings, engine, run)
