@@ -21,6 +21,7 @@ NIGHT = datetime(2026, 11, 20, 2, tzinfo=UTC)
 
 def context(
     *,
+    dag_id: str = "dag",
     run_id: str = "night",
     run_type: str = "scheduled",
     logical_date: datetime | None = NIGHT,
@@ -33,7 +34,7 @@ def context(
     pushed: dict[str, object] = {}
     return {
         "dag_run": SimpleNamespace(
-            dag_id="dag",
+            dag_id=dag_id,
             run_id=run_id,
             run_type=run_type,
             logical_date=logical_date,

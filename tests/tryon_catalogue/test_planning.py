@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ import pytest
 from sqlalchemy import Engine, func, select, text, update
 
 from tests.tryon_catalogue.helpers import pretend_checked
+from tryon_catalogue.account import close_run
+from tryon_catalogue.exports import ExportError
 from tryon_catalogue.ledger.tables import batches, garment_looks, looks, rejections, run_looks, runs
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.planning import Plan, plan_run
@@ -52,6 +55,51 @@ def test_every_row_becomes_a_planned_look_or_a_rejection_with_its_reason(
             (5, "c", "unknown_category"),
         ]
         assert all(one.reason for one in refused)
+
+
+def test_a_text_that_no_database_takes_costs_its_row_and_not_the_run(
+    engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    row = {"category": "shirt", "image_url": "https://pictures.example/a.png"}
+    rows = [
+        {**row, "sku": "cut", "title": "nice \ud83d"},
+        {**row, "sku": "\ud83d"},
+        {**row, "sku": "lost", "image_url": "", "collection": "\ud83d"},
+        {**row, "sku": "good"},
+    ]
+    file = tmp_path / "export.jsonl"
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    pretend_checked(engine, settings, file)
+    plan = plan_run(engine, settings, Run("dag/1", str(file), date(2026, 11, 20)))
+    assert (plan.rows, plan.rejected, plan.new) == (4, 3, 1)
+    with engine.connect() as connection:
+        found = connection.execute(
+            select(rejections.c.sku, rejections.c.rule).order_by(rejections.c.line)
+        ).all()
+    assert [tuple(one) for one in found] == [("cut", "bad_text"), ("�", "bad_text"), ("lost", "bad_text")]
+
+
+def test_the_shops_row_of_a_rejected_garment_is_written_however_long_its_sku(
+    engine: Engine, settings: Settings, plan_export: PlanExport
+) -> None:
+    sku = "S" * 200
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO catalogue (sku) VALUES (:sku)"), {"sku": sku})
+    plan_export([row(sku, image="nowhere")])
+    close_run(engine, settings, "dag/1")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT tryon_status FROM catalogue")).scalar_one() == "REJECTED"
+
+
+def test_a_file_of_an_export_that_cannot_be_read_leaves_the_others_unplanned(
+    engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "part-1.csv").write_text(HEADER + row("a"))
+    (tmp_path / "part-2.csv").write_text("sku,category\nb,shirt\n")
+    with pytest.raises(ExportError, match=r"part-2\.csv has no column 'image_url'"):
+        plan_run(engine, settings, Run("dag/1", f"{tmp_path}/part-*.csv", date(2026, 11, 20)))
+    with engine.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(looks)).scalar_one() == 0
 
 
 def test_planning_a_run_again_changes_nothing(engine: Engine, plan_export: PlanExport) -> None:

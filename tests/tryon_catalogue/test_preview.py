@@ -123,6 +123,18 @@ def test_garments_that_a_full_export_no_longer_has_are_counted(
     assert "3 garments that the ledger knows are not in this full export" in shown(preview, settings)
 
 
+def test_a_garment_that_stands_twice_in_the_export_is_there_once(
+    export: str, settings: Settings, engine: Engine
+) -> None:
+    plan(engine, settings, export)
+    rows = [ROWS[0], ROWS[4], ROWS[0], ROWS[3], ROWS[0]]
+    Path(export).write_text("\n".join(["sku,category,image_url,title", *rows]) + "\n")
+    in_chunks = settings.export.model_copy(update={"chunk_rows": 2})
+    with engine.connect() as connection:
+        preview = read_preview(export, settings.model_copy(update={"export": in_chunks}), connection)
+    assert preview.missing == 3
+
+
 def test_a_preview_writes_nothing(export: str, settings: Settings, engine: Engine) -> None:
     with engine.connect() as connection:
         read_preview(export, settings, connection)

@@ -17,10 +17,11 @@ from tryon_catalogue import tasks
 from tryon_catalogue.catalogue import CatalogueError
 from tryon_catalogue.exports import ExportMissingError
 from tryon_catalogue.ledger.journal import load_batch
-from tryon_catalogue.ledger.tables import looks, runs, submissions
+from tryon_catalogue.ledger.tables import garment_looks, looks, runs, submissions
 from tryon_catalogue.news import NEWS
 from tryon_catalogue.publishing import PublishError
 from tryon_catalogue.request import RequestError
+from tryon_catalogue.run_context import ON_DEMAND
 from tryon_catalogue.run_errors import RunFailedError
 from tryon_sandbox.server import RunningSandbox
 
@@ -203,6 +204,27 @@ def test_a_verdict_on_too_little_is_red_and_the_account_is_kept(
         tasks.verdict()
     with engine.connect() as connection:
         assert connection.execute(select(runs.c.summary)).scalar_one()["looks"] == {"REJECTED": 3}
+
+
+def test_what_is_planned_is_the_newest_export_that_was_checked(
+    engine: Engine, settings_file: Path, website: Website, in_context: InContext
+) -> None:
+    pressed = datetime(2026, 11, 22, 9, tzinfo=UTC)
+    around = in_context(dag_id=ON_DEMAND, logical_date=None, run_after=pressed, run_type="manual")
+    tasks.begin_run(around)
+    tasks.preflight()
+    came = settings_file.parent / "exports" / "2026-11-21.csv"
+    came.write_text(f"{HEADER}late,,autumn,shirt,{website.url}/top-9.png,,,\n")
+    tasks.plan()
+    with engine.connect() as connection:
+        run = connection.execute(select(runs)).one()
+        planned = (
+            connection.execute(select(garment_looks.c.sku).order_by(garment_looks.c.sku)).scalars().all()
+        )
+    assert (run.export_date, run.looks_new) == (date(2026, 11, 20), 3)
+    assert planned == ["sku-0", "sku-1", "sku-2"]
+    # Begun again, it looks again.
+    assert tasks.begin_run(around).run.export == str(came)
 
 
 def test_a_person_who_asks_for_what_the_export_has_nothing_of_is_told_so_at_once(

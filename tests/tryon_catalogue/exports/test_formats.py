@@ -1,4 +1,4 @@
-"""Files as shops write them: CSV in its many ways, Excel, JSON lines, Parquet's lists, and gzip around text."""
+"""Files as shops write them: CSV in its many ways, JSON lines, Parquet's lists, and gzip around text."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import gzip
 import io
 import json
 import tempfile
-from collections.abc import Sequence
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,10 @@ from hypothesis import strategies as st
 
 from tests.tryon_catalogue.exports.helpers import HEADER, PLAIN, TOP, outcomes, read, refused
 from tryon_catalogue.exports import Rule, read_export
+from tryon_catalogue.exports.text import LONGEST_FIELD
 from tryon_catalogue.settings import ExportSettings
 
+NAMES = HEADER.split(",")
 # Files are written for each example; how long that takes is the machine's business.
 brief = settings(max_examples=15, deadline=None)
 
@@ -48,6 +48,12 @@ def test_the_delimiter_is_the_one_that_the_columns_are_found_with(tmp_path: Path
     header = '"sku";"title, or name, or label";"category";"image_url"'
     garments, _ = read(written(tmp_path, f"{header}\na;b;dress;{TOP}\n"))
     assert garments[0].sku == "a"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_found_out_whichever_way_lines_end(tmp_path: Path, delimiter: str) -> None:
+    text = f"{HEADER}\ra,t,dress,{TOP}\rb,t,dress,{TOP}\r".replace(",", delimiter)
+    assert [(one.sku, one.line) for one in read(written(tmp_path, text))[0]] == [("a", 2), ("b", 3)]
 
 
 def test_a_delimiter_that_is_set_is_not_found_out(tmp_path: Path) -> None:
@@ -80,6 +86,43 @@ def test_an_encoding_that_is_no_utf_8_is_told_by_the_look_of_it(
 ) -> None:
     path = written(tmp_path, f"{HEADER}\na,{title},dress,{TOP}\n".encode(encoding))
     assert read(path)[0][0].title == title
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "gb18030"])
+@pytest.mark.parametrize("title", ["dress", "裙", "Größe"])
+def test_a_mark_says_which_encoding_a_csv_file_is_in(tmp_path: Path, encoding: str, title: str) -> None:
+    # In quotation marks, which would not be ones after a mark that is taken for text.
+    text = f'\ufeff"sku","title","category","image_url"\na,{title},dress,{TOP}\n'
+    (garment,), rejections = read(written(tmp_path, text.encode(encoding)))
+    assert (garment.sku, garment.title, rejections) == ("a", title, [])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "gb18030"])
+def test_json_lines_may_begin_with_a_mark(tmp_path: Path, encoding: str) -> None:
+    line = json.dumps({"sku": "a", "title": "裙", "category": "dress", "image_url": TOP}, ensure_ascii=False)
+    (garment,), rejections = read(written(tmp_path, f"\ufeff{line}\n".encode(encoding)))
+    assert (garment.title, rejections) == ("裙", [])
+
+
+def test_a_long_description_of_many_lines_is_one_field(tmp_path: Path) -> None:
+    title = '"' + "<p>one &amp; two</p>\n" * 10_000 + '"'
+    garments, rejections = read(written(tmp_path, f"{HEADER}\na,{title},dress,{TOP}\nb,t,dress,{TOP}\n"))
+    assert ([(one.sku, one.line) for one in garments], rejections) == ([("a", 2), ("b", 10_003)], [])
+
+
+def test_a_field_that_is_too_long_is_told_in_words_and_costs_its_line(tmp_path: Path) -> None:
+    rows = f"a,{'x' * (LONGEST_FIELD + 1)},dress,{TOP}\nb,t,dress,{TOP}\n"
+    garments, (rejection,) = read(written(tmp_path, f"{HEADER}\n{rows}"))
+    assert ([one.sku for one in garments], rejection.line, rejection.rule) == (["b"], 2, Rule.BROKEN_ROW)
+    assert "A field is longer than 1,048,576 characters" in rejection.reason
+    assert len(rejection.value) <= 120
+
+
+def test_a_quotation_mark_that_is_never_closed_costs_its_line_however_much_follows(tmp_path: Path) -> None:
+    rows = "".join(f"s{number},{'x' * 100},dress,{TOP}\n" for number in range(10_000))
+    garments, (rejection,) = read(written(tmp_path, f'{HEADER}\na,"open,dress,{TOP}\n{rows}'))
+    assert (len(garments), rejection.line) == (10_000, 2)
+    assert "never closed" in rejection.reason
 
 
 # --- gzip ---
@@ -135,86 +178,53 @@ def test_json_that_is_broken_or_no_object_costs_its_line_only(tmp_path: Path) ->
     assert "one object on each line" in rejections[1].reason
 
 
+@pytest.mark.parametrize("deep", ["[", '{"x":'])
+@pytest.mark.parametrize("depth", [101, 500, 200_000])
+def test_json_that_is_nested_too_deep_costs_its_line_only(tmp_path: Path, deep: str, depth: int) -> None:
+    good = {"sku": "a", "category": "dress", "image_url": TOP, "title": "t"}
+    close = "]" if deep == "[" else "}"
+    nested = json.dumps({**good, "title": "?"}).replace('"?"', f"{deep * depth}0{close * depth}")
+    garments, (rejection,) = read(written(tmp_path, f"{nested}\n{json.dumps({**good, 'sku': 'b'})}\n"))
+    assert [one.sku for one in garments] == ["b"]
+    assert (rejection.line, rejection.rule) == (1, Rule.BROKEN_ROW)
+    assert "100 deep" in rejection.reason
+
+
+@pytest.mark.parametrize("name", ["sku", "title", "category", "image_url"])
+def test_half_a_character_costs_its_row_and_is_carried_nowhere(tmp_path: Path, name: str) -> None:
+    good = {"sku": "a", "category": "dress", "image_url": TOP, "title": "t"}
+    cut = json.dumps({**good, name: good[name] + "\ud83d"})
+    garments, (rejection,) = read(written(tmp_path, f"{cut}\n{json.dumps({**good, 'sku': 'b'})}\n"))
+    assert [one.sku for one in garments] == ["b"]
+    assert (rejection.line, rejection.rule, rejection.column) == (1, Rule.BAD_TEXT, name)
+    assert "half of a character" in rejection.reason
+    for text in (rejection.sku, rejection.value, rejection.reason, rejection.collection):
+        text.encode()
+
+
 def test_a_json_column_that_only_later_rows_have_is_read(tmp_path: Path) -> None:
     first: dict[str, object] = {"sku": "a", "category": "dress", "image_url": TOP}
     path = json_lines(tmp_path, first, {**first, "sku": "b", "title": "late"})
     assert [one.title for one in read(path, chunk_rows=1)[0]] == ["", "late"]
 
 
-# --- Excel ---
-
-
-def workbook(folder: Path, *rows: Sequence[object], sheet: str = "Sheet", before: str = "") -> Path:
-    book = openpyxl.Workbook()
-    book.active.title = sheet
-    if before:
-        book.create_sheet(before, 0).append(["nothing", "of", "interest"])
-    for row in rows:
-        book[sheet].append(list(row))
-    path = folder / "export.xlsx"
-    book.save(path)
-    return path
-
-
-NAMES = HEADER.split(",")
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ("00123", "00123"),
-        (123, "123"),
-        (123.0, "123"),
-        (1.5, "1.5"),
-        (12345678901234, "12345678901234"),
-        (True, "true"),
-        (date(2026, 1, 31), "2026-01-31"),
-        (datetime(2026, 1, 31, 8, 30), "2026-01-31T08:30:00"),  # noqa: DTZ001 (Excel knows no zones)
-        ("1e5", "1e5"),
-    ],
-)
-def test_excels_values_become_the_text_a_person_would_read(tmp_path: Path, value: object, text: str) -> None:
-    garments, rejections = read(workbook(tmp_path, NAMES, [value, "t", "dress", TOP]))
-    assert ([(one.sku, one.line) for one in garments], rejections) == ([(text, 2)], [])
-
-
-def test_leading_noughts_that_excel_only_shows_are_read(tmp_path: Path) -> None:
-    path = workbook(tmp_path, NAMES, [123, "t", "dress", TOP])
-    book = openpyxl.load_workbook(path)
-    book.active["A2"].number_format = "00000"
-    book.save(path)
-    assert read(path)[0][0].sku == "00123"
-
-
-def test_blank_rows_of_a_sheet_are_no_rows_and_lines_are_excels(tmp_path: Path) -> None:
-    path = workbook(tmp_path, [], NAMES, ["a", "t", "dress", TOP], [], ["b", "t", "dress", TOP], ["", None])
-    garments, rejections = read(path)
-    assert [(one.sku, one.line) for one in garments] == [("a", 3), ("b", 5)]
-    assert [one.rule for one in rejections] == [Rule.MISSING_SKU] * len(rejections)
-
-
-def test_the_sheet_can_be_named(tmp_path: Path) -> None:
-    path = workbook(tmp_path, NAMES, ["a", "t", "dress", TOP], sheet="Products", before="Read me")
-    assert "has no column" in refused(path)
-    assert read(path, sheet="Products")[0][0].sku == "a"
-    assert "has no sheet 'Product', only 'Read me', 'Products'" in refused(path, sheet="Product")
-
-
-@pytest.mark.parametrize("content", [b"PK\x03\x04....", b"PK\x03\x04" + b"\0" * 200])
-def test_a_zip_file_that_is_no_workbook_is_told(tmp_path: Path, content: bytes) -> None:
-    assert "cannot be read as an Excel workbook" in refused(written(tmp_path, content))
-
-
-def test_an_empty_sheet_is_told(tmp_path: Path) -> None:
-    assert "has nothing in its sheet 'Sheet'" in refused(workbook(tmp_path))
-
-
 # --- Parquet ---
 
 
-def test_a_parquet_list_is_several_pictures(tmp_path: Path) -> None:
-    table = pa.table({"sku": ["a"], "category": ["dress"], "image_url": [["https://x.example/1.jpg", TOP]]})
-    pq.write_table(table, tmp_path / "e.parquet")
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.list_(pa.string()),
+        pa.list_(pa.large_string()),
+        pa.large_list(pa.string()),
+        pa.large_list(pa.large_string()),
+        pa.list_(pa.string(), 2),
+    ],
+    ids=str,
+)
+def test_a_parquet_list_is_several_pictures(tmp_path: Path, kind: pa.DataType) -> None:
+    urls = pa.array([["https://x.example/1.jpg", TOP]], kind)
+    pq.write_table(pa.table({"sku": ["a"], "category": ["dress"], "image_url": urls}), tmp_path / "e.parquet")
     assert read(tmp_path / "e.parquet", images={"tops": 2})[0][0].tops_image == TOP
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -10,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.tryon_catalogue.exports.helpers import TOP, read, refused
-from tryon_catalogue.exports import Rule
+from tests.tryon_catalogue.exports.helpers import PLAIN, TOP, read, refused
+from tryon_catalogue.exports import ExportError, Rule, read_export
+from tryon_catalogue.settings import ExportSettings
 
 
 def parquet(folder: Path, **columns: pa.Array | Sequence[object]) -> Path:
@@ -55,6 +57,37 @@ def test_a_missing_parquet_value_is_missing(tmp_path: Path, values: pa.Array) ->
 @pytest.mark.parametrize("values", [pa.array([[1]]), pa.array([b"\xff\xfe"])])
 def test_a_parquet_column_that_is_no_text_is_named_with_its_type(tmp_path: Path, values: pa.Array) -> None:
     assert f"'sku' of type {str(values.type).partition('<')[0]}" in refused(parquet(tmp_path, sku=values))
+
+
+def undecodable(kind: pa.DataType) -> pa.Array:
+    """Three values of text, the second of which is no UTF-8: Arrow writes it without a look at it."""
+    places = struct.pack("<4q" if pa.types.is_large_string(kind) else "<4i", 0, 1, 2, 3)
+    return pa.Array.from_buffers(kind, 3, [None, pa.py_buffer(places), pa.py_buffer(b"a\xe9c")])
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()], ids=str)
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize("name", ["sku", "title"])
+def test_bytes_that_are_no_text_cost_their_row_only(
+    tmp_path: Path, kind: pa.DataType, listed: bool, name: str
+) -> None:
+    values = undecodable(kind)
+    if listed:
+        values = pa.ListArray.from_arrays(pa.array([0, 1, 2, 3], pa.int32()), values)
+    garments, (rejection,) = read(parquet(tmp_path, **{"sku": ["s1", "s2", "s3"], name: values}))
+    assert len(garments) == 2
+    assert (rejection.line, rejection.rule, rejection.column) == (2, Rule.BAD_TEXT, name)
+    assert rejection.sku == ("�" if name == "sku" else "s2")
+    rejection.value.encode()
+
+
+def test_a_parquet_column_that_turns_out_to_be_no_text_is_told_before_any_row_is_given(
+    tmp_path: Path,
+) -> None:
+    path = parquet(tmp_path, sku=pa.array([b"a", b"b", b"\xff"]))
+    chunks = read_export(path, ExportSettings(**PLAIN, chunk_rows=1))
+    with pytest.raises(ExportError, match="'sku' of type binary"):
+        next(chunks)
 
 
 def test_a_missing_parquet_column_is_named(tmp_path: Path) -> None:

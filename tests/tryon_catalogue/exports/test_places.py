@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from airflow.sdk import ObjectStoragePath
 
 from tests.tryon_catalogue.exports.helpers import HEADER, PLAIN, TOP, outcomes, read, refused
-from tryon_catalogue.exports import ExportMissingError, Rule, read_export
+from tryon_catalogue.exports import ExportError, ExportMissingError, Rule, read_export
 from tryon_catalogue.exports.places import export_files
 from tryon_catalogue.settings import ExportSettings
 
@@ -106,6 +107,32 @@ def test_the_connection_of_a_url_is_kept_for_each_file(folder: Path) -> None:
 def test_an_empty_file_among_others_is_told(folder: Path) -> None:
     (folder / "part-3.csv").touch()
     assert "part-3.csv is empty (0 bytes)" in refused(f"{folder}/*.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"sku,category\nx,dress\n", "has no column 'image_url'"),
+        (b"sku,title,category,image_url\nx,\xff\xff,dress,t\n", "cannot be decoded"),
+        (b'{"sku": "x", "category": "dress"}\n', "has no column 'image_url'"),
+        (b"PAR1 and no more", "cannot be read as Parquet"),
+        (b"PK\x03\x04....", "cannot be read as an Excel workbook"),
+    ],
+)
+def test_what_is_wrong_with_the_last_file_is_told_before_a_row_of_the_first_is_given(
+    folder: Path, content: bytes, told: str
+) -> None:
+    (folder / "part-3.csv").write_bytes(content)
+    chunks = read_export(f"{folder}/*.csv", ExportSettings(**PLAIN))
+    with pytest.raises(ExportError, match=re.escape(told)) as caught:
+        next(chunks)
+    assert "part-3.csv" in str(caught.value)
+
+
+def test_a_file_whose_name_is_no_text_is_named_as_well_as_can_be(tmp_path: Path) -> None:
+    part(tmp_path, "caf\udce9.csv", "")
+    _, (rejection,) = read(f"{tmp_path}/*.csv")
+    assert rejection.reason.startswith("caf�.csv, line 2: ")
 
 
 def test_a_path_object_may_be_a_pattern_too(folder: Path) -> None:

@@ -170,6 +170,12 @@ def test_a_row_that_breaks_several_rules_is_one_rejection(tmp_path: Path) -> Non
     assert [rejection.rule for rejection in rejections] == [Rule.MISSING_SKU]
 
 
+def test_a_rejected_sku_is_told_whole_because_the_catalogue_is_written_by_it(tmp_path: Path) -> None:
+    sku = "S" * 200
+    _, rejections = read(written(tmp_path, row(sku=sku, image="nowhere"), row(sku=sku)))
+    assert [(one.rule, one.sku) for one in rejections] == [(Rule.BAD_URL, sku), (Rule.DUPLICATE_SKU, sku)]
+
+
 def test_a_sku_is_a_duplicate_across_chunks(tmp_path: Path) -> None:
     path = written(tmp_path, *(row(sku=sku) for sku in "abcda"))
     _, rejections = read(path, with_settings(chunk_rows=2))
