@@ -48,6 +48,7 @@ __all__ = [
 def read_export(path: "str | Path | ObjectStoragePath", settings: ExportSettings) -> Iterator[Chunk]:
     """Read an export in chunks of at most ``settings.chunk_rows`` rows, each of one file.
 
+    Every file is looked through before the first chunk is given, so that an export which cannot be read gives none.
     Memory holds one chunk and the skus of the whole export, by which a sku's second row is known.
 
     Args:

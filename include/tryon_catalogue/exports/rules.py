@@ -129,8 +129,8 @@ class Examiner:
         column = self._columns.tops_image
         if row.slot == Slot.PANTS and row.pants_image and not row.tops_image:
             reason = (
-                f"A {row.category} is shown together with a top, and the row has none. Give [export] plain_top the URL "
-                "of a top that such garments are shown with, or leave them out with [[export.filters]]."
+                f"A {shown(row.category)} is shown together with a top, and the row has none. Give [export] plain_top "
+                "the URL of a top that such garments are shown with, or leave them out with [[export.filters]]."
             )
             return self._rejection(row, Rule.MISSING_TOP, column, row.pants_image, reason)
         if row.tops_image and (row.slot == Slot.TOPS or row.pants_image):
