@@ -15,7 +15,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from damo_tryon.contract import Answer
-from tryon_catalogue.ledger.journal import look_of, waits_for
+from tryon_catalogue.ledger.journal import sent_tasks, waits_for
 from tryon_catalogue.ledger.moves import move
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import garment_looks, looks, submission_looks, submissions
@@ -169,13 +169,8 @@ def record_found(
     with engine.connect() as connection:
         conn_id = _in_doubt(connection, submission_id).conn_id
         _refuse_known(connection, result_key)
-        sent = connection.execute(
-            select(looks)
-            .join(submission_looks, submission_looks.c.look_key == looks.c.key)
-            .where(submission_looks.c.submission_id == submission_id)
-            .order_by(submission_looks.c.position)
-        ).all()
-    ask_over(conn_id)(result_key).matched_to([look_of(row).to_task() for row in sent])
+    sent = sent_tasks(engine, submission_id)
+    ask_over(conn_id)(result_key).matched_to(sent)
     try:
         with engine.begin() as connection:
             row = _in_doubt(connection, submission_id)

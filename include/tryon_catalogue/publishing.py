@@ -31,7 +31,7 @@ from tryon_catalogue.catalogue import Catalogue
 from tryon_catalogue.fetch import FetchError, open_fetcher
 from tryon_catalogue.finishing import Finished, Finisher, Made
 from tryon_catalogue.labels import LabelError
-from tryon_catalogue.ledger.journal import look_of, waits_for
+from tryon_catalogue.ledger.journal import look_of, sent_tasks, waits_for
 from tryon_catalogue.ledger.moves import move
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import (
@@ -225,7 +225,7 @@ class Publisher:
         """Ask once and publish what can be published; returns how many looks wait, and the problems."""
         every = self._looks_of(submission)
         answer = self._query_over(submission.conn_id)(submission.result_key)
-        sub_tasks = answer.matched_to([one.look.to_task() for one in every])
+        sub_tasks = answer.matched_to(sent_tasks(self._engine, submission.id))
         seen = [(one, sub_task) for one, sub_task in zip(every, sub_tasks, strict=True) if one.open]
         made = [replace(one, results=sub.results) for one, sub in seen if sub.status is SubTaskStatus.SUCCESS]
         failed = [one for one, sub in seen if sub.status is SubTaskStatus.FAILED]

@@ -86,7 +86,7 @@ def put_in_doubt(engine: Engine, batch_id: int, run_id: str) -> None:
         )
         connection.execute(
             text(
-                "INSERT INTO tryon.submission_looks SELECT s.id, l.position, l.key"
+                "INSERT INTO tryon.submission_looks SELECT s.id, l.position, l.key, l.model_image, l.tops_image"
                 " FROM tryon.submissions s, tryon.looks l"
             )
         )

@@ -160,7 +160,7 @@ def test_the_note_of_a_recovery_names_every_doubt_and_stop(engine: Engine, plan_
         connection.execute(
             text(
                 "INSERT INTO tryon.submission_looks"
-                " SELECT s.id, l.position, l.key FROM tryon.submissions s, tryon.looks l"
+                " SELECT s.id, l.position, l.key, l.model_image, l.tops_image FROM tryon.submissions s, tryon.looks l"
             )
         )
         connection.execute(

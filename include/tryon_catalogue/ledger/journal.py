@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from tenacity import before_sleep_log, retry, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from damo_tryon.contract import FitType
+from damo_tryon.contract import FitType, TryOnTask
 from damo_tryon.errors import ImageRefusedError
 from tryon_catalogue.ledger.moves import Mover, move
 from tryon_catalogue.ledger.spending import hold_to_limits
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Engine, Row
 
-    from damo_tryon.contract import Answer, Submission, TryOnTask
+    from damo_tryon.contract import Answer, Submission
     from damo_tryon.errors import TryOnError
     from damo_tryon.journal import Memory
     from tryon_catalogue.ledger.gate import Gate
@@ -215,8 +215,8 @@ class LedgerJournal:
         connection.execute(
             insert(submission_looks),
             [
-                {"submission_id": submission_id, "position": place, "look_key": key}
-                for place, key in enumerate(keys)
+                {"submission_id": submission_id, "position": place, "look_key": key, **task.model_dump()}
+                for place, (key, task) in enumerate(zip(keys, submission.tasks, strict=True))
             ],
         )
         return submission_id
@@ -327,6 +327,23 @@ def planned_looks(engine: Engine, batch: Batch, most: int) -> dict[str, Look]:
             .limit(most)
         ).all()
     return {row.key: look_of(row) for row in rows}
+
+
+def sent_tasks(engine: Engine, submission_id: int) -> tuple[TryOnTask, ...]:
+    """Read what a submission sent, in the order sent: what the vendor's answer is matched to.
+
+    Not the looks' own addresses, which a newer export may have replaced since.
+
+    :param engine: the ledger's
+    :param submission_id: of the submission
+    """
+    with engine.connect() as connection:
+        rows = connection.execute(
+            select(*(submission_looks.c[name] for name in TryOnTask.model_fields))
+            .where(submission_looks.c.submission_id == submission_id)
+            .order_by(submission_looks.c.position)
+        ).mappings()
+        return tuple(TryOnTask(**row) for row in rows)
 
 
 def look_of(row: Row[Any]) -> Look:

@@ -177,6 +177,11 @@ submission_looks = Table(
     Column("submission_id", BigInteger, ForeignKey(submissions.c.id), primary_key=True),
     Column("position", SmallInteger, primary_key=True, doc="place in the vendor's task_list, from 0"),
     Column("look_key", KEY, ForeignKey(looks.c.key), nullable=False),
+    # What was sent: the vendor echoes these, whatever addresses a newer export gives the look.
+    Column("model_image", Text, nullable=False),
+    Column("tops_image", Text, nullable=False),
+    Column("pants_image", Text),
+    Column("mask_image", Text),
 )
 
 run_looks = Table(

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
 
-from tryon_catalogue.ledger.database import engine_for, migrate
+from tryon_catalogue.ledger.database import MIGRATIONS, engine_for, migrate
+from tryon_catalogue.ledger.journal import sent_tasks
 from tryon_catalogue.ledger.tables import metadata
 
 
@@ -35,6 +38,43 @@ def test_the_ledger_keeps_to_the_schema_that_the_settings_name(empty_database_ur
     with engine.connect() as connection:
         assert connection.execute(metadata.tables["tryon.looks"].select()).all() == []
         assert connection.execute(text("SHOW search_path")).scalar_one() == '"$user", public'
+
+
+def test_what_was_sent_before_that_was_kept_is_taken_from_the_looks(empty_database_url: str) -> None:
+    engine = engine_for(empty_database_url, "tryon")
+    _migrate_to(engine, "0001")
+    with engine.begin() as connection:
+        connection.execute(
+            text("""
+            SET LOCAL search_path TO tryon;
+            INSERT INTO runs (id, export, export_date) VALUES ('dag/run', 'export.csv', '2026-11-20');
+            INSERT INTO batches (run_id, fit_type, inference_num) VALUES ('dag/run', 'HALF_BODY', 1);
+            INSERT INTO looks (key, fit_type, inference_num, model, model_image, tops_image, pants_image, state,
+                position, moved_run, moved_try)
+            VALUES (repeat('a', 64), 'HALF_BODY', 1, 'anna', 'https://a.example/m', 'https://a.example/t',
+                'https://a.example/p', 'SUBMITTED', 0, 'dag/run', 1);
+            INSERT INTO submissions (batch_id, run_id, try_number, conn_id, state, fit_type, inference_num, result_key)
+            VALUES (1, 'dag/run', 1, 'damo_tryon', 'SUBMITTED', 'HALF_BODY', 1, 'key');
+            INSERT INTO submission_looks VALUES (1, 0, repeat('a', 64));
+            """)
+        )
+    migrate(engine, "tryon")
+    (task,) = sent_tasks(engine, 1)
+    assert task.to_wire() == {
+        "model_image": "https://a.example/m",
+        "tops_image": "https://a.example/t",
+        "pants_image": "https://a.example/p",
+    }
+
+
+def _migrate_to(engine: Engine, revision: str) -> None:
+    """Bring the ledger's tables to an older revision than the newest."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE SCHEMA tryon"))
+        config.attributes.update(connection=connection, schema="tryon")
+        command.upgrade(config, revision)
 
 
 def _tables(engine: Engine, schema: str) -> list[str]:

@@ -24,6 +24,10 @@ from tryon_catalogue.ledger.tables import (
 
 RUN = "tryon_nightly/manual__1"
 START = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
+SENT = {
+    "model_image": "https://pictures.example/model.jpg",
+    "tops_image": "https://pictures.example/top.jpg",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,7 @@ def write_looks(engine: Engine, entries: Sequence[Entry], run_id: str = RUN) -> 
                 "fit_type": "HALF_BODY",
                 "inference_num": 1,
                 "model": one.model,
-                "model_image": "https://pictures.example/model.jpg",
-                "tops_image": "https://pictures.example/top.jpg",
+                **SENT,
                 "pants_image": "https://pictures.example/pants.jpg" if len(one.inputs) > 2 else None,
                 "model_sha256": one.inputs[0],
                 "tops_sha256": one.inputs[1],
@@ -161,7 +164,7 @@ def write_submission(
         connection.execute(
             insert(submission_looks),
             [
-                {"submission_id": submission_id, "position": place, "look_key": key}
+                {"submission_id": submission_id, "position": place, "look_key": key, **SENT}
                 for place, key in enumerate(keys)
             ],
         )
