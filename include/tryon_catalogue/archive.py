@@ -3,10 +3,12 @@
 The vendor's links die, so what the catalogue gets is an address of ours. Beside the pictures it keeps small copies
 of them and of the images that went in, and the repaired images that are sent in place of others::
 
-    autumn/A-1/anna-0123456789-1.jpg              a picture: collection, sku, model, look, number
-    thumbnails/autumn/A-1/anna-0123456789-1.jpg   its small copy
-    inputs/<digest of the image>.jpg              the small copy of an input image
-    repaired/<digest of the image>.png            what is sent in place of an input image
+    autumn/A-1/anna-0123456789-89abcdef-1.jpg              a picture: collection, sku, model, look, attempt, number
+    thumbnails/autumn/A-1/anna-0123456789-89abcdef-1.jpg   its small copy
+    inputs/<digest of the image>.jpg                       the small copy of an input image
+    repaired/<digest of the image>.png                     what is sent in place of an input image
+
+A look that is made again has pictures of other names: the shop shows the old ones until the new ones are found good.
 
 A file is there whole or not at all, and one that is there already with the same bytes is not written again. It
 knows no ledger and no vendor.
@@ -48,6 +50,7 @@ class PictureName:
     :param sku: of the garment
     :param model: roster name; empty when the export named the picture of the model
     :param look_key: the look's key, of which the beginning keeps names apart
+    :param attempt: what keeps apart the times that the look was made, in letters and digits
     :param number: place among the look's pictures, from 0
     """
 
@@ -55,6 +58,7 @@ class PictureName:
     sku: str
     model: str
     look_key: str
+    attempt: str
     number: int
 
     def relative(self, ending: str) -> str:
@@ -62,7 +66,7 @@ class PictureName:
         folder = _safe(self.collection) or "no-collection"
         if folder.casefold() in OURS:
             folder += "-collection"
-        parts = [_safe(self.model) or "model", self.look_key[:10], str(self.number + 1)]
+        parts = [_safe(self.model) or "model", self.look_key[:10], self.attempt, str(self.number + 1)]
         return f"{folder}/{_safe(self.sku) or 'sku'}/{'-'.join(parts)}.{ending}"
 
 
@@ -114,8 +118,6 @@ class Archive:
 
     def find(self, name: PictureName) -> Kept | None:
         """Find a picture by what it shows: an earlier try may have kept it and died before it said so.
-
-        The same look has the same names when it is paid for again, so whoever asks looks into what is found.
 
         :param name: what it shows
         :returns: the picture; None when there is none

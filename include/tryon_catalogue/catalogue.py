@@ -300,10 +300,13 @@ def _comparable(value: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _picture_urls(connection: Connection, look_keys: set[str]) -> dict[str, list[str]]:
-    """Give look key -> the URLs of its pictures in their order."""
+    """Give look key -> the URLs of the pictures that are shown of it, in their order.
+
+    A look that is made again keeps them until new ones are published.
+    """
     found = connection.execute(
         select(pictures.c.look_key, pictures.c.url)
-        .where(pictures.c.look_key.in_(look_keys))
+        .where(pictures.c.look_key.in_(look_keys), pictures.c.shown)
         .order_by(pictures.c.look_key, pictures.c.number)
     )
     urls: dict[str, list[str]] = defaultdict(list)
@@ -314,7 +317,7 @@ def _picture_urls(connection: Connection, look_keys: set[str]) -> dict[str, list
 
 def _row_values(of_garment: Sequence[GarmentLook]) -> dict[str, Any]:
     states = {look.state for look in of_garment}
-    urls = [url for look in of_garment if look.state is LookState.PUBLISHED for url in look.urls]
+    urls = [url for look in of_garment for url in look.urls]
     status = next(state for state in STATUS_ORDER if state in states)
     words = {"status": status.value, "detail": _detail(of_garment)}
     return {**words, "picture_url": urls[0], "picture_urls": urls} if urls else words

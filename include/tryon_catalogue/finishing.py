@@ -48,7 +48,8 @@ class Made:
 
     def name(self, number: int) -> PictureName:
         """Name one of its pictures for the archive."""
-        return PictureName(self.collection, self.sku, self.look.model, self.key, number)
+        attempt = hashlib.sha256(self.result_key.encode()).hexdigest()[:8]
+        return PictureName(self.collection, self.sku, self.look.model, self.key, attempt, number)
 
     def source(self, number: int) -> str:
         """Say which of the vendor's pictures one is: stands in the picture itself."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from damo_tryon.contract import Answer, SubTaskStatus
@@ -33,12 +33,12 @@ from tryon_catalogue.finishing import Finished, Finisher, Made
 from tryon_catalogue.labels import LabelError
 from tryon_catalogue.ledger.journal import look_of, sent_tasks, waits_for
 from tryon_catalogue.ledger.moves import move
+from tryon_catalogue.ledger.pictures import keep_pictures
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import (
     garment_looks,
     images,
     looks,
-    pictures,
     submission_looks,
     submissions,
 )
@@ -350,9 +350,7 @@ class Publisher:
                 reason=finished.doubts or None,
             ):
                 return
-            connection.execute(delete(pictures).where(pictures.c.look_key == one.key))
-            if finished.rows:
-                connection.execute(insert(pictures), finished.rows)
+            keep_pictures(connection, one.key, finished.rows, shown=not review)
             self._catalogue.write_garments(connection, _skus(connection, [one.key]))
         done.review += review
         done.published += not review

@@ -14,6 +14,7 @@ from sqlalchemy import func, select, true
 from tryon_catalogue.again import look_keys
 from tryon_catalogue.catalogue import Catalogue
 from tryon_catalogue.ledger.moves import move
+from tryon_catalogue.ledger.pictures import newest_pictures, show_waiting_pictures
 from tryon_catalogue.ledger.tables import garment_looks, looks, pictures, run_looks
 from tryon_catalogue.looks import LookState
 
@@ -62,7 +63,10 @@ def open_reviews(connection: Connection, run_id: str | None = None) -> list[Revi
         .scalar_subquery()
     )
     paths = (
-        select(func.array_agg(pictures.c.path)).where(pictures.c.look_key == looks.c.key).scalar_subquery()
+        select(func.array_agg(pictures.c.path))
+        .where(pictures.c.look_key == looks.c.key, newest_pictures())
+        .correlate(looks)
+        .scalar_subquery()
     )
     rows = connection.execute(
         select(looks, skus.label("skus"), paths.label("paths"))
@@ -104,6 +108,7 @@ def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) 
             from_states=IN_REVIEW,
             reason=f"found good by {by.run}",
         )
+        show_waiting_pictures(connection, moved)
         skus = connection.execute(
             select(garment_looks.c.sku).where(garment_looks.c.look_key.in_(moved)).distinct()
         ).scalars()

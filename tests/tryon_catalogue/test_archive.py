@@ -15,6 +15,7 @@ from tryon_catalogue.fetch import Fetched
 from tryon_catalogue.settings import ArchiveSettings
 
 KEY = "0123456789abcdef" * 4
+ATTEMPT = "89abcdef"
 LONGEST_FILE_NAME = 255  # bytes, of the file systems in use
 
 
@@ -23,7 +24,7 @@ def picture(content: bytes = b"picture", kind: str = "JPEG") -> Fetched:
 
 
 def name(collection: str = "autumn", sku: str = "A-1", model: str = "anna", number: int = 0) -> PictureName:
-    return PictureName(collection, sku, model, KEY, number)
+    return PictureName(collection, sku, model, KEY, ATTEMPT, number)
 
 
 def archive(folder: Path | str, public_url: str | None = None) -> Archive:
@@ -36,18 +37,21 @@ def files(folder: Path) -> list[str]:
 
 def test_a_name_tells_collection_sku_model_and_number(tmp_path: Path) -> None:
     place = archive(tmp_path).put(name(number=1), picture(kind="PNG"))
-    assert files(tmp_path) == ["autumn/A-1/anna-0123456789-2.png"]
-    assert place.path == place.url == str(tmp_path / "autumn/A-1/anna-0123456789-2.png")
+    assert files(tmp_path) == ["autumn/A-1/anna-0123456789-89abcdef-2.png"]
+    assert place.path == place.url == str(tmp_path / "autumn/A-1/anna-0123456789-89abcdef-2.png")
     assert Path(place.path).read_bytes() == b"picture"
 
 
 def test_letters_of_every_script_and_case_stay_in_names() -> None:
-    assert name("2026 秋季", "上衣/A1", "小美").relative("jpg") == "2026-秋季/上衣-A1/小美-0123456789-1.jpg"
+    assert (
+        name("2026 秋季", "上衣/A1", "小美").relative("jpg")
+        == "2026-秋季/上衣-A1/小美-0123456789-89abcdef-1.jpg"
+    )
     assert name("Été", "straße").relative("jpg").startswith("Été/straße/")
 
 
 def test_what_is_missing_has_a_name_all_the_same() -> None:
-    assert name("", "...", "").relative("jpg") == "no-collection/sku/model-0123456789-1.jpg"
+    assert name("", "...", "").relative("jpg") == "no-collection/sku/model-0123456789-89abcdef-1.jpg"
 
 
 @given(collection=st.text(max_size=400), sku=st.text(max_size=400), model=st.text(max_size=400))
@@ -93,9 +97,9 @@ def test_a_picture_that_an_earlier_try_kept_is_found(tmp_path: Path, kind: str) 
 
 def test_small_copies_stand_beside_the_pictures_under_the_same_names(tmp_path: Path) -> None:
     place = archive(tmp_path, "https://cdn.example").put_thumbnail(name(), b"small")
-    assert files(tmp_path) == ["thumbnails/autumn/A-1/anna-0123456789-1.jpg"]
+    assert files(tmp_path) == ["thumbnails/autumn/A-1/anna-0123456789-89abcdef-1.jpg"]
     assert Path(place.path).read_bytes() == b"small"
-    assert place.url == "https://cdn.example/thumbnails/autumn/A-1/anna-0123456789-1.jpg"
+    assert place.url == "https://cdn.example/thumbnails/autumn/A-1/anna-0123456789-89abcdef-1.jpg"
 
 
 def test_small_copies_of_inputs_go_by_the_digest_of_the_image(tmp_path: Path) -> None:
@@ -149,7 +153,7 @@ def test_a_picture_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize("base", ["https://cdn.example/tryon", "https://cdn.example/tryon/"])
 def test_the_public_address_is_quoted(tmp_path: Path, base: str) -> None:
     url = archive(tmp_path, base).put(name("秋", "50%_off"), picture()).url
-    assert url == "https://cdn.example/tryon/%E7%A7%8B/50-_off/anna-0123456789-1.jpg"
+    assert url == "https://cdn.example/tryon/%E7%A7%8B/50-_off/anna-0123456789-89abcdef-1.jpg"
 
 
 def test_a_file_url_names_a_folder(tmp_path: Path) -> None:
@@ -168,10 +172,10 @@ def test_object_storage_takes_pictures_and_its_connection_is_not_shown(
     attach(protocol="memory", conn_id="shop_archive", fs=storage)
     settings = ArchiveSettings(path="memory://bucket/tryon/", conn_id="shop_archive")
     place = Archive(settings).put(name("秋"), picture())
-    assert place.path == place.url == "memory://bucket/tryon/秋/A-1/anna-0123456789-1.jpg"
+    assert place.path == place.url == "memory://bucket/tryon/秋/A-1/anna-0123456789-89abcdef-1.jpg"
     assert Archive(settings).put(name("秋"), picture()) == place
     found = storage.find("/")
-    assert [path.lstrip("/") for path in found] == ["bucket/tryon/秋/A-1/anna-0123456789-1.jpg"]
+    assert [path.lstrip("/") for path in found] == ["bucket/tryon/秋/A-1/anna-0123456789-89abcdef-1.jpg"]
     assert storage.cat(found[0]) == b"picture"
     assert Archive(settings).find(name("秋")) == Kept(place, b"picture", "JPEG")
     assert Archive(settings).find(name("冬")) is None

@@ -15,7 +15,7 @@ from tryon_catalogue.settings import ArchiveSettings
 
 KEY = "0123456789abcdef" * 4
 BUCKET = "shop-pictures"
-NAME = PictureName("2026 秋季", "上衣/A1", "小美", KEY, 0)
+NAME = PictureName("2026 秋季", "上衣/A1", "小美", KEY, "89abcdef", 0)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def picture(content: bytes = b"picture") -> Fetched:
 
 def test_a_picture_is_put_under_its_name_and_found_again(storage: boto3.client) -> None:
     place = archive().put(NAME, picture())
-    assert place.path == place.url == f"s3://{BUCKET}/tryon/2026-秋季/上衣-A1/小美-0123456789-1.jpg"
+    assert place.path == place.url == f"s3://{BUCKET}/tryon/2026-秋季/上衣-A1/小美-0123456789-89abcdef-1.jpg"
     key = place.path.removeprefix(f"s3://{BUCKET}/")
     assert storage.get_object(Bucket=BUCKET, Key=key)["Body"].read() == b"picture"
     assert archive().find(NAME) == Kept(place, b"picture", "JPEG")

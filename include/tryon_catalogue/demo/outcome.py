@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select, text
 
+from tryon_catalogue.ledger.pictures import newest_pictures
 from tryon_catalogue.ledger.tables import garment_looks, looks, pictures, rejections, runs
 from tryon_catalogue.looks import LookState
 
@@ -166,7 +167,10 @@ def read_outcome(engine: Engine, run_id: str) -> Outcome:
         ).all()
         paths: dict[str, list[str]] = {}
         for look_key, path in connection.execute(
-            select(pictures.c.look_key, pictures.c.path).order_by(pictures.c.look_key, pictures.c.number)
+            select(pictures.c.look_key, pictures.c.path)
+            .join(looks, looks.c.key == pictures.c.look_key)
+            .where(newest_pictures())
+            .order_by(pictures.c.look_key, pictures.c.number)
         ):
             paths.setdefault(look_key, []).append(path)
         refused = connection.execute(

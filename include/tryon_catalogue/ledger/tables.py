@@ -266,6 +266,13 @@ pictures = Table(
     "pictures",
     metadata,
     Column("look_key", KEY, ForeignKey(looks.c.key), primary_key=True),
+    Column(
+        "shown",
+        Boolean,
+        primary_key=True,
+        server_default="true",
+        doc="in the catalogue; one that waits for a person's eye stands beside those that are",
+    ),
     Column("number", SmallInteger, primary_key=True, doc="place among the look's pictures, from 0"),
     Column("path", Text, nullable=False),
     Column("url", Text, nullable=False, doc="what the catalogue shows"),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import case, distinct, func, select
 
 from tryon_catalogue import doubts
+from tryon_catalogue.ledger.pictures import newest_pictures
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.stops import active_stops
 from tryon_catalogue.ledger.tables import (
@@ -173,7 +174,7 @@ def _figures(connection: Connection, price: Price, run: Row[Any], doubtful: Deci
         .join(run_looks, run_looks.c.look_key == pictures.c.look_key)
         .join(looks, looks.c.key == pictures.c.look_key)
         .join(batches, batches.c.id == looks.c.batch_id)
-        .where(run_looks.c.run_id == run.id, batches.c.run_id == run.id)
+        .where(run_looks.c.run_id == run.id, batches.c.run_id == run.id, newest_pictures())
     ).scalar_one()
     calls, uses = connection.execute(
         select(func.count(), func.coalesce(func.sum(submissions.c.uses), 0)).where(
@@ -281,7 +282,10 @@ def _garments(connection: Connection, keys: Sequence[str]) -> dict[str, list[_Ga
 
 def _made(connection: Connection, keys: Sequence[str]) -> dict[str, list[Made]]:
     found = connection.execute(
-        select(pictures).where(pictures.c.look_key.in_(keys)).order_by(pictures.c.look_key, pictures.c.number)
+        select(pictures)
+        .join(looks, looks.c.key == pictures.c.look_key)
+        .where(pictures.c.look_key.in_(keys), newest_pictures())
+        .order_by(pictures.c.look_key, pictures.c.number)
     )
     made: dict[str, list[Made]] = {}
     for row in found:

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, inspect, select, text
 
 from tryon_catalogue.ledger.database import MIGRATIONS, engine_for, migrate
 from tryon_catalogue.ledger.journal import sent_tasks
-from tryon_catalogue.ledger.tables import metadata
+from tryon_catalogue.ledger.tables import metadata, pictures
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(engine: Engine) -> None:
@@ -40,13 +41,42 @@ def test_the_ledger_keeps_to_the_schema_that_the_settings_name(empty_database_ur
         assert connection.execute(text("SHOW search_path")).scalar_one() == '"$user", public'
 
 
-def test_what_was_sent_before_that_was_kept_is_taken_from_the_looks(empty_database_url: str) -> None:
+def test_what_was_sent_before_that_was_kept_is_taken_from_the_looks(old_ledger: Engine) -> None:
+    migrate(old_ledger, "tryon")
+    (task,) = sent_tasks(old_ledger, 1)
+    assert task.to_wire() == {
+        "model_image": "https://a.example/m",
+        "tops_image": "https://a.example/t",
+        "pants_image": "https://a.example/p",
+    }
+
+
+@pytest.mark.parametrize(
+    "ways", [("PUBLISHED",), ("REVIEW",), ("PUBLISHED", "PLANNED"), ("REVIEW", "PLANNED")]
+)
+def test_pictures_from_before_are_shown_unless_a_person_had_yet_to_look_at_them(
+    old_ledger: Engine, ways: tuple[str, ...]
+) -> None:
+    with old_ledger.begin() as connection:
+        for state in ("SUCCEEDED", *ways):
+            connection.execute(text("UPDATE tryon.looks SET state = :state"), {"state": state})
+    migrate(old_ledger, "tryon")
+    with old_ledger.connect() as connection:
+        assert connection.execute(select(pictures.c.shown)).scalar_one() is (ways[0] == "PUBLISHED")
+
+
+@pytest.fixture
+def old_ledger(empty_database_url: str) -> Engine:
+    """A ledger of the first revision, with a look that was submitted, and a picture of it."""
     engine = engine_for(empty_database_url, "tryon")
-    _migrate_to(engine, "0001")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
+        connection.execute(text("CREATE SCHEMA tryon"))
+        config.attributes.update(connection=connection, schema="tryon")
+        command.upgrade(config, "0001")
         connection.execute(
             text("""
-            SET LOCAL search_path TO tryon;
             INSERT INTO runs (id, export, export_date) VALUES ('dag/run', 'export.csv', '2026-11-20');
             INSERT INTO batches (run_id, fit_type, inference_num) VALUES ('dag/run', 'HALF_BODY', 1);
             INSERT INTO looks (key, fit_type, inference_num, model, model_image, tops_image, pants_image, state,
@@ -56,25 +86,11 @@ def test_what_was_sent_before_that_was_kept_is_taken_from_the_looks(empty_databa
             INSERT INTO submissions (batch_id, run_id, try_number, conn_id, state, fit_type, inference_num, result_key)
             VALUES (1, 'dag/run', 1, 'damo_tryon', 'SUBMITTED', 'HALF_BODY', 1, 'key');
             INSERT INTO submission_looks VALUES (1, 0, repeat('a', 64));
+            INSERT INTO pictures (look_key, number, path, url, sha256, bytes, width, height)
+            VALUES (repeat('a', 64), 0, '/1.jpg', '/1.jpg', repeat('b', 64), 1, 1, 1);
             """)
         )
-    migrate(engine, "tryon")
-    (task,) = sent_tasks(engine, 1)
-    assert task.to_wire() == {
-        "model_image": "https://a.example/m",
-        "tops_image": "https://a.example/t",
-        "pants_image": "https://a.example/p",
-    }
-
-
-def _migrate_to(engine: Engine, revision: str) -> None:
-    """Bring the ledger's tables to an older revision than the newest."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        connection.execute(text("CREATE SCHEMA tryon"))
-        config.attributes.update(connection=connection, schema="tryon")
-        command.upgrade(config, revision)
+    return engine
 
 
 def _tables(engine: Engine, schema: str) -> list[str]:

@@ -122,6 +122,7 @@ def write_looks(engine: Engine, entries: Sequence[Entry], run_id: str = RUN) -> 
                 "width": 900,
                 "height": 1200,
                 "score": score,
+                "shown": one.state != "REVIEW",
             }
             for key, one in zip(keys, entries, strict=True)
             for number, (path, score) in enumerate(one.pictures)

@@ -7,7 +7,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add the addresses to ``submission_looks``, filled from the looks as they are now: nobody knows older ones."""
+    """Fill what was sent from the looks as they are now, for nobody knows older addresses; say what is shown."""
     schema: str = context.config.attributes["schema"]
     op.execute(f'SET LOCAL search_path TO "{schema}"')
     op.execute("""
@@ -25,4 +25,11 @@ def upgrade() -> None:
     ALTER TABLE submission_looks
         ALTER COLUMN model_image SET NOT NULL,
         ALTER COLUMN tops_image SET NOT NULL;
+    ALTER TABLE pictures ADD COLUMN shown boolean NOT NULL DEFAULT true;
+    UPDATE pictures SET shown = false WHERE 'REVIEW' = (
+        SELECT to_state FROM look_moves
+        WHERE look_moves.look_key = pictures.look_key AND to_state IN ('PUBLISHED', 'REVIEW')
+        ORDER BY id DESC LIMIT 1
+    );
+    ALTER TABLE pictures DROP CONSTRAINT pictures_pkey, ADD PRIMARY KEY (look_key, shown, number);
     """)

@@ -1,0 +1,56 @@
+"""Which pictures the ledger keeps of a look: those that the catalogue shows, and beside them those that wait.
+
+A look may be made again while its old pictures are shown. They stay until new ones are found good, by our own check
+or by a person. It must not know where pictures are kept, or the vendor.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select, update
+
+from tryon_catalogue.ledger.tables import looks, pictures
+from tryon_catalogue.looks import LookState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+
+
+def newest_pictures() -> ColumnElement[bool]:
+    """Select what a look is about: while it is in REVIEW the pictures that wait, else those that are shown.
+
+    :returns: condition on ``tables.pictures`` and ``tables.looks``, which the caller joins
+    """
+    return pictures.c.shown == (looks.c.state != LookState.REVIEW.value)
+
+
+def keep_pictures(
+    connection: Connection, look_key: str, rows: Sequence[dict[str, Any]], *, shown: bool
+) -> None:
+    """Keep what was made of a look: in place of all its pictures, or beside those that are shown.
+
+    :param connection: in the transaction that moves the look
+    :param rows: of the table ``pictures``; none where nothing could be kept
+    :param shown: whether the catalogue is to show them
+    """
+    replaced = pictures.c.look_key == look_key
+    if not shown:
+        replaced &= ~pictures.c.shown
+    connection.execute(delete(pictures).where(replaced))
+    if rows:
+        connection.execute(insert(pictures), [{**row, "shown": shown} for row in rows])
+
+
+def show_waiting_pictures(connection: Connection, look_keys: Sequence[str]) -> None:
+    """Show the pictures of looks that have waited for a person's eye, in place of those that were shown till now.
+
+    :param connection: in the transaction that moves the looks
+    :param look_keys: of the looks
+    """
+    waiting = pictures.c.look_key.in_(look_keys) & ~pictures.c.shown
+    of_them = select(pictures.c.look_key).where(waiting)
+    connection.execute(delete(pictures).where(pictures.c.shown, pictures.c.look_key.in_(of_them)))
+    connection.execute(update(pictures).where(waiting).values(shown=True))
