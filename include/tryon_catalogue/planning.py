@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, delete, func, literal, or_, select, update
+from sqlalchemy import and_, case, delete, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from tryon_catalogue.casting import cast
@@ -315,12 +315,23 @@ def _point_garments(connection: Connection, run: Run) -> None:
             where=new.export_date >= garment_looks.c.export_date,
         )
     )
-    # A garment that has fewer looks than before keeps none of the old ones.
+    # A garment that has fewer looks than before keeps none of the old ones. A look whose place has changed leaves the
+    # old one, though that one is kept where its new model is left out.
     has_now = select(func.max(WANTED.c.of)).where(WANTED.c.sku == garment_looks.c.sku).scalar_subquery()
     connection.execute(
         delete(garment_looks).where(
             garment_looks.c.sku.in_(select(WANTED.c.sku)),
-            garment_looks.c.position >= has_now,
+            or_(
+                garment_looks.c.position >= has_now,
+                and_(
+                    tuple_(garment_looks.c.sku, garment_looks.c.look_key).in_(
+                        select(WANTED.c.sku, WANTED.c.key)
+                    ),
+                    tuple_(garment_looks.c.sku, garment_looks.c.position).not_in(
+                        select(WANTED.c.sku, WANTED.c.place)
+                    ),
+                ),
+            ),
             garment_looks.c.export_date <= run.export_date,
         )
     )

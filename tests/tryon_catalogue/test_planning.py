@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select, text, update
 
-from tests.tryon_catalogue.helpers import pretend_checked
+from tests.tryon_catalogue.helpers import good_image, pretend_checked
 from tryon_catalogue.account import close_run
 from tryon_catalogue.exports import ExportError
+from tryon_catalogue.ledger.images import store_images
 from tryon_catalogue.ledger.tables import batches, garment_looks, looks, rejections, run_looks, runs
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.planning import Plan, plan_run
 from tryon_catalogue.runs import Run
 from tryon_catalogue.settings import Settings, load_settings
+from tryon_catalogue.settings.wanted import RosterModel
 
 HEADER = "sku,title,collection,category,image_url,pants_url,mask_url,model_url\n"
 PlanExport = Callable[..., Plan]
@@ -193,6 +195,22 @@ def test_a_garment_with_fewer_looks_than_before_keeps_none_of_the_old_ones(
     plan_export([row("a")], "dag/2", "2026-11-21")
     with engine.connect() as connection:
         assert connection.execute(select(garment_looks.c.position)).scalars().all() == [0]
+
+
+def test_a_look_that_gets_another_place_leaves_the_one_before(
+    engine: Engine, plan_export: PlanExport, settings: Settings, tmp_path: Path
+) -> None:
+    plan_export([row("a"), row("b")])
+    broken = RosterModel(name="cleo", image="https://pictures.example/cleo.png", tags=["women"])
+    roster = settings.roster.model_copy(update={"models": (broken, *settings.roster.models)})
+    changed = settings.model_copy(update={"roster": roster})
+    with engine.begin() as connection:
+        facts = {"rule": "too_small", "measured": "9 px", "limit": "150 px", "advice": "take a larger one"}
+        store_images(connection, [good_image(broken.image, **facts)])
+    plan_run(engine, changed, Run("dag/2", str(tmp_path / "dag-1.csv"), date(2026, 11, 21)))
+    with engine.connect() as connection:
+        found = connection.execute(select(garment_looks.c.sku, garment_looks.c.position).order_by("sku"))
+        assert found.all() == [("a", 1), ("b", 1)]
 
 
 def test_runs_that_plan_the_same_export_at_once_share_its_looks(
