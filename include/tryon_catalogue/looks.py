@@ -50,21 +50,8 @@ class LookState(StrEnum):
         """True when nothing more happens to the look by itself. IN_DOUBT is a known place, not an end."""
         return self in _ENDED
 
-    @property
-    def costs(self) -> bool:
-        """True when money was or may have been spent on the look, so that a limit has to count it.
-
-        The vendor does not say whether a FAILED look is charged; the careful answer is that it is.
-        """
-        return self not in _FREE
-
-    def may_become(self, other: "LookState") -> bool:
-        """Tell whether `MOVES` allows the move from this state to ``other``."""
-        return other in MOVES[self]
-
 
 _ENDED: Final = frozenset({LookState.PUBLISHED, LookState.REJECTED, LookState.FAILED, LookState.REVIEW})
-_FREE: Final = frozenset({LookState.PLANNED, LookState.REJECTED})
 
 MOVES: Final[Mapping[LookState, frozenset[LookState]]] = MappingProxyType(
     {

@@ -76,4 +76,4 @@ def test_a_look_that_may_not_move_is_left_alone(engine: Engine, plan_batch: Plan
 
 def test_sources_are_the_reverse_of_the_table_of_moves() -> None:
     for state in LookState:
-        assert sources(state) == {old for old in LookState if old.may_become(state)}
+        assert sources(state) == {old for old in LookState if state in MOVES[old]}
