@@ -44,7 +44,7 @@ def tryon_recover() -> None:
 
     @task_group
     def batch(batch_id: int) -> None:
-        collect(batch_id, settings, patience_seconds=PATIENCE_SECONDS, late_is_red=False)
+        collect(batch_id, settings, patience_seconds=PATIENCE_SECONDS, late_fails=False)
 
     @task(trigger_rule="all_done", priority_weight=PUBLISH_FIRST, outlets=[NEWS])
     def account(batch_ids: list[int]) -> list[str]:

@@ -5,25 +5,30 @@ It must not know the vendor or Airflow.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, or_, select, update
 
 from tryon_catalogue.catalogue import Catalogue
-from tryon_catalogue.exports import ROSTER_LINE
-from tryon_catalogue.ledger.states import SubmissionState
+from tryon_catalogue.exports import ROSTER_LINE, beside
+from tryon_catalogue.ledger.spending import PAID, say_why
 from tryon_catalogue.ledger.tables import batches, looks, rejections, run_looks, runs, submissions
+from tryon_catalogue.limits import ASKED_FOR_AGAIN, TAKEN_UP
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.request import Request
 from tryon_catalogue.run_errors import RunFailedError
+from tryon_catalogue.settings.export import ExportKind
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from tryon_catalogue.settings import AccountSettings, Settings
+
+DIED: Final = "not sent: the run that asked for it ended before it was decided what goes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +38,17 @@ class Account:
     :param run_id: the run
     :param rows: rows of the export
     :param rejected_rows: rows that could not be used
+    :param further: rows that belong to the garment of an earlier row
+    :param left_out: what a filter of the settings says of a row -> rows it left out
+    :param may_be_empty: whether an export without a row that is meant is nothing to wonder at: an incremental one, or
+        one of which the run was asked for some garments only
     :param known: looks of the export that had an end before this run
     :param looks: the looks that were this run's to make, by state
     :param elsewhere: further looks that it asked for and another run carries
-    :param held: further looks that it asked for and nobody carries: no money, or no person's word
+    :param held: further looks that it asked for and nobody carries: no money, no person's word, or not cut
     :param submissions: calls the vendor accepted in this run
     :param uses: uses that are expected to be charged for them
-    :param cost: price of the uses
+    :param cost: price of the uses, as it was when they were sent
     :param currency: of the cost
     :param rows_written: rows of the catalogue that this account changed
     :param unlisted: garments of the export for which the catalogue's table has no row: nothing shows their pictures
@@ -48,6 +57,7 @@ class Account:
     :param warnings: about packs of uses, in words
     :param export_date: the date that its export is of
     :param planned: whether its export was read to the end
+    :param cut: whether it was decided after that what of it goes, were it nothing
     :param problem: why there was no export to read, in words; empty when there was one
     :param asked_for: what of the export the run was asked for, in words; empty for all of it
     :param would_make: looks that a dry run would have sent, for the estimate; None for a run that is none
@@ -65,15 +75,29 @@ class Account:
     currency: str
     rows_written: int
     unlisted: int
+    further: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    may_be_empty: bool = True
     held: int = 0
     estimate: Decimal = Decimal(0)
     approval: str = ""
     warnings: tuple[str, ...] = ()
     export_date: date | None = None
     planned: bool = True
+    cut: bool = True
     problem: str = ""
     asked_for: str = ""
     would_make: int | None = None
+
+    @property
+    def meant_rows(self) -> int:
+        """Rows of the export that are to be garments: neither left out nor part of another row's."""
+        return self.rows - self.further - sum(self.left_out.values())
+
+    @property
+    def beside(self) -> str:
+        """The rows that are no garments of their own, in words that follow the number of rows; empty without any."""
+        return beside(self.further, self.left_out)
 
     @property
     def tried(self) -> int:
@@ -116,13 +140,13 @@ class Account:
     def __str__(self) -> str:
         if self.would_make is not None:
             return (
-                f"Asked for {self.asked_for}: {self.rows} rows read; {self.known} looks need no sending, "
+                f"Asked for {self.asked_for}: {self.rows} rows read{self.beside}; {self.known} looks need no sending, "
                 f"{self.would_make} would be made for {self.estimate} {self.currency}. Nothing was sent or planned."
             )
         states = ", ".join(f"{count} {state}" for state, count in sorted(self.looks.items())) or "none"
         return (
             f"{f'Asked for {self.asked_for}: ' if self.asked_for else ''}"
-            f"{self.rows} rows read, {self.rejected_rows} rejected; {self.known} looks known before, "
+            f"{self.rows} rows read{self.beside}, {self.rejected_rows} rejected; {self.known} looks known before, "
             f"{self.tried} to make: {states}"
             f"{f', {self.elsewhere} carried by another run' if self.elsewhere else ''}"
             f"{f', {self.held} held back' if self.held else ''}; "
@@ -135,7 +159,7 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
     """Write what is left to write to the catalogue, count, and keep the account with the run.
 
     :param engine: the ledger's
-    :param settings: the catalogue, the price
+    :param settings: the catalogue, the export's kind, the currency
     :param run_id: the run
     :returns: the counts, which are kept in the run's row as well
     :raises RunFailedError: when the ledger has no such run
@@ -149,6 +173,9 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
                 "log of its first task that failed"
             )
         catalogue = Catalogue(connection, settings.catalogue)
+    if run.cut_at is None:
+        with engine.begin() as connection:
+            say_why(connection, run_id, f"{DIED}; {ASKED_FOR_AGAIN if run.request else TAKEN_UP}")
     rows_written = catalogue.write_run(engine, run_id)
     with engine.begin() as connection:
         ours = batches.c.run_id.is_not_distinct_from(run_id)
@@ -161,11 +188,12 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
             .where(run_looks.c.run_id == run_id)
             .group_by(ours, of_nobody, looks.c.state)
         ).all()
-        calls, uses = connection.execute(
-            select(func.count(), func.coalesce(func.sum(submissions.c.uses), 0)).where(
-                submissions.c.run_id == run_id,
-                submissions.c.state.in_([SubmissionState.SUBMITTED.value, SubmissionState.COLLECTED.value]),
-            )
+        calls, uses, cost = connection.execute(
+            select(
+                func.count(),
+                func.coalesce(func.sum(submissions.c.uses), 0),
+                func.coalesce(func.sum(submissions.c.amount), 0),
+            ).where(submissions.c.run_id == run_id, submissions.c.state.in_(PAID))
         ).one()
         rejected = connection.execute(
             select(func.count(rejections.c.line.distinct())).where(
@@ -177,12 +205,15 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
             run_id=run_id,
             rows=run.rows_read,
             rejected_rows=rejected,
+            further=run.rows_further,
+            left_out=run.rows_left_out,
+            may_be_empty=settings.export.kind is ExportKind.INCREMENTAL or request.selects,
             known=run.looks_known,
             looks={state: count for is_ours, _, state, count in counted if is_ours},
             elsewhere=sum(count for is_ours, of_nobody, _, count in counted if not is_ours and not of_nobody),
             submissions=calls,
             uses=uses,
-            cost=settings.price.per_use * uses,
+            cost=cost,
             currency=settings.price.currency,
             rows_written=rows_written,
             unlisted=catalogue.count_unlisted(connection, run_id),
@@ -192,6 +223,7 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
             warnings=tuple(run.warnings),
             export_date=run.export_date,
             planned=run.planned_at is not None,
+            cut=run.cut_at is not None,
             problem=run.problem or "",
             asked_for=request.words(settings.price.currency),
             would_make=run.looks_new if request.dry_run else None,
@@ -217,7 +249,10 @@ def read_account(engine: Engine, run_id: str) -> Account:
 
 
 def judge(account: Account, settings: AccountSettings) -> None:
-    """Raise when too little of a run succeeded. Nothing to make is success; nothing made or read never is.
+    """Raise when too little of a run succeeded.
+
+    Nothing to make is success, and so is an export without a row that is meant where there may be such. Nothing read,
+    nothing decided or nothing made never is.
 
     :param account: of the run
     :param settings: the ``[account]`` section
@@ -229,10 +264,21 @@ def judge(account: Account, settings: AccountSettings) -> None:
         raise RunFailedError(
             "the export was not read to its end, so nothing was planned; see the logs of the tasks before the batches"
         )
-    if account.rows and account.rejected_rows == account.rows:
+    if not account.cut:
         raise RunFailedError(
-            f"every row of the export was rejected ({account.rows}): the first reasons are in the table "
-            f"rejections of this run; check [export.columns] against the export. {account}"
+            "the export was read, and then it was not decided what of it goes: see the log of the task plan, clear it, "
+            f"and give an answer that it can use where it asks. {account}"
+        )
+    if not account.meant_rows and not account.may_be_empty:
+        raise RunFailedError(
+            "the export has no row that is meant, and [export] kind = full says that it names every garment: see "
+            "whether it was written to its end, and hold [[export.filters]] against it with `tryon preview`; where it "
+            f'may name nothing, set kind = "incremental". {account}'
+        )
+    if account.meant_rows and account.rejected_rows >= account.meant_rows:
+        raise RunFailedError(
+            f"every row of the export that is meant was rejected ({account.meant_rows}): the first reasons are in the "
+            f"table rejections of this run; check [export.columns] and [[export.values]] against the export. {account}"
         )
     if not account.tried:
         return

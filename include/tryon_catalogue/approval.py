@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from tryon_catalogue.answers import APPROVE, APPROVE_UP_TO, REJECT, UP_TO_AMOUNT, UP_TO_LOOKS
-from tryon_catalogue.ledger.tables import looks, run_looks, runs
+from tryon_catalogue.ledger.spending import say_why
+from tryon_catalogue.ledger.tables import runs
 from tryon_catalogue.limits import Approved
-from tryon_catalogue.looks import LookState
 from tryon_catalogue.money import counted, money
 from tryon_catalogue.notes import escape
 from tryon_catalogue.settings.money import Unanswered
@@ -22,7 +22,7 @@ from tryon_catalogue.settings.money import Unanswered
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Engine
 
     from tryon_catalogue.cutting import Estimate
     from tryon_catalogue.settings import BudgetSettings, Price
@@ -158,7 +158,7 @@ def record_question(engine: Engine, run_id: str, estimate: Estimate, price: Pric
     """
     asked = f"asked for {money(estimate.amount, price.currency)} for {counted(estimate.looks, 'look')}"
     with engine.begin() as connection:
-        _say(connection, run_id, WAITS)
+        say_why(connection, run_id, WAITS)
         connection.execute(
             update(runs).where(runs.c.id == run_id).values(asked_amount=estimate.amount, approval=asked)
         )
@@ -179,7 +179,10 @@ def record_answer(engine: Engine, run_id: str, answer: Answer, price: Price) -> 
         ).one()
         if answer.approved is None:
             said = f"rejected by {answer.who}"
-            _say(connection, run_id, f"not approved: {said}; it is asked for again when an export names it")
+            say_why(
+                connection, run_id, f"not approved: {said}; it is asked for again when an export names it"
+            )
+            connection.execute(update(runs).where(runs.c.id == run_id).values(cut_at=func.now()))
             approved = None
         else:
             given = answer.approved.amount
@@ -191,13 +194,3 @@ def record_answer(engine: Engine, run_id: str, answer: Answer, price: Price) -> 
         before = words.partition("; ")[0]
         connection.execute(update(runs).where(runs.c.id == run_id).values(approval=f"{before}; {said}"))
     return approved
-
-
-def _say(connection: Connection, run_id: str, reason: str) -> None:
-    """Say of what a run has asked for and nobody has reserved why it waits."""
-    of_run = select(run_looks.c.look_key).where(run_looks.c.run_id == run_id)
-    connection.execute(
-        update(looks)
-        .where(looks.c.key.in_(of_run), looks.c.state == LookState.PLANNED.value, looks.c.batch_id.is_(None))
-        .values(reason=reason)
-    )

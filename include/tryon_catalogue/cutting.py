@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -137,6 +138,7 @@ def cut_run(engine: Engine, settings: Settings, run_id: str, approved: Approved 
         plan_again(connection, run_id)
         _cut(connection, settings, run_id)
         values: dict[str, Any] = {
+            "cut_at": func.now(),
             "estimated_uses": runs.c.estimated_uses + estimate.uses,
             "estimated_amount": runs.c.estimated_amount + estimate.amount,
             "warnings": list(estimate.warnings),
@@ -150,7 +152,7 @@ def cut_run(engine: Engine, settings: Settings, run_id: str, approved: Approved 
 def _choose(connection: Connection, settings: Settings, run_id: str, approved: Approved) -> Estimate:
     """Decide which of the looks that wait go; `WAITING` says so until the transaction ends."""
     one_at_a_time(connection, CUTTING_LOCK)
-    find_waiting(connection, run_id)
+    find_waiting(connection, run_id, timedelta(hours=settings.budget.answer_within_hours))
     if settings.budget.order is Order.PRIORITY:
         find_priorities(connection)
     price, budget = settings.price, settings.budget

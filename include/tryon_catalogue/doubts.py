@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, update
@@ -24,7 +25,6 @@ from tryon_catalogue.settings import OnDoubt
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from decimal import Decimal
 
     from sqlalchemy import ColumnElement, Connection, Engine, Row
 
@@ -58,6 +58,7 @@ class Doubt:
     :param words: what is known, in words
     :param request_id: the vendor's id of the call, where there was one
     :param more_skus: whether there are more than the first few
+    :param amount: what it costs if the vendor has it, by the price when it was sent
     """
 
     id: int
@@ -71,10 +72,7 @@ class Doubt:
     words: str
     request_id: str | None
     more_skus: bool = False
-
-    def cost(self, price: Price) -> Decimal:
-        """Give what it costs if the vendor has it."""
-        return price.cost(looks=self.looks, pictures=self.pictures, submissions=1)
+    amount: Decimal = Decimal(0)
 
 
 def open_doubts(connection: Connection) -> tuple[Doubt, ...]:
@@ -127,6 +125,7 @@ def _read(connection: Connection, which: ColumnElement[bool]) -> tuple[Doubt, ..
             vendor_code=row.vendor_code,
             words=row.message or "",
             request_id=row.request_id,
+            amount=row.amount,
         )
         for row in found
     )

@@ -44,7 +44,7 @@ def default_args(settings: Settings) -> dict[str, Any]:
 
 
 def collect(
-    batch_id: int, settings: Settings, *, patience_seconds: float, late_is_red: bool
+    batch_id: int, settings: Settings, *, patience_seconds: float, late_fails: bool
 ) -> WaitForBatchSensor:
     """Wait for everything of a batch that is paid for, then publish it: the tasks ``wait`` and ``publish``.
 
@@ -54,8 +54,8 @@ def collect(
     :param batch_id: the batch's id in the ledger, usually of a mapped task group
     :param settings: the vendor's connection, the pool, the pace of asking
     :param patience_seconds: how long to wait, in seconds
-    :param late_is_red: whether a vendor that takes longer makes the run red, or skips the task because somebody
-        comes again anyway
+    :param late_fails: whether a vendor that takes longer fails the task `wait`, or skips it because somebody comes
+        again anyway; whether the run is red is for its account to say
     :returns: the first of the two, to be set behind what comes before
     """
     wait = WaitForBatchSensor(
@@ -63,7 +63,7 @@ def collect(
         batch_id=batch_id,
         conn_id=settings.vendor.conn_id,
         timeout=patience_seconds,
-        soft_fail=not late_is_red,
+        soft_fail=not late_fails,
         poke_interval=settings.vendor.first_poll_seconds,
         max_wait=settings.vendor.max_poll_seconds,
         pool=settings.batches.pool,

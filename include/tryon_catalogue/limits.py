@@ -62,6 +62,7 @@ class Approved:
 
 NOT_ASKED: Final = Approved()
 GOES_FIRST: Final = "it goes first in the next run that has room for it"
+TAKEN_UP: Final = "the next run takes it up"
 ASKED_FOR_AGAIN: Final = "it is made by the next run that asks for it"
 
 

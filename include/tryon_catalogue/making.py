@@ -49,7 +49,7 @@ def make_pictures(settings: Settings, *, wait_for_export: bool) -> None:
             priority_weight=SUBMIT_FIRST,
         )
         submit >> collect(
-            batch_id, settings, patience_seconds=settings.vendor.wait_minutes * 60, late_is_red=True
+            batch_id, settings, patience_seconds=settings.vendor.wait_minutes * 60, late_fails=True
         )
 
     @task(trigger_rule="all_done", retry_policy=RED_RETRIES, priority_weight=PUBLISH_FIRST, outlets=[NEWS])

@@ -248,6 +248,8 @@ def _title(account: Account) -> str:
         return f"Dry run: {_looks(account.would_make)} would be made for {price}; nothing was sent"
     if not account.planned:
         return "The export was not read"
+    if not account.cut:
+        return "The export was read, and nothing of it was sent"
     if account.tried:
         return f"{account.published} of {_looks(account.tried)} published"
     return f"{_looks(account.held)} held back" if account.held else "Nothing new to make"
@@ -276,12 +278,13 @@ def _figures(account: Account, rejected_by_rule: dict[str, int]) -> tuple[tuple[
     states = ", ".join(f"{count} {state}" for state, count in sorted(account.looks.items()))
     cost = money(account.cost, account.currency)
     dry = account.would_make is not None
+    read = f"{account.rows:,} read{account.beside}"
     figures = {
         "export": account.problem,
         "asked for": account.asked_for,
-        "rows": f"{account.rows:,} read"
+        "rows": read
         if dry
-        else f"{account.rows:,} read, {account.rejected_rows:,} rejected{f' ({rules})' if rules else ''}",
+        else f"{read}, {account.rejected_rows:,} rejected{f' ({rules})' if rules else ''}",
         "looks": f"{account.would_make} would be made" if dry else states or "none to make",
         "known before": f"{account.known:,}" if account.known else "",
         "carried by another run": f"{account.elsewhere:,}" if account.elsewhere else "",

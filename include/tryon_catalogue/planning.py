@@ -6,6 +6,7 @@ been decided: looks are known by their key. It must not know the vendor's wire o
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ class Found:
 
     :param rows: rows read, rejected ones included
     :param rejected: rows that cannot be used; each stands in the table ``rejections``
-    :param looks: looks that the usable rows ask for
+    :param looks: different looks that the usable rows ask for
     :param new: those among them that this run has to see to; the others have ended already
     """
 
@@ -126,13 +127,17 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
     with engine.begin() as connection:
         open_run(connection, run)
         resubmit_old(connection, settings.safety, run.mover)
-    rows = rejected = wanted = 0
+    rows = rejected = further = 0
+    left_out: Counter[str] = Counter()
+    wanted: set[bytes] = set()
     for chunk in read_wanted(run.request, run.export, settings):
         with engine.begin() as connection:
             chunk_rejected, chunk_wanted = _record(connection, settings, run, chunk)
         rows += chunk.rows
         rejected += chunk_rejected
-        wanted += chunk_wanted
+        further += chunk.further
+        left_out.update(chunk.left_out)
+        wanted.update(map(bytes.fromhex, chunk_wanted))  # half as large as the text, for a whole season
     with engine.begin() as connection:
         new = _count_new(connection, run)
         connection.execute(
@@ -140,14 +145,20 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
             .where(runs.c.id == run.id)
             # What stopped submissions before may have been put right since: a plan is newer than that.
             .values(
-                rows_read=rows, looks_known=wanted - new, looks_new=new, planned_at=func.now(), problem=None
+                rows_read=rows,
+                rows_further=further,
+                rows_left_out=dict(left_out),
+                looks_known=len(wanted) - new,
+                looks_new=new,
+                planned_at=func.now(),
+                problem=None,
             )
         )
-    return Found(rows, rejected, wanted, new)
+    return Found(rows, rejected, len(wanted), new)
 
 
-def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) -> tuple[int, int]:
-    """Write one chunk; returns the number of rejected rows and of looks that were asked for."""
+def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) -> tuple[int, set[str]]:
+    """Write one chunk; returns the number of rejected rows and the keys of the looks that were asked for."""
     refused: list[Rejection | ImageRejection] = list(chunk.rejections)
     wanted: list[tuple[object, ...]] = []
     keys: set[str] = set()
@@ -181,7 +192,7 @@ def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) 
         _remember_collections(connection, run)
         _plan_looks(connection, settings.safety, run)
         _point_garments(connection, run)
-    return len({one.line for one in refused if one.line > ROSTER_LINE}), len(wanted)
+    return len({one.line for one in refused if one.line > ROSTER_LINE}), keys
 
 
 def _remember_collections(connection: Connection, run: Run) -> None:

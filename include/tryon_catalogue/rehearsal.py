@@ -41,6 +41,8 @@ def rehearse(engine: Engine, settings: Settings, run: Run) -> Preview:
         run,
         {
             "rows_read": preview.rows,
+            "rows_further": preview.further,
+            "rows_left_out": dict(preview.left_out),
             "looks_known": preview.wanted.looks - preview.to_make.looks,
             "looks_new": preview.to_make.looks,
             "estimated_uses": preview.to_make.uses(settings),

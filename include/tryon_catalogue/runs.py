@@ -90,16 +90,20 @@ def record_rehearsal(engine: Engine, run: Run, figures: Mapping[str, Any]) -> No
     """
     with engine.begin() as connection:
         open_run(connection, run)
-        connection.execute(update(runs).where(runs.c.id == run.id).values(planned_at=func.now(), **figures))
+        connection.execute(
+            update(runs)
+            .where(runs.c.id == run.id)
+            .values(planned_at=func.now(), cut_at=func.now(), **figures)
+        )
 
 
 def open_run(connection: Connection, run: Run) -> None:
-    """Note what a run is about to read, and forget what an earlier try rejected.
+    """Note what a run is about to read, and forget what an earlier try rejected and decided.
 
     :param connection: to the ledger
     :param run: which run
     """
-    _note(connection, run)
+    _note(connection, run, cut_at=None)
     # A second try reads the export anew, and the export may have been put right in between.
     connection.execute(delete(rejections).where(rejections.c.run_id == run.id))
 
@@ -110,6 +114,7 @@ def _note(connection: Connection, run: Run, **more: object) -> None:
         "export_date": run.export_date,
         "request": run.request.as_json(),
         "backfill": run.backfill,
+        "opened_at": func.now(),
         **more,
     }
     connection.execute(

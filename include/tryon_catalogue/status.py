@@ -46,7 +46,7 @@ class Status:
 
     :param looks: number of looks in each state
     :param uses: uses of everything accepted so far
-    :param cost: their price
+    :param cost: their price, as it was when they were sent
     :param currency: of the price
     :param oldest_unpublished: age of the oldest accepted submission that is not collected; None without one
     :param stops: why nothing is sent at all right now
@@ -66,13 +66,16 @@ def read_status(engine: Engine, price: Price) -> Status:
     """Count.
 
     :param engine: the ledger's
-    :param price: what a use costs
+    :param price: the currency
     """
     with engine.connect() as connection:
         by_state = connection.execute(select(looks.c.state, func.count()).group_by(looks.c.state)).all()
-        uses = connection.execute(
-            select(func.coalesce(func.sum(submissions.c.uses), 0)).where(submissions.c.state.in_(PAID))
-        ).scalar_one()
+        uses, cost = connection.execute(
+            select(
+                func.coalesce(func.sum(submissions.c.uses), 0),
+                func.coalesce(func.sum(submissions.c.amount), 0),
+            ).where(submissions.c.state.in_(PAID))
+        ).one()
         oldest = connection.execute(
             select(func.min(submissions.c.answered_at)).where(
                 submissions.c.state == SubmissionState.SUBMITTED.value
@@ -88,7 +91,7 @@ def read_status(engine: Engine, price: Price) -> Status:
         told = tuple(str(words) for words in missing)
     counts = Counter({LookState(state): count for state, count in by_state})
     age = now - oldest if oldest else None
-    return Status(counts, uses, price.per_use * uses, price.currency, age, stops, told)
+    return Status(counts, uses, cost, price.currency, age, stops, told)
 
 
 def show_status(status: Status, console: Console | None = None) -> None:

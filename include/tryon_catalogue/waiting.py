@@ -10,23 +10,26 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, delete, false, func, literal, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
-from tryon_catalogue.ledger.spending import is_live, is_narrow
+from tryon_catalogue.ledger.spending import LONGEST_RUN, is_live, is_narrow
 from tryon_catalogue.ledger.tables import batches, collections, garment_looks, looks, run_looks, runs
 from tryon_catalogue.ledger.wanted import OURS, WAITING, ready
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.redoing import is_asked_again
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection, Select
+    from datetime import timedelta
+
+    from sqlalchemy import ColumnElement, Connection, FromClause, Select
 
 FOUND_LATER: Final = ("priority", "held_by")
 
 
-def find_waiting(connection: Connection, run_id: str) -> None:
+def find_waiting(connection: Connection, run_id: str, answer_within: timedelta) -> None:
     """Fill the table of waiting looks: those that a run asks for, and those that others have left behind.
 
     :param connection: in the transaction that cuts the run; the looks are locked until it ends
     :param run_id: the run
+    :param answer_within: how long another run may wait for a person's answer before it is cut
     """
     OURS.create(connection)
     WAITING.create(connection)
@@ -47,7 +50,7 @@ def find_waiting(connection: Connection, run_id: str) -> None:
         ready(connection, WAITING)
         return  # whoever asks for three garments gets three garments
     left_by_others = _waiting(run_id, leftover=True).where(
-        or_(held, looks.c.batch_id.is_not(None) & ~is_live()),
+        or_(held, looks.c.batch_id.is_not(None) & ~is_live(), _is_abandoned(answer_within)),
         # Not with NOT IN, which compares every row with every row once the keys no longer fit into working memory.
         ~select(OURS.c.key).where(OURS.c.key == looks.c.key).exists(),
     )
@@ -109,6 +112,43 @@ def _found(*, leftover: bool) -> Select[Any]:
 def _is_reserved() -> ColumnElement[bool]:
     """Select the looks that a run which is alive is going to send."""
     return func.coalesce(looks.c.batch_id.is_not(None) & is_live(), false())
+
+
+def _is_abandoned(answer_within: timedelta) -> ColumnElement[bool]:
+    """Select the looks without a batch whose run died before it was cut, and that nobody has decided on since.
+
+    What a living run is about to cut is left to it, and what a person has let not go stays until an export names it.
+    """
+    asked, dead = run_looks.alias("asked"), runs.alias("dead")
+    also_asked, other = run_looks.alias("also_asked"), runs.alias("other")
+
+    def is_open(run: FromClause) -> ColumnElement[bool]:
+        return and_(
+            run.c.cut_at.is_(None),
+            run.c.opened_at > func.now() - (LONGEST_RUN + answer_within),
+            or_(run.c.ended_at.is_(None), run.c.ended_at < run.c.opened_at),
+        )
+
+    is_decided = other.c.cut_at > func.greatest(dead.c.opened_at, dead.c.planned_at)
+    spoken_for = (
+        select(also_asked.c.look_key)
+        .join(other, other.c.id == also_asked.c.run_id)
+        .where(also_asked.c.look_key == asked.c.look_key, or_(is_open(other), is_decided))
+        .exists()
+    )
+    left = (
+        select(asked.c.look_key)
+        .join(dead, dead.c.id == asked.c.run_id)
+        .where(
+            asked.c.look_key == looks.c.key,
+            dead.c.cut_at.is_(None),
+            dead.c.request == {},  # what a person asked for is made when somebody asks for it again
+            ~is_open(dead),
+            ~spoken_for,
+        )
+        .exists()
+    )
+    return looks.c.batch_id.is_(None) & left
 
 
 def _is_backfill(run_id: str) -> ColumnElement[bool]:

@@ -128,7 +128,11 @@ def plan_batch(engine: Engine) -> PlanBatch:
         with engine.begin() as connection:
             connection.execute(
                 insert(runs).values(
-                    id=run_id, export="export.csv", export_date="2026-11-20", planned_at=func.now()
+                    id=run_id,
+                    export="export.csv",
+                    export_date="2026-11-20",
+                    planned_at=func.now(),
+                    cut_at=func.now(),
                 )
             )
             batch_id = connection.execute(

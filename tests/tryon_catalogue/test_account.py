@@ -76,6 +76,7 @@ def keys(engine: Engine, plan_batch: PlanBatch) -> list[str]:
                     inference_num=1,
                     result_key=key,
                     uses=uses,
+                    amount=uses * Decimal("0.95"),
                 )
             )
     return keys
@@ -121,7 +122,12 @@ def test_looks_that_another_run_carries_are_counted_apart(
     with engine.begin() as connection:
         connection.execute(
             insert(runs).values(
-                id="dag/later", export="e.csv", export_date="2026-11-21", rows_read=3, planned_at=func.now()
+                id="dag/later",
+                export="e.csv",
+                export_date="2026-11-21",
+                rows_read=3,
+                planned_at=func.now(),
+                cut_at=func.now(),
             )
         )
         for key in keys[3:5]:
@@ -161,6 +167,8 @@ def test_a_catalogue_that_lacks_a_column_is_named(
     [
         ({}, 0.5),  # nothing new
         ({"rows": 0}, 0.5),
+        ({"left_out": {"status is 'old'": 10}}, 0.5),
+        ({"rejected_rows": 4, "further": 5}, 0.5),
         ({"elsewhere": 5}, 1.0),
         ({"rejected_rows": 9}, 0.5),
         ({"looks": {"PUBLISHED": 5, "FAILED": 5}}, 0.5),
@@ -181,7 +189,19 @@ def test_a_run_is_green_when_enough_succeeded(changes: dict[str, object], min_su
         ({"looks": {"PLANNED": 2}}, 0.0, "0 of 2 looks"),
         ({"looks": {"PUBLISHED": 4, "FAILED": 5}}, 0.5, "4 of 9 looks"),
         ({"looks": {"PUBLISHED": 99, "REVIEW": 1}}, 1.0, "min_success = 1"),
-        ({"rejected_rows": 10}, 0.0, "every row of the export was rejected (10)"),
+        ({"rejected_rows": 10}, 0.0, "every row of the export that is meant was rejected (10)"),
+        (
+            {"rejected_rows": 4, "further": 5, "left_out": {"status is 'old'": 1}},
+            0.0,
+            "that is meant was rejected (4)",
+        ),
+        ({"rows": 0, "may_be_empty": False}, 0.0, "the export has no row that is meant"),
+        (
+            {"left_out": {"status is not 'actve'": 10}, "may_be_empty": False},
+            0.0,
+            "10 left out because status is not 'actve'",
+        ),
+        ({"cut": False, "held": 10}, 0.0, "it was not decided what of it goes"),
     ],
     ids=str,
 )

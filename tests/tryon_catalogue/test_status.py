@@ -28,7 +28,7 @@ def shown(status: Status) -> str:
 
 
 def submission(engine: Engine, batch_id: int, state: str, uses: int, *, minutes: int = 0) -> None:
-    """Note a submission that was answered so many minutes ago."""
+    """Note a submission that was answered so many minutes ago, when a use was ¥0.95."""
     with engine.begin() as connection:
         connection.execute(
             insert(submissions).values(
@@ -41,6 +41,7 @@ def submission(engine: Engine, batch_id: int, state: str, uses: int, *, minutes:
                 inference_num=1,
                 result_key=uuid.uuid4().hex if uses else None,
                 uses=uses,
+                amount=uses * Decimal("0.95"),
                 answered_at=func.now() - timedelta(minutes=minutes),
             )
         )
@@ -58,12 +59,14 @@ def test_looks_are_counted_by_where_they_stand(engine: Engine, plan_batch: PlanB
     assert status.looks == {LookState.PLANNED: 2, LookState.REJECTED: 1, LookState.IN_DOUBT: 1}
 
 
-def test_only_what_was_accepted_costs(engine: Engine, plan_batch: PlanBatch) -> None:
+def test_only_what_was_accepted_costs_and_what_it_did_when_it_was_sent(
+    engine: Engine, plan_batch: PlanBatch
+) -> None:
     batch, _ = plan_batch(some_looks(1))
     for state, uses in (("SUBMITTED", 10), ("COLLECTED", 7), ("REFUSED", 0), ("IN_DOUBT", 0)):
         submission(engine, batch.id, state, uses)
 
-    status = read_status(engine, Price(per_use=Decimal("0.95")))
+    status = read_status(engine, Price(per_use=Decimal(2)))
 
     assert (status.uses, status.cost, status.currency) == (17, Decimal("16.15"), "CNY")
 

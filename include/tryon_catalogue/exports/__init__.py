@@ -21,6 +21,7 @@ from tryon_catalogue.exports.garments import (
     Garment,
     Rejection,
     Rule,
+    beside,
     shown,
     told,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "Garment",
     "Rejection",
     "Rule",
+    "beside",
     "read_export",
     "shown",
     "told",

@@ -119,6 +119,18 @@ class Chunk:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
+def beside(further: int, left_out: Mapping[str, int]) -> str:
+    """Give the rows that are no garments of their own, in words that follow the number of rows.
+
+    Args:
+        further: as of `Chunk`.
+        left_out: as of `Chunk`.
+    """
+    more = (f"{further:,} of them further rows of a garment",) if further else ()
+    parts = (*more, *(f"{count:,} left out because {words}" for words, count in left_out.items()))
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
 def shown(value: str) -> str:
     """Give a value as it may stand in a report: short, on one line, with no login of a URL."""
     text = plain(_LOGIN.sub("//***@", value))

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 
 from tryon_catalogue.ledger.states import SubmissionState
-from tryon_catalogue.ledger.tables import batches, looks, runs, submission_looks, submissions
+from tryon_catalogue.ledger.tables import batches, looks, run_looks, runs, submission_looks, submissions
 from tryon_catalogue.limits import Commitments, Limit, cost_of, share_of
 from tryon_catalogue.looks import LookState
 
@@ -208,6 +208,21 @@ def hold_back(connection: Connection, which: ColumnElement[bool], reason: str, r
         update(looks)
         .where(which, looks.c.state == LookState.PLANNED.value)
         .values(batch_id=None, held_since=since, reason=reason)
+    )
+
+
+def say_why(connection: Connection, run_id: str, reason: str) -> None:
+    """Say of what a run has asked for and nobody has reserved why it waits.
+
+    :param connection: in a transaction
+    :param run_id: the run
+    :param reason: why, in words
+    """
+    of_run = select(run_looks.c.look_key).where(run_looks.c.run_id == run_id)
+    connection.execute(
+        update(looks)
+        .where(looks.c.key.in_(of_run), looks.c.state == LookState.PLANNED.value, looks.c.batch_id.is_(None))
+        .values(reason=reason)
     )
 
 

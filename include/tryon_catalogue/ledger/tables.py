@@ -44,10 +44,20 @@ runs = Table(
     ),
     Column("backfill", Boolean, nullable=False, server_default="false", doc="goes behind the nights"),
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("opened_at", DateTime(timezone=True), nullable=False, server_default=func.now(), doc="last time"),
     Column("planned_at", DateTime(timezone=True), doc="last time; null while its export is not read"),
+    Column(
+        "cut_at",
+        DateTime(timezone=True),
+        doc="when it was decided what of it goes, were it nothing; null while that is open",
+    ),
     Column("problem", Text, doc="why there was no export to read, in words"),
     Column("ended_at", DateTime(timezone=True)),
     Column("rows_read", Integer, nullable=False, server_default="0"),
+    Column("rows_further", Integer, nullable=False, server_default="0", doc="of garments of earlier rows"),
+    Column(
+        "rows_left_out", JSONB, nullable=False, server_default="{}", doc="what a filter says -> rows of them"
+    ),
     Column("looks_known", Integer, nullable=False, server_default="0", doc="already in the ledger"),
     Column("looks_new", Integer, nullable=False, server_default="0"),
     # Money is in the currency of the settings.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -120,9 +120,11 @@ class Figures:
     :param pictures: how many are kept of its looks
     :param submissions: calls the vendor accepted
     :param uses: uses that are expected to be charged for them
-    :param cost: price of the uses
+    :param cost: price of the uses, as it was when they were sent
     :param doubtful_cost: what is in doubt costs so much more if the vendor has it
     :param currency: of the costs
+    :param further: rows of the export that belong to the garment of an earlier row
+    :param left_out: what a filter of the settings says of a row -> rows it left out
     """
 
     rows: int
@@ -137,6 +139,8 @@ class Figures:
     cost: Decimal
     doubtful_cost: Decimal
     currency: str
+    further: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def tried(self) -> int:

@@ -84,7 +84,7 @@ def read_report(
     """Read what became of a run.
 
     :param engine: the ledger's
-    :param price: what a use costs
+    :param price: the currency
     :param run_id: ``dag_id/run_id``, or `LAST`
     :param most_looks: looks to read; those with trouble come first when there are more
     :param most_rejections: rejections to read
@@ -92,7 +92,7 @@ def read_report(
     """
     with _as_of_one_moment(engine) as connection:
         run = find_run(connection, run_id)
-        doubtful = tuple(ReportedDoubt(one, one.cost(price)) for one in doubts.of_run(connection, run.id))
+        doubtful = tuple(ReportedDoubt(one, one.amount) for one in doubts.of_run(connection, run.id))
         return Report(
             run_id=run.id,
             # What stands before the name may be a server's address.
@@ -176,14 +176,18 @@ def _figures(connection: Connection, price: Price, run: Row[Any], doubtful: Deci
         .join(batches, batches.c.id == looks.c.batch_id)
         .where(run_looks.c.run_id == run.id, batches.c.run_id == run.id, newest_pictures())
     ).scalar_one()
-    calls, uses = connection.execute(
-        select(func.count(), func.coalesce(func.sum(submissions.c.uses), 0)).where(
-            submissions.c.run_id == run.id, submissions.c.state.in_(_PAID)
-        )
+    calls, uses, cost = connection.execute(
+        select(
+            func.count(),
+            func.coalesce(func.sum(submissions.c.uses), 0),
+            func.coalesce(func.sum(submissions.c.amount), 0),
+        ).where(submissions.c.run_id == run.id, submissions.c.state.in_(_PAID))
     ).one()
     return Figures(
         rows=run.rows_read,
         rejected_rows=rejected,
+        further=run.rows_further,
+        left_out=run.rows_left_out,
         rejected_by_rule=dict(by_rule),
         known=run.looks_known,
         looks=Counter({LookState(state): count for is_ours, state, count in counted if is_ours}),
@@ -191,7 +195,7 @@ def _figures(connection: Connection, price: Price, run: Row[Any], doubtful: Deci
         pictures=kept,
         submissions=calls,
         uses=uses,
-        cost=price.per_use * uses,
+        cost=cost,
         doubtful_cost=doubtful,
         currency=price.currency,
     )

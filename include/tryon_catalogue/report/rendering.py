@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from damo_tryon.contract import url_problem
+from tryon_catalogue.exports import beside
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.money import money
 from tryon_catalogue.report.thumbnails import MEDIA_TYPE, Wanted, place_of_input
@@ -214,7 +215,8 @@ def _tiles(report: Report) -> Iterator[Tile]:
     yield Tile("Spend", money(figures.cost, figures.currency), spent)
     if report.doubts:
         yield Tile("In doubt", money(figures.doubtful_cost, figures.currency), "more, if the vendor has it")
-    yield Tile("Rejected rows", f"{figures.rejected_rows:,}", f"of {figures.rows:,} rows read")
+    read = f"of {figures.rows:,} rows read{beside(figures.further, figures.left_out)}"
+    yield Tile("Rejected rows", f"{figures.rejected_rows:,}", read)
     if figures.known:
         yield Tile("Known before", f"{figures.known:,}", "looks that had an end already")
     if figures.elsewhere:

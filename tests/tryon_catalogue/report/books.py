@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Engine, insert
@@ -158,6 +159,7 @@ def write_submission(
             "state": state,
         }
         row |= {"fit_type": "HALF_BODY", "inference_num": 1, "uses": uses, "intended_at": START}
+        row |= {"amount": (uses or len(keys)) * Decimal("0.95")}
         row |= {"result_key": digest(str(batch_id))} if accepted else {}
         submission_id = connection.execute(
             insert(submissions).values(**(row | values)).returning(submissions.c.id)

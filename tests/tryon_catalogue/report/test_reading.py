@@ -34,7 +34,7 @@ def test_a_report_tells_what_became_of_each_look_and_what_it_cost(engine: Engine
     doubt = write_submission(engine, keys[2:], "IN_DOUBT", message="timed out")
     write_submission(engine, keys[:1], "REFUSED")
 
-    report = read_report(engine, Price(), RUN)
+    report = read_report(engine, Price(per_use=Decimal(2)), RUN)
 
     figures = report.figures
     assert figures.looks == {LookState.PUBLISHED: 1, LookState.FAILED: 1, LookState.IN_DOUBT: 1}
