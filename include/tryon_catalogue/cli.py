@@ -176,7 +176,7 @@ def doubts(context: typer.Context) -> None:
     with _ledger() as (settings, engine), engine.connect() as connection:
         found = open_doubts(connection)
     for one in found:
-        cost = f"{one.cost(settings.price)} {settings.price.currency}"
+        cost = f"{one.amount} {settings.price.currency}"
         skus = ", ".join(one.skus) or "of no garment now"
         typer.echo(
             f"{one.id}: {one.looks} looks, {cost} if the vendor has it; sent {one.sent_at:%Y-%m-%d %H:%M %Z} "

@@ -11,7 +11,8 @@ from tryon_catalogue.account import Account, close_run, judge, read_account
 from tryon_catalogue.catalogue import CatalogueError
 from tryon_catalogue.ledger.tables import batches, looks, rejections, run_looks, runs, submissions
 from tryon_catalogue.run_errors import RunFailedError
-from tryon_catalogue.settings import AccountSettings, Settings
+from tryon_catalogue.settings import AccountSettings, Price, Settings
+from tryon_catalogue.settings.export import ExportKind
 
 RUN = "dag/run"
 
@@ -103,6 +104,45 @@ def test_an_account_is_kept_with_its_run(engine: Engine, settings: Settings, key
     assert run.ended_at is not None
     assert run.summary == account.as_json()
     assert run.summary["cost"] == "4.75"
+
+
+def test_an_account_costs_what_its_uses_cost_when_they_were_sent(
+    engine: Engine, settings: Settings, keys: list[str]
+) -> None:
+    dearer = settings.model_copy(update={"price": Price(per_use=Decimal(2))})
+    assert close_run(engine, dearer, RUN).cost == Decimal("4.75")
+
+
+def test_an_account_says_which_rows_are_no_garments_of_their_own(
+    engine: Engine, settings: Settings, keys: list[str]
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(update(runs).values(rows_further=3, rows_left_out={"status is 'old'": 2}))
+    account = close_run(engine, settings, RUN)
+    assert (account.further, account.left_out, account.meant_rows) == (3, {"status is 'old'": 2}, 4)
+    assert (
+        "9 rows read (3 of them further rows of a garment; 2 left out because status is 'old'), 2 rejected"
+        in str(account)
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "request_", "may_be_empty"),
+    [
+        (ExportKind.FULL, {}, False),
+        (ExportKind.FULL, {"skus": ["A"]}, True),
+        (ExportKind.FULL, {"inference_num": 2}, False),
+        (ExportKind.INCREMENTAL, {}, True),
+    ],
+)
+@pytest.mark.usefixtures("keys")
+def test_only_an_export_of_everything_that_is_asked_for_as_a_whole_has_to_name_a_garment(
+    engine: Engine, settings: Settings, kind: ExportKind, request_: dict[str, object], may_be_empty: bool
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(update(runs).values(request=request_))
+    ours = settings.model_copy(update={"export": settings.export.model_copy(update={"kind": kind})})
+    assert close_run(engine, ours, RUN).may_be_empty is may_be_empty
 
 
 def test_accounting_again_changes_no_row_and_no_count(

@@ -77,7 +77,7 @@ def test_a_doubt_says_what_it_is_about_and_what_it_may_cost(
         (doubt,) = open_doubts(connection)
         assert of_run(connection, "dag/run") == (doubt,)
         assert of_run(connection, "dag/another") == ()
-    assert (doubt.looks, doubt.pictures, doubt.amount) == (10, 10, Decimal("5.00"))
+    assert (doubt.looks, doubt.pictures, doubt.amount) == (10, 10, Decimal("9.50"))
     assert doubt.skus == tuple(f"sku-{number}" for number in range(5))
     assert doubt.more_skus
     assert (doubt.vendor_code, doubt.request_id, doubt.conn_id) == ("504", "r-7", "damo_tryon")

@@ -12,7 +12,7 @@ from tests.tryon_catalogue.helpers import PlanBatch, some_looks
 from tryon_catalogue.account import Account, close_run
 from tryon_catalogue.doubts import Doubt
 from tryon_catalogue.ledger.stops import Stop, StopKind
-from tryon_catalogue.ledger.tables import looks, rejections, stops
+from tryon_catalogue.ledger.tables import looks, rejections, runs, stops
 from tryon_catalogue.notes import (
     MOST_CHARACTERS,
     Note,
@@ -145,6 +145,32 @@ def test_the_note_of_a_run_is_read_from_the_ledger(
         (2, "the vendor is throttling us"),
     ]
     assert [one.line for one in note.rejected] == [4, 5, 9]
+
+
+def test_the_note_of_a_run_says_how_many_rows_are_no_garments_of_their_own(
+    engine: Engine, settings: Settings, plan_batch: PlanBatch
+) -> None:
+    batch, _ = plan_batch(some_looks(1))
+    with engine.begin() as connection:
+        beside = {"rows_further": 1200, "rows_left_out": {"status is 'old'": 30}}
+        connection.execute(update(runs).values(rows_read=2000, **beside))
+    note = read_run_note(engine, close_run(engine, settings, batch.run_id))
+    assert note.figures[0] == (
+        "rows",
+        "2,000 read (1,200 of them further rows of a garment; 30 left out because status is 'old'), 0 rejected",
+    )
+
+
+def test_the_note_of_a_run_that_was_not_cut_says_so_and_why_its_looks_wait(
+    engine: Engine, settings: Settings, plan_batch: PlanBatch
+) -> None:
+    batch, _ = plan_batch(some_looks(2))
+    with engine.begin() as connection:
+        connection.execute(update(runs).values(cut_at=None))
+        connection.execute(update(looks).values(batch_id=None))
+    note = read_run_note(engine, close_run(engine, settings, batch.run_id))
+    assert note.title == "The export was read, and nothing of it was sent"
+    assert [(one.looks, one.reason.partition(":")[0]) for one in note.waiting] == [(2, "not sent")]
 
 
 def test_the_note_of_a_recovery_names_every_doubt_and_stop(engine: Engine, plan_batch: PlanBatch) -> None:

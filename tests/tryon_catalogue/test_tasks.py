@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import Engine, select, text, update
@@ -13,7 +14,9 @@ from damo_tryon.hooks import DamoTryOnHook
 from tests.tryon_catalogue.airflow_context import context, set_scene
 from tests.tryon_catalogue.helpers import states, submit_now
 from tests.tryon_catalogue.vendor import Website
-from tryon_catalogue import tasks
+from tryon_catalogue import cutting, tasks
+from tryon_catalogue.answers import APPROVE_UP_TO, REJECT
+from tryon_catalogue.approval import AnswerError
 from tryon_catalogue.catalogue import CatalogueError
 from tryon_catalogue.exports import ExportMissingError
 from tryon_catalogue.ledger.journal import load_batch
@@ -191,6 +194,42 @@ def test_a_run_that_is_begun_again_is_not_judged_by_the_plan_it_had(in_context: 
     assert not tasks.account()["planned"]
     check_and_plan()
     assert tasks.account()["planned"]
+
+
+def test_a_run_whose_plan_died_before_it_was_cut_is_red_until_it_is_cut(
+    engine: Engine, in_context: InContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(cutting, "cut_run", Mock(side_effect=ConnectionError("the database is away")))
+        for _ in range(2):
+            with pytest.raises(ConnectionError):
+                check_and_plan()
+    closed = tasks.account()
+    assert (closed["planned"], closed["cut"], closed["held"]) == (True, False, 3)
+    with pytest.raises(RunFailedError, match="not decided what of it goes"):
+        tasks.verdict()
+    assert len(check_and_plan()) == 1
+    assert tasks.account()["cut"]
+
+
+def test_a_run_with_an_answer_that_means_nothing_is_red(in_context: InContext, settings_file: Path) -> None:
+    settings_file.write_text(f"{settings_file.read_text()}\n[budget]\napprove_above = 1\n")
+    assert not isinstance(check_and_plan(), list)
+    with pytest.raises(AnswerError, match="without a number"):
+        tasks.go_ahead(APPROVE_UP_TO, {}, "ada")
+    tasks.account()
+    with pytest.raises(RunFailedError, match="an answer that it can use"):
+        tasks.verdict()
+
+
+def test_a_run_of_which_a_person_lets_nothing_go_is_not_red_for_it(
+    in_context: InContext, settings_file: Path
+) -> None:
+    settings_file.write_text(f"{settings_file.read_text()}\n[budget]\napprove_above = 1\n")
+    check_and_plan()
+    assert tasks.go_ahead(REJECT, {}, "ada") == []
+    tasks.account()
+    tasks.verdict()
 
 
 def test_a_verdict_on_too_little_is_red_and_the_account_is_kept(

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, inspect, select, text
 
 from tryon_catalogue.ledger.database import MIGRATIONS, engine_for, migrate
 from tryon_catalogue.ledger.journal import sent_tasks
-from tryon_catalogue.ledger.tables import metadata, pictures
+from tryon_catalogue.ledger.tables import metadata, pictures, runs
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(engine: Engine) -> None:
@@ -65,9 +65,26 @@ def test_pictures_from_before_are_shown_unless_a_person_had_yet_to_look_at_them(
         assert connection.execute(select(pictures.c.shown)).scalar_one() is (ways[0] == "PUBLISHED")
 
 
+def test_of_runs_of_an_earlier_release_those_that_were_planned_count_as_cut(first_ledger: Engine) -> None:
+    with first_ledger.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO tryon.runs (id, export, export_date, started_at, planned_at) VALUES"
+                " ('planned', 'e', '2026-11-20', '2026-11-21 02:00Z', '2026-11-21 02:10Z'),"
+                " ('dead', 'e', '2026-11-20', '2026-11-21 02:00Z', NULL)"
+            )
+        )
+    migrate(first_ledger, "tryon")
+    with first_ledger.connect() as connection:
+        found = {run.id: run for run in connection.execute(select(runs))}
+    assert (found["planned"].cut_at, found["dead"].cut_at) == (found["planned"].planned_at, None)
+    assert all(run.opened_at == run.started_at for run in found.values())
+    assert all((run.rows_further, run.rows_left_out) == (0, {}) for run in found.values())
+
+
 @pytest.fixture
-def old_ledger(empty_database_url: str) -> Engine:
-    """A ledger of the first revision, with a look that was submitted, and a picture of it."""
+def first_ledger(empty_database_url: str) -> Engine:
+    """A ledger of the first revision, empty."""
     engine = engine_for(empty_database_url, "tryon")
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -75,6 +92,14 @@ def old_ledger(empty_database_url: str) -> Engine:
         connection.execute(text("CREATE SCHEMA tryon"))
         config.attributes.update(connection=connection, schema="tryon")
         command.upgrade(config, "0001")
+    return engine
+
+
+@pytest.fixture
+def old_ledger(first_ledger: Engine) -> Engine:
+    """A ledger of the first revision, with a look that was submitted, and a picture of it."""
+    with first_ledger.begin() as connection:
+        connection.execute(text("SET LOCAL search_path TO tryon"))
         connection.execute(
             text("""
             INSERT INTO runs (id, export, export_date) VALUES ('dag/run', 'export.csv', '2026-11-20');
@@ -90,7 +115,7 @@ def old_ledger(empty_database_url: str) -> Engine:
             VALUES (repeat('a', 64), 0, '/1.jpg', '/1.jpg', repeat('b', 64), 1, 1, 1);
             """)
         )
-    return engine
+    return first_ledger
 
 
 def _tables(engine: Engine, schema: str) -> list[str]:

@@ -7,7 +7,7 @@ do, and what it had planned was left to nobody.
 from alembic import context, op
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 
 
 def upgrade() -> None:
