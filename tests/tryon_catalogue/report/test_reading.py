@@ -23,7 +23,7 @@ from tryon_catalogue.settings import Price
 
 
 def test_a_report_tells_what_became_of_each_look_and_what_it_cost(engine: Engine) -> None:
-    open_run(engine, looks_known=4)
+    open_run(engine, looks_known=4, rows_further=5, rows_left_out={"status is 'old'": 2})
     entries = [
         Entry("A", "Tee", inputs=("m" * 64, "t" * 64), pictures=(("a.jpg", 0.9), ("b.jpg", None))),
         Entry("B", state="FAILED", reason="the vendor could not"),
@@ -39,6 +39,7 @@ def test_a_report_tells_what_became_of_each_look_and_what_it_cost(engine: Engine
     figures = report.figures
     assert figures.looks == {LookState.PUBLISHED: 1, LookState.FAILED: 1, LookState.IN_DOUBT: 1}
     assert (figures.rows, figures.known, figures.tried, figures.published) == (24, 4, 3, 1)
+    assert (figures.further, figures.left_out) == (5, {"status is 'old'": 2})
     assert (figures.submissions, figures.uses, figures.cost) == (1, 3, Decimal("2.85"))
     assert (figures.doubtful_cost, figures.pictures) == (Decimal("0.95"), 2)
     assert [one.doubt.id for one in report.doubts] == [doubt]

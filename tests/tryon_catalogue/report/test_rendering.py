@@ -5,6 +5,7 @@ import hashlib
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -221,6 +222,13 @@ def test_each_look_is_a_card_that_can_be_found_by_state_collection_model_and_wor
     assert page.values("data-text")[-1] == "a b breton tee "
     options = [value for tag, name, value in page.attributes if (tag, name) == ("option", "value")]
     assert options == ["", "AW26", "SS26", "", "Leo", "Mei"]
+
+
+def test_rows_that_are_no_garments_of_their_own_stand_beside_the_rejected_ones() -> None:
+    report = a_report()
+    figures = replace(report.figures, further=5, left_out={"status is 'old'": 2})
+    told = "of 24 rows read (5 of them further rows of a garment; 2 left out because status is 'old')"
+    assert told in Page(page_of(replace(report, figures=figures))).words
 
 
 def test_without_a_script_everything_can_be_read_and_the_filters_are_not_there() -> None:
