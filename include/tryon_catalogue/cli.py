@@ -63,18 +63,18 @@ def demo(
 @app.command()
 def init() -> None:
     """Make or update the ledger's tables, and the Airflow pools. Safe to run at any time."""
-    from tryon_catalogue.ledger.database import migrate  # noqa: PLC0415  # heavy
+    from tryon_catalogue.ledger.database import LedgerSchemaError, migrate  # noqa: PLC0415  # heavy
     from tryon_catalogue.pool import PoolError, make_pool, slots_of  # noqa: PLC0415  # heavy
 
-    with _ledger(made=False) as (settings, engine):
-        migrate(engine, settings.ledger.schema_name)
-    typer.echo(f"The ledger is up to date in schema {settings.ledger.schema_name}.")
-    for pool, slots in slots_of(settings).items():
-        try:
+    try:
+        with _ledger(made=False) as (settings, engine):
+            migrate(engine, settings.ledger.schema_name)
+        typer.echo(f"The ledger is up to date in schema {settings.ledger.schema_name}.")
+        for pool, slots in slots_of(settings).items():
             make_pool(pool, slots)
-        except PoolError as error:
-            raise CommandError(str(error)) from error
-        typer.echo(f"The pool {pool} has {slots} slots, deferred tasks included.")
+            typer.echo(f"The pool {pool} has {slots} slots, deferred tasks included.")
+    except (LedgerSchemaError, PoolError) as error:
+        raise CommandError(str(error)) from error
 
 
 @app.command()

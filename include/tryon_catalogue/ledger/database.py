@@ -13,19 +13,23 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, func, inspect, make_url, select, text
 from sqlalchemy.pool import NullPool
 
 from tryon_catalogue.ledger.tables import SCHEMA
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Engine
+    from sqlalchemy import URL, Connection, Engine
 
     from tryon_catalogue.settings import Settings
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 # Any fixed number will do: it keeps two processes from migrating the same database at once.
 _MIGRATION_LOCK = 7_296_044_131
+
+
+class LedgerSchemaError(Exception):
+    """The ledger's schema is not there and the database's user may not make it; says what is to be run."""
 
 
 def engine_for(url: URL | str, schema: str) -> Engine:
@@ -56,14 +60,35 @@ def migrate(engine: Engine, schema: str) -> None:
     """Create the ledger's tables, or bring them to the newest revision; safe to run at any time.
 
     :param engine: as made by ``engine_for``
-    :param schema: the schema to create and fill
+    :param schema: the schema to fill; it is created unless it is there
+    :raises LedgerSchemaError: it is not there, and the database's user has no right to create it
     """
     config = _config()
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-        connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
+        _make_schema(connection, schema)
         config.attributes.update(connection=connection, schema=schema)
         command.upgrade(config, "head")
+
+
+def _make_schema(connection: Connection, schema: str) -> None:
+    # CREATE SCHEMA IF NOT EXISTS asks for the right to create schemas even where there is nothing to create.
+    if inspect(connection).has_schema(schema):
+        return
+    database, user, may = connection.execute(
+        select(
+            func.current_database(),
+            func.current_user(),
+            func.has_database_privilege(func.current_database(), "CREATE"),
+        )
+    ).one()
+    if not may:
+        raise LedgerSchemaError(
+            f"The database {database} has no schema {schema}, and its user {user} may not make one. Let whoever "
+            f'administers the database run there: CREATE SCHEMA "{schema}" AUTHORIZATION "{user}"; and then run '
+            "`tryon init` again."
+        )
+    connection.execute(text(f'CREATE SCHEMA "{schema}"'))
 
 
 def revisions(engine: Engine, schema: str) -> tuple[str | None, str | None]:

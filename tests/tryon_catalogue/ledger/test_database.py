@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect, select, text
+from sqlalchemy import Engine, inspect, make_url, select, text
 
-from tryon_catalogue.ledger.database import MIGRATIONS, engine_for, migrate
+from tryon_catalogue.ledger.database import MIGRATIONS, LedgerSchemaError, engine_for, migrate
 from tryon_catalogue.ledger.journal import sent_tasks
 from tryon_catalogue.ledger.tables import metadata, pictures, runs
 
@@ -116,6 +118,44 @@ def old_ledger(first_ledger: Engine) -> Engine:
             """)
         )
     return first_ledger
+
+
+@pytest.fixture
+def shop_user(empty_database_url: str) -> Iterator[Engine]:
+    """An engine of a user who has no right in the database but those that a test gives to the role shop_user."""
+    admin = engine_for(empty_database_url, "tryon")
+    with admin.begin() as connection:
+        connection.execute(text("CREATE ROLE shop_user LOGIN"))
+    user = engine_for(make_url(empty_database_url).set(username="shop_user"), "tryon")
+    yield user
+    user.dispose()
+    with admin.begin() as connection:
+        connection.execute(text("DROP OWNED BY shop_user CASCADE"))
+        connection.execute(text("DROP ROLE shop_user"))
+    admin.dispose()
+
+
+def test_a_schema_that_an_administrator_has_made_needs_no_right_to_make_one(
+    shop_user: Engine, empty_database_url: str
+) -> None:
+    with engine_for(empty_database_url, "tryon").begin() as admin:
+        admin.execute(text("CREATE SCHEMA tryon AUTHORIZATION shop_user"))
+    migrate(shop_user, "tryon")
+    migrate(shop_user, "tryon")
+    assert "looks" in _tables(shop_user, "tryon")
+
+
+def test_without_schema_and_right_the_error_says_what_the_administrator_has_to_run(
+    shop_user: Engine, empty_database_url: str
+) -> None:
+    with pytest.raises(LedgerSchemaError) as caught:
+        migrate(shop_user, "tryon")
+    command = 'CREATE SCHEMA "tryon" AUTHORIZATION "shop_user";'
+    assert command in str(caught.value)
+    with engine_for(empty_database_url, "tryon").begin() as admin:
+        admin.execute(text(command))
+    migrate(shop_user, "tryon")
+    assert "looks" in _tables(shop_user, "tryon")
 
 
 def _tables(engine: Engine, schema: str) -> list[str]:
