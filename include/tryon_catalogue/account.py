@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tryon_catalogue.settings import AccountSettings, Settings
 
 DIED: Final = "not sent: the run that asked for it ended before it was decided what goes"
+REFUSED_ROWS_TOLD: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ class Account:
     :param problem: why there was no export to read, in words; empty when there was one
     :param asked_for: what of the export the run was asked for, in words; empty for all of it
     :param would_make: looks that a dry run would have sent, for the estimate; None for a run that is none
+    :param refused: garments whose row in the catalogue's table did not take what was to be written
+    :param refused_rows: the first of them, each with its sku, why, and what to do
     """
 
     run_id: str
@@ -88,6 +91,8 @@ class Account:
     problem: str = ""
     asked_for: str = ""
     would_make: int | None = None
+    refused: int = 0
+    refused_rows: tuple[str, ...] = ()
 
     @property
     def meant_rows(self) -> int:
@@ -117,6 +122,7 @@ class Account:
             "cost": str(self.cost),
             "estimate": str(self.estimate),
             "warnings": list(self.warnings),
+            "refused_rows": list(self.refused_rows),
             "export_date": None if self.export_date is None else self.export_date.isoformat(),
         }
 
@@ -133,6 +139,7 @@ class Account:
                 "cost": Decimal(values["cost"]),
                 "estimate": Decimal(values["estimate"]),
                 "warnings": tuple(values["warnings"]),
+                "refused_rows": tuple(values.get("refused_rows", ())),
                 "export_date": None if day is None else date.fromisoformat(day),
             }
         )
@@ -152,6 +159,7 @@ class Account:
             f"{f', {self.held} held back' if self.held else ''}; "
             f"{self.submissions} submissions, {self.uses} uses, {self.cost} {self.currency}."
             f"{f' {self.unlisted} garments have no row in the catalogue.' if self.unlisted else ''}"
+            f"{f' {self.refused} of its rows did not take what was to be written.' if self.refused else ''}"
         )
 
 
@@ -176,7 +184,7 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
     if run.cut_at is None:
         with engine.begin() as connection:
             say_why(connection, run_id, f"{DIED}; {ASKED_FOR_AGAIN if run.request else TAKEN_UP}")
-    rows_written = catalogue.write_run(engine, run_id)
+    written = catalogue.write_run(engine, run_id)
     with engine.begin() as connection:
         ours = batches.c.run_id.is_not_distinct_from(run_id)
         # What was to be made again and did not go still stands where it stood.
@@ -215,7 +223,7 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
             uses=uses,
             cost=cost,
             currency=settings.price.currency,
-            rows_written=rows_written,
+            rows_written=written.changed,
             unlisted=catalogue.count_unlisted(connection, run_id),
             held=sum(count for is_ours, of_nobody, _, count in counted if of_nobody),
             estimate=run.estimated_amount,
@@ -227,6 +235,8 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
             problem=run.problem or "",
             asked_for=request.words(settings.price.currency),
             would_make=run.looks_new if request.dry_run else None,
+            refused=len(written.refused),
+            refused_rows=tuple(str(row) for row in written.refused[:REFUSED_ROWS_TOLD]),
         )
         connection.execute(
             update(runs).where(runs.c.id == run_id).values(ended_at=func.now(), summary=account.as_json())

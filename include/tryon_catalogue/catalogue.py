@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from more_itertools import batched, partition
-from sqlalchemy import JSON, MetaData, Table, Text, cast, func, or_, select, update
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import NoSuchTableError
+from sqlalchemy import func, or_, select, update
 
 from tryon_catalogue.exports import Rule
 from tryon_catalogue.ledger.rows import as_table
 from tryon_catalogue.ledger.tables import garment_looks, looks, pictures, rejections, run_looks, runs
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.shop_table import CatalogueError, RowRefusedError, ShopTable, Written
+
+__all__ = ["STATUS_ORDER", "Catalogue", "CatalogueError", "RowRefusedError"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,10 +44,6 @@ STATUS_ORDER = (
 )
 
 
-class CatalogueError(Exception):
-    """The shop's table is not as the settings say; names the table, what is missing and the settings' key."""
-
-
 @dataclass(frozen=True, slots=True)
 class GarmentLook:
     """One look of a garment as the write-back sees it."""
@@ -67,35 +64,14 @@ class Catalogue:
     """
 
     def __init__(self, connection: Connection, settings: CatalogueSettings) -> None:
-        self._columns = settings.columns.named
-        try:
-            self._table = Table(
-                settings.table_name,
-                MetaData(),
-                schema=settings.schema_name,
-                autoload_with=connection,
-                resolve_fks=False,  # what the shop's table refers to is none of our business
-            )
-        except NoSuchTableError as error:
-            raise CatalogueError(
-                f"there is no table {settings.table} in the database behind the connection "
-                f"{settings.conn_id}: create it, or name the right one in [catalogue] table"
-            ) from error
-        there = set(self._table.columns.keys())
-        missing = sorted({settings.key, *self._columns.values()} - there)
-        if missing:
-            raise CatalogueError(
-                f"the table {settings.table} has no column {', '.join(missing)} (it has "
-                f"{', '.join(sorted(there))}): add it, or correct [catalogue] key and [catalogue.columns]"
-            )
-        self._key = self._table.c[settings.key]
+        self._shop = ShopTable(connection, settings)
 
-    def write_garments(self, connection: Connection, skus: Iterable[str]) -> int:
-        """Write what the ledger knows of some garments.
+    def write_garments(self, connection: Connection, skus: Iterable[str]) -> Written:
+        """Write what the ledger knows of some garments; a row that the table does not take holds back no other.
 
         :param connection: in a transaction; the garments are locked until it ends
         :param skus: the garments
-        :returns: number of rows that changed
+        :returns: what came of it
         """
         wanted = garment_looks.c.sku.in_(sorted(set(skus)))
         in_order = (garment_looks.c.sku, garment_looks.c.position)
@@ -109,7 +85,7 @@ class Catalogue:
             .order_by(*in_order)
         ).all()
         if not found:
-            return 0
+            return Written()
         urls = _picture_urls(connection, {row.key for row in found})
         by_sku: dict[str, list[GarmentLook]] = defaultdict(list)
         for row in found:
@@ -123,17 +99,32 @@ class Catalogue:
         ]
         # A garment with new looks keeps its pictures from before until there are new ones.
         shown, unshown = partition(lambda row: "picture_url" not in row, rows)
-        changed = self._write(connection, list(shown)) + self._write(connection, list(unshown))
+        written = self._shop.write(connection, list(shown))
+        written += self._shop.write(connection, list(unshown))
         # Once a refused row is put right, the looks it has had all along are to be written again.
-        self._remember(connection, {sku: own for sku, own in by_sku.items() if sku not in refused})
-        return changed
+        again = {*refused, *(row.sku for row in written.refused)}
+        self._remember(connection, {sku: own for sku, own in by_sku.items() if sku not in again})
+        return written
 
-    def write_run(self, engine: Engine, run_id: str) -> int:
+    def write_look(self, connection: Connection, look_key: str) -> None:
+        """Write the garments of a look that is to be shown; a garment that the table cannot list keeps nothing back.
+
+        :param connection: in a transaction; the garments are locked until it ends
+        :param look_key: the look
+        :raises RowRefusedError: every row that was to show it was refused; roll back what called it shown
+        """
+        of_look = select(garment_looks.c.sku).where(garment_looks.c.look_key == look_key).distinct()
+        skus = connection.execute(of_look).scalars().all()
+        refused = [row for row in self.write_garments(connection, skus).refused if row.there]
+        if skus and len(refused) == len(skus):
+            raise RowRefusedError("; ".join(map(str, refused)))
+
+    def write_run(self, engine: Engine, run_id: str) -> Written:
         """Write every garment of a run whose row does not yet say what the ledger says, and its rejected rows.
 
         :param engine: the ledger's
         :param run_id: the run
-        :returns: number of rows that changed
+        :returns: what came of it
         """
         stale = (
             select(garment_looks.c.sku)
@@ -147,27 +138,28 @@ class Catalogue:
         with engine.connect() as connection:
             skus = connection.execute(stale.distinct().order_by(garment_looks.c.sku)).scalars().all()
             refused = connection.execute(_rejected(run_id).order_by(rejections.c.id)).all()
-        changed = 0
+        written = Written()
         for part in batched(skus, ROWS_AT_ONCE):
             with engine.begin() as connection:
-                changed += self.write_garments(connection, part)
+                written += self.write_garments(connection, part)
         for part in batched(refused, ROWS_AT_ONCE):
             with engine.begin() as connection:
-                changed += self._write_rejected(connection, {row.sku: row.reason for row in part})
-        return changed
+                written += self._write_rejected(connection, {row.sku: row.reason for row in part})
+        return written
 
     def count_unlisted(self, connection: Connection, run_id: str) -> int:
-        """Count the garments of a run for which the shop's table has no row.
+        """Count the garments of a run for which the shop's table has no row, though its key could be their sku.
 
-        :param connection: to the ledger's database
+        :param connection: to the ledger's database, in a transaction
         :param run_id: the run
         """
-        skus = connection.execute(select(garment_looks.c.sku).where(_of_run(run_id)).distinct()).scalars()
-        return sum(
-            len(part) - len(self._rows_there(connection, part)) for part in batched(skus.all(), ROWS_AT_ONCE)
+        skus = (
+            connection.execute(select(garment_looks.c.sku).where(_of_run(run_id)).distinct()).scalars().all()
         )
+        found = (self._shop.find(connection, part) for part in batched(skus, ROWS_AT_ONCE))
+        return len(skus) - sum(len(there) + len(impossible) for there, impossible in found)
 
-    def _write_rejected(self, connection: Connection, reasons: dict[str, str]) -> int:
+    def _write_rejected(self, connection: Connection, reasons: dict[str, str]) -> Written:
         """Write the status and the reason of rejected rows; pictures from before stay.
 
         :param reasons: sku -> why
@@ -176,39 +168,11 @@ class Catalogue:
         connection.execute(
             update(garment_looks).where(garment_looks.c.sku.in_(reasons)).values(written_state=None)
         )
-        return self._write(connection, [{"sku": sku, **_refusal(why)} for sku, why in reasons.items()])
-
-    def _write(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
-        """Write our words to the shop's columns where they differ; returns the number of rows changed.
-
-        :param rows: ``sku`` and our words -> plain values; all with the same words
-        """
-        if not rows:
-            return 0
-        theirs = {ours: self._table.c[name] for ours, name in self._columns.items() if ours in rows[0]}
-        if not theirs:
-            return 0
-        # PostgreSQL reads each value as the shop's column has it: a list of addresses as text, JSON or an array.
-        given = as_table(
-            [{"sku": row["sku"], **{ours: row[ours] for ours in theirs}} for row in rows],
-            sku=self._key.type,
-            **{ours: column.type for ours, column in theirs.items()},
-        )
-        differs = or_(
-            *(
-                _comparable(column).is_distinct_from(_comparable(given.c[ours]))
-                for ours, column in theirs.items()
-            )
-        )
-        values: dict[Any, Any] = {column: given.c[ours] for ours, column in theirs.items()}
-        if stamp := self._columns.get("updated_at"):
-            values[self._table.c[stamp]] = func.now()
-        statement = update(self._table).where(self._key == given.c.sku, differs).values(values)
-        return connection.execute(statement).rowcount
+        return self._shop.write(connection, [{"sku": sku, **_refusal(why)} for sku, why in reasons.items()])
 
     def _remember(self, connection: Connection, by_sku: dict[str, list[GarmentLook]]) -> None:
         """Note which states a garment's row was written with; a garment without a row was not written."""
-        there = self._rows_there(connection, tuple(by_sku))
+        there, _ = self._shop.find(connection, tuple(by_sku))
         written = [
             {"sku": sku, "look_key": look.key, "state": look.state.value}
             for sku in there
@@ -225,14 +189,6 @@ class Catalogue:
                 garment_looks.c.written_state.is_distinct_from(given.c.state),
             )
             .values(written_state=given.c.state)
-        )
-
-    def _rows_there(self, connection: Connection, skus: Sequence[str]) -> Sequence[str]:
-        given = as_table([{"sku": sku, "key": sku} for sku in skus], sku=Text(), key=self._key.type)
-        return (
-            connection.execute(select(given.c.sku).join(self._table, self._key == given.c.key))
-            .scalars()
-            .all()
         )
 
 
@@ -292,11 +248,6 @@ def _refused_since(connection: Connection, skus: Sequence[str]) -> dict[str, dic
 
 def _refusal(reason: str) -> dict[str, Any]:
     return {"status": LookState.REJECTED.value, "detail": reason}
-
-
-def _comparable(value: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Give a value as PostgreSQL can compare it: it knows no equality of the type json."""
-    return cast(value, JSONB) if isinstance(value.type, JSON) else value
 
 
 def _picture_urls(connection: Connection, look_keys: set[str]) -> dict[str, list[str]]:

@@ -143,12 +143,16 @@ def _ledger(settings: Settings) -> str:
 
 
 def _catalogue(settings: Settings) -> str:
-    from tryon_catalogue.catalogue import Catalogue  # noqa: PLC0415  # heavy
+    from tryon_catalogue.shop_table import ShopTable  # noqa: PLC0415  # heavy
 
     with _engine(settings).connect() as connection:
-        Catalogue(connection, settings.catalogue)
+        table = ShopTable(connection, settings.catalogue)
+        table.check(connection)
+    if narrow := table.narrow():
+        raise NotRightError(narrow)
     columns = ", ".join(settings.catalogue.columns.named.values())
-    return f"{settings.catalogue.table} has the columns {columns}"
+    limits = table.limits()
+    return f"{settings.catalogue.table} has the columns {columns}{f'; {limits}' if limits else ''}"
 
 
 def _vendor(settings: Settings) -> str:

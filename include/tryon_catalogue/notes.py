@@ -84,6 +84,7 @@ class Note:
     :param doubts: submissions in doubt
     :param review: looks that wait for a person's eye
     :param rejected: the first rejected rows, in the order of the export
+    :param refused: the first rows that the catalogue's table did not take, and why
     """
 
     title: str
@@ -93,6 +94,7 @@ class Note:
     doubts: tuple[Doubt, ...] = ()
     review: tuple[Review, ...] = ()
     rejected: tuple[RejectedRow, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 def escape(text: str) -> str:
@@ -158,6 +160,7 @@ def _sections(note: Note) -> list[tuple[str, list[tuple[str, str]]]]:
             )
             for one in note.review
         ],
+        "Not written to the catalogue": [(words, "") for words in note.refused],
         "Rejected": [(f"{_place(one)}: {one.reason}", "") for one in note.rejected],
     }
     return [(heading, lines) for heading, lines in sections.items() if lines]
@@ -237,6 +240,7 @@ def read_run_note(engine: Engine, account: Account) -> Note:
         doubts=doubts,
         review=tuple(review),
         rejected=tuple(RejectedRow(row.line, row.sku or "", row.reason) for row in rejected),
+        refused=account.refused_rows,
     )
 
 
@@ -290,6 +294,7 @@ def _figures(account: Account, rejected_by_rule: dict[str, int]) -> tuple[tuple[
         "carried by another run": f"{account.elsewhere:,}" if account.elsewhere else "",
         "held back": f"{account.held:,}" if account.held else "",
         "garments without a row in the catalogue": f"{account.unlisted:,}" if account.unlisted else "",
+        "rows of the catalogue not written": f"{account.refused:,}" if account.refused else "",
         "cost": f"{account.uses:,} uses in {account.submissions:,} submissions, {cost}"
         f"{f'; estimated {money(account.estimate, account.currency)}' if account.estimate else ''}",
         "approval": account.approval,

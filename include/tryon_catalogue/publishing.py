@@ -16,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, update
-from sqlalchemy.exc import DataError, IntegrityError
 
 from damo_tryon.contract import Answer, SubTaskStatus
 from damo_tryon.errors import (
@@ -27,7 +26,7 @@ from damo_tryon.errors import (
     ThrottledError,
     TryOnError,
 )
-from tryon_catalogue.catalogue import Catalogue
+from tryon_catalogue.catalogue import Catalogue, RowRefusedError
 from tryon_catalogue.fetch import FetchError, open_fetcher
 from tryon_catalogue.finishing import Finished, Finisher, Made
 from tryon_catalogue.labels import LabelError
@@ -325,9 +324,8 @@ class Publisher:
         try:
             async with writing:
                 await asyncio.to_thread(self._record, one, finished, done)
-        except (DataError, IntegrityError) as error:
-            # Not str(error), which shows the whole statement.
-            return one.problem(f"the catalogue's table did not take its row ({error.orig})")
+        except RowRefusedError as error:
+            return one.problem(str(error))
         return None
 
     def _given_up(self, one: _Paid) -> bool:
@@ -351,7 +349,7 @@ class Publisher:
             ):
                 return
             keep_pictures(connection, one.key, finished.rows, shown=not review)
-            self._catalogue.write_garments(connection, _skus(connection, [one.key]))
+            self._catalogue.write_look(connection, one.key)
         done.review += review
         done.published += not review
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select, true
 
 from tryon_catalogue.again import look_keys
-from tryon_catalogue.catalogue import Catalogue
+from tryon_catalogue.catalogue import Catalogue, RowRefusedError
 from tryon_catalogue.ledger.moves import move
 from tryon_catalogue.ledger.pictures import newest_pictures, show_waiting_pictures
 from tryon_catalogue.ledger.tables import garment_looks, looks, pictures, run_looks
@@ -96,24 +96,33 @@ def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) 
     :returns: the keys of the looks
     :raises tryon_catalogue.again.TryAgainError: a name is of no look that waits for review
     :raises tryon_catalogue.catalogue.CatalogueError: the shop's table is not as the settings say
+    :raises tryon_catalogue.catalogue.RowRefusedError: it refused the rows of some looks; the others are published
     """
+    accepted: list[str] = []
+    refused: list[str] = []
     with engine.begin() as connection:
         catalogue = Catalogue(connection, settings.catalogue)
-        keys = look_keys(connection, names, IN_REVIEW)
-        moved = move(
-            connection,
-            looks.c.key.in_(keys),
-            LookState.PUBLISHED,
-            by,
-            from_states=IN_REVIEW,
-            reason=f"found good by {by.run}",
+        for key in look_keys(connection, names, IN_REVIEW):
+            try:
+                with connection.begin_nested():
+                    moved = move(
+                        connection,
+                        looks.c.key == key,
+                        LookState.PUBLISHED,
+                        by,
+                        from_states=IN_REVIEW,
+                        reason=f"found good by {by.run}",
+                    )
+                    show_waiting_pictures(connection, moved)
+                    catalogue.write_look(connection, key)
+                accepted += moved
+            except RowRefusedError as error:
+                refused.append(str(error))
+    if refused:
+        raise RowRefusedError(
+            f"{len(accepted)} looks are published; these wait for review still: {'; '.join(refused)}"
         )
-        show_waiting_pictures(connection, moved)
-        skus = connection.execute(
-            select(garment_looks.c.sku).where(garment_looks.c.look_key.in_(moved)).distinct()
-        ).scalars()
-        catalogue.write_garments(connection, skus.all())
-    return sorted(moved)
+    return sorted(accepted)
 
 
 def make_again(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:

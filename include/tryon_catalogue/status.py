@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -51,6 +51,7 @@ class Status:
     :param oldest_unpublished: age of the oldest accepted submission that is not collected; None without one
     :param stops: why nothing is sent at all right now
     :param missing: what is said of the exports that did not come in the last two days
+    :param refused: rows that the catalogue's table did not take, by each DAG's newest account, and why
     """
 
     looks: Counter[LookState]
@@ -60,6 +61,7 @@ class Status:
     oldest_unpublished: timedelta | None
     stops: tuple[Stop, ...] = ()
     missing: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 def read_status(engine: Engine, price: Price) -> Status:
@@ -89,9 +91,18 @@ def read_status(engine: Engine, price: Price) -> Status:
             .order_by(runs.c.started_at)
         ).scalars()
         told = tuple(str(words) for words in missing)
+        accounts = connection.execute(
+            select(runs.c.id, runs.c.summary)
+            .where(runs.c.ended_at > func.now() - LATELY, runs.c.summary.is_not(None))
+            .order_by(runs.c.ended_at.desc())
+        ).all()
+    newest: dict[str, dict[str, Any]] = {}
+    for run_id, account in accounts:
+        newest.setdefault(run_id.partition("/")[0], account)
+    refused = dict.fromkeys(row for account in newest.values() for row in account.get("refused_rows", ()))
     counts = Counter({LookState(state): count for state, count in by_state})
     age = now - oldest if oldest else None
-    return Status(counts, uses, cost, price.currency, age, stops, told)
+    return Status(counts, uses, cost, price.currency, age, stops, told, tuple(refused))
 
 
 def show_status(status: Status, console: Console | None = None) -> None:
@@ -103,6 +114,8 @@ def show_status(status: Status, console: Console | None = None) -> None:
     console = console or Console(highlight=False)
     for words in status.missing:
         console.print(f"[bold red]Missing:[/] {escape(words)}")
+    for words in status.refused:
+        console.print(f"[bold red]Not written to the catalogue:[/] {escape(words)}")
     if not status.looks.total():
         console.print("The ledger holds no looks yet: no run has read an export.")
         return

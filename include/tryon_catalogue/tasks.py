@@ -78,18 +78,19 @@ def preflight() -> dict[str, int]:
     :raises tryon_catalogue.catalogue.CatalogueError: the shop's table is not as the settings say
     :raises tryon_catalogue.request.RequestError: what the run is asked for cannot be meant
     """
-    from tryon_catalogue.catalogue import Catalogue, CatalogueError  # noqa: PLC0415  # heavy
     from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
     from tryon_catalogue.plain_errors import told_plainly  # noqa: PLC0415  # heavy
     from tryon_catalogue.preflight.person_check import PersonCheckMissingError  # noqa: PLC0415  # heavy
     from tryon_catalogue.preflight.run import preflight_run  # noqa: PLC0415  # heavy
     from tryon_catalogue.request import RequestError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.shop_table import CatalogueError, ShopTable  # noqa: PLC0415  # heavy
 
     context = get_current_context()
     with told_plainly(RequestError, ExportError, CatalogueError, PersonCheckMissingError):
         settings, engine = open_ledger()
         with engine.connect() as connection:
-            Catalogue(connection, settings.catalogue)  # found out before anything is done, not after
+            # Found out before anything is done, not after.
+            ShopTable(connection, settings.catalogue).check(connection)
         run = begun_run_of(settings, engine, context)
         found = preflight_run(engine, run.request.settings(settings), run.export, run.request)
         # Of a season's nights some have nothing of a collection; a person who asks for nothing has mistyped it.

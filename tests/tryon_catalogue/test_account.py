@@ -188,6 +188,26 @@ def test_garments_that_the_catalogue_does_not_list_are_told(
     assert "2 garments have no row in the catalogue" in str(account)
 
 
+def test_rows_that_the_catalogue_refuses_are_told_and_the_run_has_its_account(
+    engine: Engine, settings: Settings, keys: list[str]
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE catalogue ALTER COLUMN tryon_detail TYPE varchar(100)"))
+        connection.execute(update(looks).where(looks.c.key == keys[2]).values(reason="It is bad. " * 9))
+    account = close_run(engine, settings, RUN)
+    assert (account.rows_written, account.refused) == (5, 1)
+    (told,) = account.refused_rows
+    assert told.startswith("sku sku-2: the table catalogue does not take its row (value too long")
+    assert "1 of its rows did not take what was to be written" in str(account)
+    assert read_account(engine, RUN) == account
+    with engine.connect() as connection:
+        assert connection.execute(select(runs.c.ended_at)).scalar_one() is not None
+        connection.execute(text("ALTER TABLE catalogue ALTER COLUMN tryon_detail TYPE text"))
+        connection.commit()
+    again = close_run(engine, settings, RUN)
+    assert (again.rows_written, again.refused, again.refused_rows) == (1, 0, ())
+
+
 def test_a_run_that_was_never_planned_has_no_account(engine: Engine, settings: Settings) -> None:
     with pytest.raises(RunFailedError, match="no run dag/never"):
         close_run(engine, settings, "dag/never")

@@ -91,13 +91,13 @@ def open_run(engine: Engine, run_id: str, day: str) -> None:
 
 def write(engine: Engine, *skus: str, settings: CatalogueSettings | None = None) -> int:
     with engine.begin() as connection:
-        return Catalogue(connection, settings or shop()).write_garments(connection, skus)
+        return Catalogue(connection, settings or shop()).write_garments(connection, skus).changed
 
 
 def write_run(engine: Engine, run_id: str = "dag/run") -> int:
     with engine.connect() as connection:
         catalogue = Catalogue(connection, shop())
-    return catalogue.write_run(engine, run_id)
+    return catalogue.write_run(engine, run_id).changed
 
 
 def row(engine: Engine, sku: str, table: str = "catalogue", key: str = "sku") -> Row[Any]:
@@ -302,6 +302,39 @@ def test_a_garment_that_the_shop_does_not_list_is_not_inserted_but_written_once_
         connection.execute(text("INSERT INTO catalogue (sku) VALUES ('sku-1')"))
     assert write_run(engine) == 1
     assert row(engine, "sku-1").picture_url == "http://a/1"
+
+
+def test_a_row_that_was_refused_is_written_once_the_table_takes_it(engine: Engine, keys: list[str]) -> None:
+    reject(engine, "sku-9")
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO catalogue (sku) VALUES ('sku-9')"))
+        connection.execute(
+            text(
+                "ALTER TABLE catalogue ADD CONSTRAINT shut "
+                "CHECK (sku NOT IN ('sku-1', 'sku-9') OR tryon_status IS NULL)"
+            )
+        )
+    with engine.connect() as connection:
+        catalogue = Catalogue(connection, shop())
+    for changed in (2, 0):
+        written = catalogue.write_run(engine, "dag/run")
+        assert (written.changed, [one.sku for one in written.refused]) == (changed, ["sku-1", "sku-9"])
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE catalogue DROP CONSTRAINT shut"))
+    assert write_run(engine) == 2
+    assert [row(engine, sku).tryon_status for sku in ("sku-1", "sku-9")] == ["PLANNED", "REJECTED"]
+
+
+def test_only_garments_whose_sku_could_be_a_key_are_unlisted(engine: Engine, keys: list[str]) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE catalogue DROP CONSTRAINT catalogue_pkey"))
+        connection.execute(text("TRUNCATE catalogue"))
+        connection.execute(text("ALTER TABLE catalogue ALTER COLUMN sku TYPE bigint USING sku::bigint"))
+        connection.execute(text("INSERT INTO catalogue (sku) VALUES (7), (7), (7)"))
+        for sku, number in (("sku-0", "7"), ("sku-1", "8")):
+            connection.execute(update(garment_looks).where(garment_looks.c.sku == sku).values(sku=number))
+    with engine.begin() as connection:
+        assert Catalogue(connection, shop()).count_unlisted(connection, "dag/run") == 1  # not 7 and not sku-2
 
 
 def test_a_table_in_a_schema_with_chinese_columns_is_written(engine: Engine, keys: list[str]) -> None:

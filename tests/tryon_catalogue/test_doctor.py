@@ -122,6 +122,33 @@ def test_a_column_that_the_shop_lacks_is_named(
     assert "the table catalogue has no column tryon_detail" in findings(capsys)["catalogue table"]
 
 
+def test_a_key_of_numbers_is_said_to_find_no_other_skus(
+    healthy: Path, engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE catalogue ALTER COLUMN sku TYPE bigint USING sku::bigint"))
+    found = findings(capsys)["catalogue table"]
+    assert found.startswith("ok")
+    assert found.endswith("its key sku is BIGINT: a sku that is no number can never be found in it")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("tryon_status TYPE varchar(9)", "tryon_status does not take 'SUBMITTING'"),
+        ("tryon_detail TYPE varchar(100)", "too short in tryon_detail (100 characters)"),
+    ],
+)
+def test_a_column_that_would_refuse_rows_is_named(
+    healthy: Path, engine: Engine, capsys: pytest.CaptureFixture[str], change: str, words: str
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE catalogue ALTER COLUMN {change}"))
+    found = findings(capsys)["catalogue table"]
+    assert found.startswith("NOT")
+    assert words in found
+
+
 def test_a_table_that_is_not_there_is_named(
     healthy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

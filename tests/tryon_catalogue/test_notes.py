@@ -71,6 +71,17 @@ def test_a_note_shows_figures_stops_what_waits_doubts_and_rejections_in_this_ord
     )
 
 
+def test_a_note_names_the_rows_that_the_catalogue_refused(
+    engine: Engine, settings: Settings, plan_batch: PlanBatch
+) -> None:
+    plan_batch(some_looks(2))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE catalogue ADD CHECK (sku <> 'sku-1' OR tryon_status IS NULL)"))
+    told = as_text(read_run_note(engine, close_run(engine, settings, "dag/run")))
+    assert "rows of the catalogue not written: 1\n" in told
+    assert "Not written to the catalogue:\n  sku sku-1: the table catalogue does not take its row" in told
+
+
 def test_a_note_without_trouble_has_no_empty_sections() -> None:
     assert (
         as_markdown(Note("done", figures=(("looks", "2 PUBLISHED"),))) == "**done**\n\n- looks: 2 PUBLISHED"

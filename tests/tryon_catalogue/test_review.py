@@ -17,6 +17,7 @@ from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue import review
 from tryon_catalogue.account import close_run
 from tryon_catalogue.again import TryAgainError
+from tryon_catalogue.catalogue import RowRefusedError
 from tryon_catalogue.labels import read_label
 from tryon_catalogue.ledger.journal import load_batch
 from tryon_catalogue.ledger.moves import Mover
@@ -135,6 +136,20 @@ def test_what_a_person_accepts_is_in_the_catalogue_at_once(
             {"key": key},
         ).one()
     assert tuple(told) == ("mei", "found good by mei")
+
+
+def test_a_look_whose_row_the_shops_table_refuses_waits_still_and_the_others_are_published(
+    engine: Engine, ours: Settings, night: Night
+) -> None:
+    night(3, blank())
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE catalogue ADD CHECK (sku <> 'sku-1' OR picture_url IS NULL)"))
+    with pytest.raises(
+        RowRefusedError, match="2 looks are published; these wait for review still: sku sku-1: "
+    ):
+        review.accept(engine, ours, ["sku-0", "sku-1", "sku-2"], PERSON)
+    assert states(engine) == ["PUBLISHED", "REVIEW", "PUBLISHED"]
+    assert shop_row(engine, "sku-2").tryon_status == "PUBLISHED"
 
 
 def test_what_a_person_wants_made_again_is_planned(engine: Engine, night: Night) -> None:

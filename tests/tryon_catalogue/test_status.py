@@ -9,13 +9,14 @@ from datetime import timedelta
 from decimal import Decimal
 
 from rich.console import Console
-from sqlalchemy import Engine, func, insert
+from sqlalchemy import Engine, func, insert, text
 
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks
+from tryon_catalogue.account import close_run
 from tryon_catalogue.ledger.moves import Mover, move
 from tryon_catalogue.ledger.tables import looks, submissions
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.settings import Price
+from tryon_catalogue.settings import Price, Settings
 from tryon_catalogue.status import MEANINGS, Status, read_status, show_status
 
 BY = Mover("dag/run")
@@ -108,3 +109,21 @@ def test_an_empty_ledger_says_so_in_a_sentence(engine: Engine) -> None:
 
 def test_every_state_has_a_meaning() -> None:
     assert set(MEANINGS) == set(LookState)
+
+
+def test_rows_that_the_catalogue_refused_are_told_until_an_account_has_written_them(
+    engine: Engine, settings: Settings, plan_batch: PlanBatch
+) -> None:
+    plan_batch(some_looks(2))
+    with engine.begin() as connection:
+        connection.execute(
+            text("ALTER TABLE catalogue ADD CONSTRAINT shut CHECK (sku <> 'sku-1' OR tryon_status IS NULL)")
+        )
+    close_run(engine, settings, "dag/run")
+    said = " ".join(shown(read_status(engine, Price())).split())
+    assert "Not written to the catalogue: sku sku-1: the table catalogue does not take its row" in said
+
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE catalogue DROP CONSTRAINT shut"))
+    close_run(engine, settings, "dag/run")
+    assert read_status(engine, Price()).refused == ()

@@ -106,6 +106,17 @@ def test_a_row_that_the_shops_table_refuses_keeps_only_its_own_look_back(
     assert len(kept(engine)) == 2
 
 
+def test_a_garment_that_the_shops_key_cannot_hold_is_published_like_one_without_a_row(
+    engine: Engine, submit: Submit, publish: Publish
+) -> None:
+    batch = submit(1)
+    with engine.begin() as connection:
+        connection.execute(text("TRUNCATE catalogue"))
+        connection.execute(text("ALTER TABLE catalogue ALTER COLUMN sku TYPE bigint USING sku::bigint"))
+    assert publish(batch).problems == []
+    assert (states(engine), len(kept(engine))) == (["PUBLISHED"], 1)
+
+
 def test_a_picture_that_cannot_be_archived_is_a_problem_of_its_look(
     engine: Engine, settings: Settings, submit: Submit, publish: Publish
 ) -> None:
