@@ -20,6 +20,8 @@ import os
 import re
 import unicodedata
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -171,7 +173,8 @@ class Archive:
         if self._read(relative) != content:
             if self._folder is None:
                 # An object appears whole when its upload ends: no temporary name is needed.
-                self._root.fs.pipe_file(self._object(relative), content)
+                with _told_as_os_error():
+                    self._root.fs.pipe_file(self._object(relative), content)
             else:
                 _put_file(self._folder / relative, content)
         return self._place(relative)
@@ -180,7 +183,8 @@ class Archive:
         try:
             if self._folder is not None:
                 return (self._folder / relative).read_bytes()
-            return bytes(self._root.fs.cat_file(self._object(relative)))
+            with _told_as_os_error():
+                return bytes(self._root.fs.cat_file(self._object(relative)))
         except FileNotFoundError:
             return None
 
@@ -199,6 +203,17 @@ class Archive:
 
     def _object(self, relative: str) -> str:
         return f"{self._root.path.rstrip('/')}/{relative}"
+
+
+@contextmanager
+def _told_as_os_error() -> Iterator[None]:
+    """Let object storage fail as a folder does: its libraries have errors of their own for a lost connection."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"the object storage failed with {type(error).__name__}: {error}") from error
 
 
 def _by_digest(folder: str, sha256: str, kind: str) -> str:

@@ -179,3 +179,22 @@ def test_object_storage_takes_pictures_and_its_connection_is_not_shown(
     assert storage.cat(found[0]) == b"picture"
     assert Archive(settings).find(name("秋")) == Kept(place, b"picture", "JPEG")
     assert Archive(settings).find(name("冬")) is None
+
+
+class LostConnectionError(Exception):
+    """Of a storage's own library, as botocore's is: no OSError."""
+
+
+class LostStorage(MemoryFileSystem):
+    """A storage that cannot be reached."""
+
+    def cat_file(self, *_: object, **__: object) -> bytes:
+        raise LostConnectionError("no route to the bucket")
+
+
+def test_an_error_of_the_storages_own_library_is_one_that_callers_know() -> None:
+    attach(protocol="memory", conn_id="lost_archive", fs=LostStorage())
+    lost = Archive(ArchiveSettings(path="memory://bucket/tryon", conn_id="lost_archive"))
+    for use in (lambda: lost.put(name(), picture()), lambda: lost.find(name())):
+        with pytest.raises(OSError, match="LostConnectionError: no route to the bucket"):
+            use()
