@@ -158,7 +158,10 @@ class ShopTable:
             return written
 
         def send(part: Sequence[dict[str, Any]]) -> int:
-            return connection.execute(self._update(part)).rowcount
+            changed = connection.execute(self._update(part)).rowcount
+            # What the table would only refuse at the commit, it refuses here, where the row can be told.
+            connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+            return changed
 
         refused: dict[str, str] = {}
         for part, outcome in _divided(connection, rows, send):

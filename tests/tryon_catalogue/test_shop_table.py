@@ -80,8 +80,15 @@ def rows(engine: Engine) -> Engine:
             RAISES.format(does="RAISE EXCEPTION 'no right' USING ERRCODE = '42501'"),
             "no right: give the database's user the right",
         ),
+        (
+            RAISES.format(does="RAISE EXCEPTION 'not in the end'").replace(
+                "CREATE TRIGGER refuse BEFORE UPDATE ON catalogue",
+                "CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON catalogue DEFERRABLE INITIALLY DEFERRED",
+            ),
+            "not in the end: see the table's triggers",
+        ),
     ],
-    ids=["type", "check", "trigger", "rights"],
+    ids=["type", "check", "trigger", "rights", "deferred"],
 )
 def test_a_row_that_the_table_refuses_is_named_and_the_others_are_written(
     rows: Engine, statement: str, words: str, caplog: pytest.LogCaptureFixture
