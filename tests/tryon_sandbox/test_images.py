@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import random
 import socket
@@ -9,9 +10,11 @@ import threading
 from collections.abc import Callable
 from functools import cache
 from http.server import BaseHTTPRequestHandler
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 from PIL import Image
 
 
@@ -116,6 +119,40 @@ def test_a_redirect_or_two_are_followed(shared: Any, shelf: Any, wardrobe: Any) 
     shared.submitted(shared.task(tops_image=shelf.put(redirect_to(once))))
 
 
+def test_the_body_of_a_redirect_is_not_read(shared: Any, shelf: Any, wardrobe: Any) -> None:
+    written = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", wardrobe.shirt)
+        handler.send_header("Content-Length", str(60 * 2**20))
+        handler.end_headers()
+        with contextlib.suppress(ConnectionError):
+            for _ in range(60):
+                handler.wfile.write(bytes(2**20))
+                written.append(2**20)
+
+    shared.submitted(shared.task(tops_image=shelf.put(answer)))
+
+    assert sum(written) < 20 * 2**20
+
+
+def test_headers_that_take_too_long_count_as_not_accessible(
+    open_sandbox: Callable[..., Any], shelf: Any, refused: Callable[..., None]
+) -> None:
+    caller = open_sandbox(image_timeout=0.3)
+    done = threading.Event()
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        with contextlib.suppress(ConnectionError):
+            while not done.wait(0.1):
+                handler.wfile.write(b"X-More: to come\r\n")
+
+    refused(caller.submit(caller.task(tops_image=shelf.put(drip))), 400, 23500006)
+    done.set()
+
+
 def test_an_image_that_takes_too_long_counts_as_not_accessible(
     open_sandbox: Callable[..., Any], shelf: Any, refused: Callable[..., None]
 ) -> None:
@@ -141,6 +178,66 @@ def test_an_image_used_by_many_tasks_is_fetched_once(shared: Any, shelf: Any, dr
     shared.submitted(*[shared.task(tops_image=url) for _ in range(10)])
 
     assert [shelf.base + path for path in shelf.asked].count(url) == 1
+
+
+def test_an_image_is_fetched_once_for_a_submission_however_long_it_took(
+    open_sandbox: Callable[..., Any], shelf: Any, draw: Any
+) -> None:
+    caller = open_sandbox(image_cache=0)
+    urls = [shelf.put(draw.shirt((5, 6, shade))) for shade in range(3)]
+
+    caller.submitted(*[caller.task(tops_image=url) for url in urls * 2])
+
+    asked = [shelf.base + path for path in shelf.asked]
+    assert [asked.count(url) for url in urls] == [1, 1, 1]
+
+
+def test_an_image_is_kept_from_the_moment_it_arrived(
+    open_sandbox: Callable[..., Any], shelf: Any, draw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("tryon_sandbox.images.time", SimpleNamespace(monotonic=lambda: clock.now))
+    caller = open_sandbox(image_cache=5)
+
+    def slow(handler: BaseHTTPRequestHandler) -> None:
+        clock.now += 9
+        content = draw.encoded(draw.shirt((7, 8, 9)))
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    url = shelf.put(slow)
+    for wait in (4, 2):
+        caller.submitted(caller.task(tops_image=url))
+        clock.now += wait
+        asked = shelf.asked.count(url.removeprefix(shelf.base))
+        assert asked == 1
+    caller.submitted(caller.task(tops_image=url))
+    assert shelf.asked.count(url.removeprefix(shelf.base)) == 2
+
+
+@pytest.mark.parametrize("exif", [b"", b"Exif\0\0not EXIF"])
+def test_exif_data_that_says_nothing_turns_nothing(shared: Any, shelf: Any, draw: Any, exif: bytes) -> None:
+    content = io.BytesIO()
+    draw.person().save(content, "JPEG", exif=exif)
+
+    shared.submitted(shared.task(model_image=shelf.put(content.getvalue())))
+
+
+def test_a_photograph_turned_by_its_exif_data_is_judged_and_drawn_upright(
+    shared: Any, shelf: Any, draw: Any
+) -> None:
+    exif, content = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6  # to be turned a quarter clockwise when shown
+    draw.person().rotate(90, expand=True).save(content, "JPEG", exif=exif)
+    upright_mask = Image.new("L", (400, 520), 255)
+    task = shared.task(model_image=shelf.put(content.getvalue()), mask_image=shelf.put(upright_mask))
+
+    (state,) = shared.ended(shared.submitted(task))
+
+    picture = Image.open(io.BytesIO(requests.get(state["results"][0], timeout=10).content))
+    assert picture.size == (400, 520)
 
 
 def test_an_unfit_image_can_be_set_to_fail_only_its_own_sub_task(
