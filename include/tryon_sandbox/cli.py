@@ -16,7 +16,7 @@ from tryon_sandbox.app import SUBMIT_PATH
 from tryon_sandbox.faults import FAULT_LIST, Fault
 from tryon_sandbox.sandbox import Sandbox
 from tryon_sandbox.server import SandboxServer, listen, url_of
-from tryon_sandbox.settings import BadImage, Pictures, SandboxSettings
+from tryon_sandbox.settings import BadImage, FailedLooks, Pictures, SandboxSettings, Use
 
 app = typer.Typer(add_completion=False, help="The stand-in vendor.")
 
@@ -34,6 +34,10 @@ def sandbox(  # noqa: PLR0917 - typer reads them as options, nobody passes them 
     account_credits: Annotated[
         int | None, typer.Option("--credits", min=0, help="Uses in the account; endless when not given.")
     ] = None,
+    use: Annotated[Use, typer.Option(help="What one use is that is charged.")] = _DEFAULTS.use,
+    failed: Annotated[
+        FailedLooks, typer.Option(help="What a sub-task costs that FAILED: charged or free.")
+    ] = _DEFAULTS.failed,
     submit_rate: Annotated[
         float, typer.Option(min=0, help="Submissions a second; 0 is unlimited.")
     ] = _DEFAULTS.submit_rate,
@@ -74,6 +78,8 @@ def sandbox(  # noqa: PLR0917 - typer reads them as options, nobody passes them 
         appsecret=appsecret,
         latency=latency,
         credits=account_credits,
+        use=use,
+        failed=failed,
         submit_rate=submit_rate,
         query_rate=query_rate,
         concurrency=concurrency,

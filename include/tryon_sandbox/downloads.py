@@ -49,7 +49,9 @@ class Downloads:
         self._session = asyncio.run_coroutine_threadsafe(_open_session(), self._loop).result()
 
     def close(self) -> None:
-        """Give up what is still being downloaded."""
+        """Give up what is still being downloaded. A second time does nothing."""
+        if self._loop.is_closed():
+            return
         asyncio.run_coroutine_threadsafe(self._give_up(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

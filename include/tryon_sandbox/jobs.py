@@ -13,6 +13,7 @@ import hmac
 import io
 import logging
 import uuid
+from bisect import insort
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from functools import partial
 
 from PIL import Image
 
+from tryon_sandbox.charging import ChargedLook, Tariff
 from tryon_sandbox.codes import VendorCode, VendorRefusal
 from tryon_sandbox.files import PictureFiles
 from tryon_sandbox.images import TaskImages, open_picture
@@ -69,7 +71,7 @@ class JobBook:
     """Accepts submissions, tells how they stand, and hands out their pictures.
 
     Arguments:
-        settings: latency, concurrency, credits and the life of links.
+        settings: latency, concurrency, credits, what is charged and the life of links.
         store: where everything is kept.
         files: inputs and results.
         clock: seconds since the epoch.
@@ -83,7 +85,7 @@ class JobBook:
         self._files = files
         self._clock = clock
         self._link_secret = store.secret("links", lambda: uuid.uuid4().hex).encode()
-        self._free_at = sorted(store.latest_ends(settings.concurrency))
+        self._tariff = Tariff(settings.use, settings.failed)
         self._drawers = ThreadPoolExecutor(_DRAWERS, thread_name_prefix="sandbox-draw")
         for result_key, position in store.undrawn():
             self._draw_later(result_key, position)
@@ -108,21 +110,22 @@ class JobBook:
         Raises:
             VendorRefusal: 23500003, when the credits left do not cover all of it. Nothing is charged then.
         """
-        uses = submission.inference_num * len(submission.tasks)
+        uses = self._tariff.uses(len(submission.tasks), submission.inference_num)
         with self._store.transaction():
             left = self.credits_left()
             if left is not None and uses > left:
                 raise VendorRefusal(VendorCode.CREDITS_EXHAUSTED)
             failing = choose_failures(submission.tasks)
             now = self._clock()
+            # Read anew each time: a submission that is not accepted after all has taken no place.
+            free_at = sorted(self._store.latest_ends(self._settings.concurrency))
             sub_tasks = []
             for position, (task, digests) in enumerate(zip(submission.tasks, images, strict=True)):
-                starts_at, ends_at = self._take_place(now)
+                starts_at, ends_at = self._take_place(now, free_at)
                 fails = digests is None or position in failing
                 sub_tasks.append(SubTask(task, starts_at, ends_at, fails, digests))
             job = Job(uuid.uuid4().hex, submission.fit_type, submission.inference_num, now, tuple(sub_tasks))
             self._store.add_job(job)
-            self._store.count("uses", uses)
         for position, sub_task in enumerate(job.sub_tasks):
             if not sub_task.fails:
                 self._draw_later(job.result_key, position)
@@ -176,7 +179,11 @@ class JobBook:
         """Uses left in the account; None when it never runs out."""
         if self._settings.credits is None:
             return None
-        return max(0, self._settings.credits - self._store.counted("uses"))
+        return max(0, self._settings.credits - sum(look.uses for look in self.bill()))
+
+    def bill(self) -> list[ChargedLook]:
+        """Every look that was accepted, and what was charged for it."""
+        return self._tariff.bill(self._store.accepted_looks(self._clock()))
 
     def _behind(self, token: str) -> tuple[Job, SubTask]:
         """The sub-task that a link is to, with its job. Raises as `picture` does."""
@@ -191,15 +198,13 @@ class JobBook:
             raise LinkUnknownError(token)
         return job, job.sub_tasks[int(position)]
 
-    def _take_place(self, now: float) -> tuple[float, float]:
-        """Start and end of one more sub-task. Held under the store's lock by its only caller."""
+    def _take_place(self, now: float, free_at: list[float]) -> tuple[float, float]:
+        """Start and end of one more sub-task; takes a place off those whose ends are listed, earliest first."""
         starts_at = now
-        if self._settings.concurrency and len(self._free_at) >= self._settings.concurrency:
-            starts_at = max(now, self._free_at.pop(0))
+        if self._settings.concurrency and len(free_at) >= self._settings.concurrency:
+            starts_at = max(now, free_at.pop(0))
         ends_at = starts_at + self._settings.latency
-        if self._settings.concurrency:
-            self._free_at.append(ends_at)  # stays sorted: the latency is one and the same
-            self._free_at.sort()
+        insort(free_at, ends_at)
         return starts_at, ends_at
 
     def _mac(self, stem: str) -> str:

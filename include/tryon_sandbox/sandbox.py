@@ -108,25 +108,27 @@ class Sandbox:
     def charges(self) -> ChargesReport:
         """What was accepted and charged so far."""
         with self.store.transaction():
-            looks = [
-                ChargedLookReport(
-                    fit_type=look.fit_type,
-                    inference_num=look.inference_num,
-                    model_image=look.model_image,
-                    tops_image=look.tops_image,
-                    pants_image=look.pants_image,
-                    mask_image=look.mask_image,
-                    times=len(look.result_keys),
-                    uses=len(look.result_keys) * look.inference_num,
-                    result_keys=list(look.result_keys),
-                )
-                for look in self.store.charged_looks()
-            ]
+            bill = self.jobs.bill()
             return ChargesReport(
-                uses=self.store.counted("uses"),
+                uses=sum(look.uses for look in bill),
                 submissions=self.store.job_count(),
-                max_times_one_look_was_charged=max((look.times for look in looks), default=0),
-                looks=looks,
+                max_times_one_look_was_charged=max((look.charged for look in bill), default=0),
+                looks=[
+                    ChargedLookReport(
+                        fit_type=look.fit_type,
+                        inference_num=look.inference_num,
+                        model_image=look.task.model_image,
+                        tops_image=look.task.tops_image,
+                        pants_image=look.task.pants_image,
+                        mask_image=look.task.mask_image,
+                        urls=list(look.urls),
+                        times=len(look.result_keys),
+                        charged=look.charged,
+                        uses=look.uses,
+                        result_keys=list(look.result_keys),
+                    )
+                    for look in bill
+                ],
                 calls=CallCounts(**{each.value: self.store.counted(_calls(each)) for each in Endpoint}),
                 nonces_reused=self.store.counted("nonces_reused"),
                 credits_left=self.jobs.credits_left(),

@@ -6,6 +6,7 @@ the sandbox is there to check that client, so the two share nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -29,6 +30,26 @@ class Pictures(StrEnum):
     """Pasted together in milliseconds, for measurements with thousands of looks."""
 
 
+class Use(StrEnum):
+    """What one use is that is charged. The vendor's document does not say."""
+
+    PICTURE = "picture"
+    """Every result picture that is asked for."""
+    LOOK = "look"
+    """Every sub-task, however many pictures it asks for."""
+    SUBMISSION = "submission"
+    """The whole submission."""
+
+
+class FailedLooks(StrEnum):
+    """What a sub-task costs that FAILED. The vendor's document does not say."""
+
+    CHARGED = "charged"
+    """As much as one that went well."""
+    FREE = "free"
+    """Nothing: its uses are given back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """Both ways a caller can prove itself. Kept out of every repr."""
@@ -48,7 +69,9 @@ class SandboxSettings:
         appcode, appkey, appsecret: the accepted credentials; None takes those the state file remembers, or
             makes random ones.
         latency: seconds one sub-task spends in RUNNING.
-        credits: uses the account holds at its start, one per result image; None never runs out.
+        credits: uses the account holds at its start; None never runs out.
+        use: what one use is.
+        failed: what a sub-task costs that FAILED.
         submit_rate, query_rate: calls per second let through.
         concurrency: sub-tasks running at once; those beyond it stay WAITING.
         url_life: seconds a result link works after the answer that carried it.
@@ -59,6 +82,9 @@ class SandboxSettings:
         image_cache: seconds a downloaded image is not asked for again.
         state: SQLite file to go on from; None keeps everything in memory.
         seed: makes faults with a probability repeatable.
+
+    Raises:
+        ValueError: a rate or a time is negative or not a finite number.
     """
 
     appcode: str | None = field(default=None, repr=False)
@@ -66,6 +92,8 @@ class SandboxSettings:
     appsecret: str | None = field(default=None, repr=False)
     latency: float = 15.0
     credits: int | None = None
+    use: Use = Use.PICTURE
+    failed: FailedLooks = FailedLooks.CHARGED
     submit_rate: float = 10.0
     query_rate: float = 20.0
     concurrency: int = 5
@@ -77,3 +105,10 @@ class SandboxSettings:
     image_cache: float = 5.0
     state: Path | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Hold rates and times to what can be counted with."""
+        for name in ("latency", "submit_rate", "query_rate", "url_life", "image_timeout", "image_cache"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{name} is {value}: a finite number of at least 0 is wanted")

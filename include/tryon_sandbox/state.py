@@ -72,16 +72,24 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class ChargedLook:
-    """One look and how often it was accepted, hence charged."""
+class AcceptedLook:
+    """One sub-task as what is charged for it goes by.
 
+    Arguments:
+        result_key, position: of the sub-task.
+        fit_type, inference_num: of its submission.
+        task: its URLs; what was sent empty counts as absent.
+        images: digests of its inputs; None when it was bound to fail for one of them.
+        failed: whether it has ended FAILED by now.
+    """
+
+    result_key: str
+    position: int
     fit_type: str
     inference_num: int
-    model_image: str
-    tops_image: str
-    pants_image: str | None
-    mask_image: str | None
-    result_keys: tuple[str, ...]
+    task: Task
+    images: TaskImages | None
+    failed: bool
 
 
 class Store:
@@ -219,19 +227,17 @@ class Store:
         """How many submissions were accepted."""
         return int(self._one("SELECT count(*) FROM jobs")[0])
 
-    def charged_looks(self) -> list[ChargedLook]:
-        """Every look ever accepted, with the result keys it was accepted under; the first accepted first."""
+    def accepted_looks(self, now: float) -> list[AcceptedLook]:
+        """Every sub-task ever accepted, as it stands at a moment; the first accepted first."""
         rows = self._all(
-            "SELECT fit_type, inference_num, model_image, tops_image, nullif(pants_image, ''),"
-            " nullif(mask_image, ''), result_key"
-            " FROM sub_tasks JOIN jobs USING (result_key) ORDER BY accepted_at, result_key, position"
+            "SELECT result_key, position, fit_type, inference_num, model_image, tops_image,"
+            " nullif(pants_image, ''), nullif(mask_image, ''), images, fails AND ends_at <= ?"
+            " FROM sub_tasks JOIN jobs USING (result_key) ORDER BY accepted_at, result_key, position",
+            now,
         )
-        keys: dict[tuple[Any, ...], list[str]] = {}
-        for row in rows:
-            keys.setdefault(row[:-1], []).append(row[-1])
         return [
-            ChargedLook(fit_type, number, model, tops, pants, mask, tuple(found))
-            for (fit_type, number, model, tops, pants, mask), found in keys.items()
+            AcceptedLook(key, at, fit_type, number, Task(*urls), _images(images), bool(failed))
+            for key, at, fit_type, number, *urls, images, failed in rows
         ]
 
     def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
@@ -270,6 +276,10 @@ def _sub_task(row: tuple[Any, ...]) -> SubTask:
         starts_at=starts_at,
         ends_at=ends_at,
         fails=bool(fails),
-        images=None if images is None else TaskImages(*json.loads(images)),
+        images=_images(images),
         pictures=None if pictures is None else tuple(json.loads(pictures)),
     )
+
+
+def _images(kept: str | None) -> TaskImages | None:
+    return None if kept is None else TaskImages(*json.loads(kept))

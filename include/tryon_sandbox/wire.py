@@ -55,7 +55,10 @@ class RefusalAnswer(_Wire):
 
 
 class ChargedLookReport(_Wire):
-    """One look and what was charged for it."""
+    """One look, known by the bytes of its pictures, and what was charged for it.
+
+    The four images are the URLs it was first sent with.
+    """
 
     fit_type: str
     inference_num: int
@@ -63,7 +66,9 @@ class ChargedLookReport(_Wire):
     tops_image: str
     pants_image: str | None
     mask_image: str | None
+    urls: list[str] = Field(description="Every URL the look was ever sent with.")
     times: int = Field(description="How often the look was accepted.")
+    charged: int = Field(description="How often it was charged: less often where FAILED looks are free.")
     uses: int = Field(description="Uses charged for it in all.")
     result_keys: list[str]
 

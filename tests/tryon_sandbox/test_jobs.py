@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from tryon_sandbox.rules import SubmissionBody, Task
 
 
 def statuses(caller: Any, key: str) -> list[str]:
@@ -51,6 +54,19 @@ def test_places_that_became_free_long_ago_are_not_saved_up(
     key = caller.submitted(caller.task(), caller.task())
 
     assert statuses(caller, key) == ["RUNNING", "WAITING"]
+
+
+def test_a_submission_that_could_not_be_accepted_has_taken_no_place(
+    open_sandbox: Callable[..., Any], clock: Any
+) -> None:
+    caller = open_sandbox(latency=10, concurrency=1, clock=clock)
+    unfit: Any = None
+    broken = SubmissionBody("HALF_BODY", 1, (Task(unfit, caller.wardrobe.shirt, None, None),))
+    with pytest.raises(sqlite3.IntegrityError):
+        caller.running.sandbox.jobs.accept(broken, [None], lambda _: frozenset())
+
+    assert statuses(caller, caller.submitted()) == ["RUNNING"]
+    assert caller.running.charges().uses == 1
 
 
 def test_a_result_key_nobody_was_given_is_unknown(shared: Any, refused: Callable[..., None]) -> None:

@@ -10,6 +10,7 @@ import requests
 
 from tryon_sandbox.server import running
 from tryon_sandbox.settings import Pictures, SandboxSettings
+from tryon_sandbox.state import Store
 
 
 def test_jobs_charges_credits_nonces_links_and_secrets_survive_a_restart(
@@ -49,15 +50,23 @@ def test_jobs_charges_credits_nonces_links_and_secrets_survive_a_restart(
         assert [each["status"] for each in caller.states(third_key)] == ["RUNNING"]
 
 
-def test_a_picture_not_yet_drawn_is_drawn_after_the_restart(shared: Any, tmp_path: Path) -> None:
+def test_a_picture_not_yet_drawn_is_drawn_after_the_restart(
+    shared: Any, shelf: Any, draw: Any, tmp_path: Path
+) -> None:
     settings = SandboxSettings(latency=0, submit_rate=0, query_rate=0, state=tmp_path / "sandbox.db")
     make = type(shared)
+    tasks = [shared.task(tops_image=shelf.put(draw.shirt((20 * shade, 30, 40)))) for shade in range(10)]
     with running(settings) as first:
-        key = make(first, shared.wardrobe).submitted(*[shared.task() for _ in range(2)], number=2)
+        key = make(first, shared.wardrobe).submitted(*tasks)
+    store = Store(tmp_path / "sandbox.db")
+    undrawn = store.undrawn()
+    store.close()
 
     with running(settings) as second:
         states = make(second, shared.wardrobe).ended(key)
-        assert [(each["status"], len(each["results"])) for each in states] == [("SUCCESS", 2), ("SUCCESS", 2)]
+
+    assert undrawn, "some were still to be drawn when the first sandbox ended"
+    assert [(each["status"], len(each["results"])) for each in states] == [("SUCCESS", 1)] * 10
 
 
 def test_without_a_state_file_nothing_is_left_behind(open_sandbox: Callable[..., Any]) -> None:

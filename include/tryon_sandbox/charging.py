@@ -1,0 +1,80 @@
+"""What the vendor charges for what it accepted. Arithmetic on what is kept: it must not know jobs or HTTP.
+
+The vendor's document says neither what one use is nor whether a look that FAILED costs any, so both are settings.
+A look is known by the bytes of its pictures: at another address it is the same look, and paid for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+from tryon_sandbox.rules import Task
+from tryon_sandbox.settings import FailedLooks, Use
+from tryon_sandbox.state import AcceptedLook
+
+
+@dataclass(frozen=True, slots=True)
+class ChargedLook:
+    """One look and how often it was accepted and charged.
+
+    Arguments:
+        fit_type, inference_num: as it was sent.
+        task: the URLs it was first sent with.
+        urls: every URL it was ever sent with.
+        result_keys: of the submissions it was accepted in.
+        charged: how often it was charged.
+        uses: charged for it in all. A use that is a whole submission is the first look's.
+    """
+
+    fit_type: str
+    inference_num: int
+    task: Task
+    urls: tuple[str, ...]
+    result_keys: tuple[str, ...]
+    charged: int
+    uses: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What is charged.
+
+    Arguments:
+        use: what one use is.
+        failed: what a look costs that FAILED. A use that is a whole submission is charged all the same.
+    """
+
+    use: Use
+    failed: FailedLooks
+
+    def uses(self, looks: int, pictures: int) -> int:
+        """Uses of a submission of so many looks with so many pictures each."""
+        return {Use.PICTURE: looks * pictures, Use.LOOK: looks, Use.SUBMISSION: 1}[self.use]
+
+    def bill(self, accepted: Iterable[AcceptedLook]) -> list[ChargedLook]:
+        """Every look that was ever accepted, and its charges; the first accepted first."""
+        same: dict[Hashable, list[AcceptedLook]] = {}
+        for one in accepted:
+            same.setdefault((one.fit_type, one.inference_num, one.images or one.task), []).append(one)
+        return [self._line(looks) for looks in same.values()]
+
+    def _line(self, looks: list[AcceptedLook]) -> ChargedLook:
+        first = looks[0]
+        charged = [one for one in looks if self._is_charged(one)]
+        return ChargedLook(
+            first.fit_type,
+            first.inference_num,
+            first.task,
+            tuple(dict.fromkeys(url for one in looks for url in one.task.urls)),
+            tuple(one.result_key for one in looks),
+            len(charged),
+            sum(self._uses_of(one) for one in charged),
+        )
+
+    def _is_charged(self, look: AcceptedLook) -> bool:
+        return not look.failed or self.failed is FailedLooks.CHARGED or self.use is Use.SUBMISSION
+
+    def _uses_of(self, look: AcceptedLook) -> int:
+        alone = self.uses(1, look.inference_num)
+        return alone if self.use is not Use.SUBMISSION or look.position == 0 else 0
