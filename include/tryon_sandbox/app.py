@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Body, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from tryon_sandbox.codes import VENDOR_MEANINGS, GatewayRefusal
-from tryon_sandbox.faults import Fault
+from tryon_sandbox.codes import VENDOR_MEANINGS, GatewayRefusal, VendorCode, VendorRefusal
+from tryon_sandbox.connection import SeveredResponse
+from tryon_sandbox.fault_list import FaultsError, read_faults
+from tryon_sandbox.faults import FAULT_LIST, Fault
 from tryon_sandbox.sandbox import Sandbox
 from tryon_sandbox.service import Service, refused
 from tryon_sandbox.wire import (
@@ -25,10 +28,13 @@ from tryon_sandbox.wire import (
     SECURITY_SCHEMES,
     SUBMIT_BODY,
     ChargesReport,
+    FaultProblem,
+    FaultsRefusal,
     RefusalAnswer,
     SuccessAnswer,
 )
 
+_API = "/api/"
 SUBMIT_PATH = "/api/v1/tryon/submit"
 QUERY_PATH = "/api/v1/tryon/query"
 _SERVICE_PATH = "/api/v1/tryon/{service}"
@@ -59,11 +65,19 @@ def create_app(sandbox: Sandbox) -> FastAPI:
     _add_control(app, sandbox)
 
     @app.exception_handler(HTTPException)
-    async def no_such_api(_request: Request, error: HTTPException) -> Response:
+    async def no_such_api(_request: Request, _error: HTTPException) -> Response:
         # A path or a method without a route is an API the gateway does not know.
-        return refused(
-            GatewayRefusal("I404NF", status=404 if error.status_code == 405 else error.status_code)
-        )
+        return refused(GatewayRefusal("I404NF"))
+
+    @app.exception_handler(ClientDisconnect)
+    async def nobody_there(_request: Request, _error: ClientDisconnect) -> Response:
+        return SeveredResponse(reset=False)
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, _error: Exception) -> Response:
+        # What the sandbox itself does wrong looks like the vendor's own trouble; the server logs the traceback.
+        within_api = request.scope["path"].startswith(_API)
+        return refused(VendorRefusal(VendorCode.INTERNAL_ERROR) if within_api else GatewayRefusal("X500ER"))
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -97,6 +111,7 @@ def _add_api(app: FastAPI, service: Service) -> None:
     async def unknown_service(request: Request, service_name: str = "") -> Response:
         return await service.unknown_service(request, request.path_params["service"])
 
+    @app.head(_RESULT_PATH, include_in_schema=False)
     @app.get(
         _RESULT_PATH,
         summary="A result picture",
@@ -108,7 +123,7 @@ def _add_api(app: FastAPI, service: Service) -> None:
                 "description": "The link has expired, or was never given out.",
                 "content": {"application/xml": {"schema": {"type": "string"}}},
             },
-            404: {"description": "No picture can have such a number."},
+            404: {"description": "No picture can have such a number, or its file is gone."},
         },
     )
     async def result(token: str, number: str) -> Response:
@@ -126,10 +141,30 @@ def _add_control(app: FastAPI, sandbox: Sandbox) -> None:
     def faults() -> list[Fault]:
         return sandbox.plan.left()
 
-    @app.put("/_sandbox/faults", summary="Replace the faults", tags=["control"])
-    def replace_faults(wanted: Annotated[list[Fault], Body()]) -> list[Fault]:
-        sandbox.plan.replace(wanted)
+    @app.put(
+        "/_sandbox/faults",
+        summary="Replace the faults",
+        tags=["control"],
+        response_model=list[Fault],
+        responses={422: {"model": FaultsRefusal, "description": "It is no list of faults: where, and why."}},
+        openapi_extra={"requestBody": _faults_body()},
+    )
+    async def replace_faults(request: Request) -> Any:
+        try:
+            sandbox.plan.replace(read_faults(await request.body()))
+        except FaultsError as error:
+            problems = [FaultProblem(where=where, msg=what) for where, what in error.problems]
+            return Response(
+                FaultsRefusal(detail=problems).model_dump_json(), 422, media_type="application/json"
+            )
         return sandbox.plan.left()
+
+
+def _faults_body() -> dict[str, Any]:
+    """The list is read by the sandbox itself, whatever Content-Type it comes with."""
+    schema = FAULT_LIST.json_schema(ref_template="#/components/schemas/{model}")
+    del schema["$defs"]  # the description of the answer brings them along
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
 def _documented_responses() -> dict[int | str, dict[str, Any]]:

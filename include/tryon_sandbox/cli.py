@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from tryon_sandbox.app import SUBMIT_PATH
-from tryon_sandbox.faults import FAULT_LIST, Fault
+from tryon_sandbox.fault_list import FaultsError, read_faults
+from tryon_sandbox.faults import Fault
 from tryon_sandbox.sandbox import Sandbox
 from tryon_sandbox.server import SandboxServer, listen, url_of
 from tryon_sandbox.settings import BadImage, FailedLooks, Pictures, SandboxSettings, Use
@@ -72,43 +74,54 @@ def sandbox(  # noqa: PLR0917 - typer reads them as options, nobody passes them 
     ] = False,
 ) -> None:
     """Serve the stand-in vendor until SIGINT or SIGTERM."""
-    settings = SandboxSettings(
-        appcode=appcode,
-        appkey=appkey,
-        appsecret=appsecret,
-        latency=latency,
-        credits=account_credits,
-        use=use,
-        failed=failed,
-        submit_rate=submit_rate,
-        query_rate=query_rate,
-        concurrency=concurrency,
-        url_life=url_life,
-        bad_image=bad_image,
-        pictures=pictures,
-        strict_nonce=strict_nonce,
-        image_timeout=image_timeout,
-        state=state,
-        seed=seed,
-    )
+    try:
+        settings = SandboxSettings(
+            appcode=appcode,
+            appkey=appkey,
+            appsecret=appsecret,
+            latency=latency,
+            credits=account_credits,
+            use=use,
+            failed=failed,
+            submit_rate=submit_rate,
+            query_rate=query_rate,
+            concurrency=concurrency,
+            url_life=url_life,
+            bad_image=bad_image,
+            pictures=pictures,
+            strict_nonce=strict_nonce,
+            image_timeout=image_timeout,
+            state=state,
+            seed=seed,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     planned = _read_faults(faults)
     try:
         bound = listen(host, port)
     except OSError as error:
         raise typer.BadParameter(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    with bound, Sandbox(settings, planned) as served:
+    with bound, _sandbox(settings, planned) as served:
         server = SandboxServer(served)
         typer.echo(_json_line(url_of(bound), served) if as_json else _for_people(url_of(bound), served))
         server.run([bound])
+
+
+def _sandbox(settings: SandboxSettings, planned: Sequence[Fault]) -> Sandbox:
+    try:
+        return Sandbox(settings, planned)
+    except (sqlite3.Error, OSError) as error:
+        message = f"cannot keep the state in {settings.state}: {error}"
+        raise typer.BadParameter(message, param_hint="--state") from error
 
 
 def _read_faults(path: Path | None) -> list[Fault]:
     if path is None:
         return []
     try:
-        return FAULT_LIST.validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise typer.BadParameter(f"{path} is no list of faults: {error}", param_hint="--faults") from error
+        return read_faults(path.read_bytes())
+    except FaultsError as error:
+        raise typer.BadParameter(f"{path} is no list of faults\n{error}", param_hint="--faults") from error
 
 
 def _json_line(url: str, served: Sandbox) -> str:

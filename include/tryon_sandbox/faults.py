@@ -35,7 +35,7 @@ class BaseFault(BaseModel):
             submission that has it in a URL. Of what is reset on arrival only the address is known.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     can_happen_to: ClassVar[frozenset[Endpoint]] = _API
     ends_the_matter: ClassVar[bool] = True
@@ -70,6 +70,10 @@ class BaseFault(BaseModel):
     def refusal(self) -> VendorRefusal | GatewayRefusal | None:
         """What to refuse the call with."""
         return None
+
+    def refusal_of_signed(self) -> VendorRefusal | GatewayRefusal | None:
+        """What to refuse a signed call with."""
+        return self.refusal()
 
     def rewrite(self, data: dict[str, Any]) -> dict[str, Any]:
         """Change the `data` of an answer before it is written."""
@@ -168,24 +172,33 @@ class Throttle(BaseFault):
 
 
 class GatewayError(BaseFault):
-    """Any of the gateway's errors by its code, for example B403MQ, a used-up package."""
+    """Any of the gateway's errors: by its code, for example B403MQ, a used-up package, or by its message alone, as
+    the gateway has it for `Quota Exhausted`.
+    """
 
     kind: Literal["gateway_error"]
-    code: str
+    code: str | None = None
+    message: Annotated[str, Field(min_length=1)] | None = None
+    """In place of the code's usual words."""
+    status: Annotated[int, Field(ge=400, le=599)] | None = None
+    """In place of the code's usual status; 403 without a code."""
 
     @model_validator(mode="after")
     def _code_is_known(self) -> GatewayError:
-        if self.code not in GATEWAY_MEANINGS:
+        if self.code is None and self.message is None:
+            raise ValueError("give a code, a message, or both")
+        if self.code is not None and self.code not in GATEWAY_MEANINGS:
             raise ValueError(f"the gateway's codes are {', '.join(sorted(GATEWAY_MEANINGS))}")
         return self
 
     def refusal(self) -> GatewayRefusal:
-        """With the code's usual status and words."""
-        return GatewayRefusal(self.code)
+        """As set, with the code's usual status and words for what is not."""
+        status = 403 if self.status is None and self.code is None else self.status
+        return GatewayRefusal(self.code, self.message, status=status)
 
 
 class RevokeAppCode(BaseFault):
-    """From now on no credentials are good any more: the gateway says A401AC to everybody."""
+    """From now on no credentials are good any more: the gateway says A401AC, or A400IK to who signs."""
 
     kind: Literal["revoke_appcode"]
     times: Annotated[int, Field(ge=1)] | None = None
@@ -193,6 +206,10 @@ class RevokeAppCode(BaseFault):
     def refusal(self) -> GatewayRefusal:
         """A401AC."""
         return GatewayRefusal("A401AC")
+
+    def refusal_of_signed(self) -> GatewayRefusal:
+        """A400IK: who signs has no AppCode that could be wrong."""
+        return GatewayRefusal("A400IK")
 
 
 class NonceUsed(BaseFault):

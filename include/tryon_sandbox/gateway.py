@@ -132,8 +132,8 @@ class Gateway:
         self._strict_nonce = strict_nonce
         self._clock = clock
 
-    def admit(self, request: GatewayRequest, *, changes_something: bool) -> None:
-        """Check a request and remember its nonce.
+    def admit(self, request: GatewayRequest, *, changes_something: bool) -> bool:
+        """Check a request and remember its nonce; True for a signed one.
 
         Arguments:
             request: what came in.
@@ -149,6 +149,7 @@ class Gateway:
             raise GatewayRefusal("I400MH", "Header `Content-Type` is Required")
         self._check_timestamp(request, required=signed)
         self._check_nonce(request, strict=signed or self._strict_nonce, replay_matters=changes_something)
+        return signed
 
     def _authenticate(self, request: GatewayRequest) -> bool:
         """Check the credentials; True when they were a signature."""

@@ -162,6 +162,7 @@ class JobBook:
         Raises:
             LinkExpiredError: its time is over.
             LinkUnknownError: it was never given out.
+            FileNotFoundError: the picture's file is gone.
         """
         pictures = self._behind(token)[1].pictures
         if pictures is None or not 1 <= number <= len(pictures):

@@ -23,6 +23,8 @@ _CHINESE = re.compile(
     r"\uff00-\uffef\U00020000-\U0003ffff]"
 )
 _NEVER_IN_A_URL = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
+_NO_TEXT = re.compile(r"[\ud800-\udfff]")
+"""Half a character, as JSON can have it: no text that could be stored or sent back."""
 _RESULT_KEY = re.compile("[0-9a-f]{32}")
 
 
@@ -126,12 +128,15 @@ def _task(element: object) -> Task:
         _illegal()
     # The document's table calls the field ops_image, its examples tops_image.
     tops = "ops_image" if "ops_image" in element and not element.get("tops_image") else "tops_image"
-    return Task(
+    task = Task(
         model_image=_required_text(element, "model_image"),
         tops_image=_required_text(element, tops),
         pants_image=_optional_text(element, "pants_image"),
         mask_image=_optional_text(element, "mask_image"),
     )
+    if any(_NO_TEXT.search(url) for url in task.urls):
+        _illegal()
+    return task
 
 
 def _required_text(holder: dict[str, object], name: str) -> str:

@@ -14,12 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from tryon_sandbox.calls import Endpoint, Stage
 from tryon_sandbox.codes import VENDOR_MEANINGS, GatewayRefusal, VendorCode, VendorRefusal
-from tryon_sandbox.connection import SeveredResponse
 from tryon_sandbox.faults import BaseFault
 from tryon_sandbox.gateway import MAX_BODY_BYTES, GatewayRequest
 from tryon_sandbox.jobs import LinkExpiredError, LinkUnknownError, Status
@@ -76,8 +75,6 @@ class Service:
         code = VendorCode.NO_SUCH_SERVICE if known else VendorCode.ILLEGAL_SERVICE_NAME
         try:
             self._sandbox.gateway.admit(await _read(request), changes_something=False)
-        except ClientDisconnect:
-            return SeveredResponse(reset=False)
         except (VendorRefusal, GatewayRefusal) as refusal:
             return refused(refusal)
         return refused(VendorRefusal(code))
@@ -99,6 +96,8 @@ class Service:
             return _storage_refusal("AccessDenied", "Request has expired.")
         except LinkUnknownError:
             return _storage_refusal("SignatureDoesNotMatch", "The request signature does not match.")
+        except FileNotFoundError:
+            return _storage_refusal("NoSuchKey", "The specified key does not exist.", 404)
         except (VendorRefusal, GatewayRefusal) as refusal:
             return refused(refusal)
         return _spoilt(Response(content, media_type="image/jpeg"), faults)
@@ -117,15 +116,13 @@ class Service:
             return _spoilt(Response(), faults)
         try:
             arrived = await _read(request)
-            sandbox.gateway.admit(arrived, changes_something=endpoint is Endpoint.SUBMIT)
-            said += arrived.body.decode(errors="replace")
-            await self._suffer(Stage.ADMITTED, endpoint, said)
+            signed = sandbox.gateway.admit(arrived, changes_something=endpoint is Endpoint.SUBMIT)
+            said += _words_of(arrived.body)
+            await self._suffer(Stage.ADMITTED, endpoint, said, signed=signed)
             sandbox.check_rate(endpoint)
             job = await asyncio.get_running_loop().run_in_executor(self._workers, work, arrived.body)
             said += " ".join(url for sub_task in job.sub_tasks for url in sub_task.task.urls)
-            faults = await self._suffer(Stage.ANSWERING, endpoint, said)
-        except ClientDisconnect:
-            return SeveredResponse(reset=False)
+            faults = await self._suffer(Stage.ANSWERING, endpoint, said, signed=signed)
         except (VendorRefusal, GatewayRefusal) as refusal:
             return refused(refusal)
         life = sandbox.settings.url_life
@@ -136,12 +133,14 @@ class Service:
             data = fault.rewrite(data)
         return _spoilt(_succeeded(data), faults)
 
-    async def _suffer(self, stage: Stage, endpoint: Endpoint, said: str) -> list[BaseFault]:
+    async def _suffer(
+        self, stage: Stage, endpoint: Endpoint, said: str, *, signed: bool = False
+    ) -> list[BaseFault]:
         """Let the stage's faults happen: wait, and raise the refusal of the one that ends the matter."""
         faults = self._sandbox.plan.draw(stage, endpoint, said)
         for fault in faults:
             await asyncio.sleep(fault.delay())
-            if (refusal := fault.refusal()) is not None:
+            if (refusal := fault.refusal_of_signed() if signed else fault.refusal()) is not None:
                 raise refusal
         return faults
 
@@ -197,9 +196,18 @@ def _request_id_header() -> dict[str, str]:
     return {"X-Ca-Request-Id": str(uuid.uuid4()).upper()}
 
 
-def _storage_refusal(code: str, message: str) -> Response:
+def _storage_refusal(code: str, message: str, status: int = 403) -> Response:
     body = _STORAGE_ERROR.format(code=code, message=message, request_id=uuid.uuid4().hex[:24].upper())
-    return Response(body, 403, media_type="application/xml")
+    return Response(body, status, media_type="application/xml")
+
+
+def _words_of(body: bytes) -> str:
+    """A body as text, and again with its escapes undone: a client may write `\\/` for every slash of a URL."""
+    text = body.decode(errors="replace")
+    try:
+        return f"{text} {json.dumps(json.loads(body), ensure_ascii=False)}"
+    except (ValueError, RecursionError):
+        return text
 
 
 def _spoilt(response: Response, faults: Sequence[BaseFault]) -> Response:

@@ -97,14 +97,21 @@ class Store:
 
     Arguments:
         path: the SQLite file, made when it is not there; None for memory only.
+
+    Raises:
+        sqlite3.Error: the file cannot be opened, or is none of SQLite's.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(_SCHEMA)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error:
+            self._db.close()
+            raise
 
     def close(self) -> None:
         """Write everything out. The store is not to be used afterwards."""

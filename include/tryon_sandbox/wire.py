@@ -93,6 +93,19 @@ class ChargesReport(_Wire):
     credits_left: int | None
 
 
+class FaultProblem(_Wire):
+    """What is wrong with a list of faults."""
+
+    where: str = Field(description="Such as [0].seconds.")
+    msg: str
+
+
+class FaultsRefusal(_Wire):
+    """The answer to a list of faults that is none."""
+
+    detail: list[FaultProblem]
+
+
 _URL = {"type": "string", "minLength": 1, "description": "http or https, without Chinese characters."}
 _MAYBE_URL = {"type": ["string", "null"], "description": "As above; absent, null or empty for none."}
 

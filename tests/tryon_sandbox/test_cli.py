@@ -73,12 +73,21 @@ def in_one_line(shown: str) -> str:
 def test_what_cannot_be_used_is_said_in_a_sentence(tmp_path: Path) -> None:
     wrong = tmp_path / "faults.json"
     wrong.write_text('[{"kind": "explode"}]')
+    junk = tmp_path / "junk.db"
+    junk.write_text("no database at all, and long enough to be looked at")
     runner = CliRunner()
 
     faults = runner.invoke(app, ["--faults", str(wrong)])
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = runner.invoke(app, ["--port", str(taken.getsockname()[1])])
 
-    assert (faults.exit_code, port.exit_code) == (2, 2)
-    assert "is no list of faults" in in_one_line(faults.output)
+    nowhere = runner.invoke(app, ["--state", str(tmp_path / "no-folder" / "state.db")])
+    unreadable = runner.invoke(app, ["--state", str(junk)])
+    endless = runner.invoke(app, ["--submit-rate", "inf"])
+
+    assert {each.exit_code for each in (faults, port, nowhere, unreadable, endless)} == {2}
+    assert "is no list of faults [0].kind: the kinds are close" in in_one_line(faults.output)
+    assert "cannot keep the state in" in in_one_line(nowhere.output)
+    assert "file is not a database" in in_one_line(unreadable.output)
+    assert "submit_rate is inf: a finite number" in in_one_line(endless.output)
     assert "cannot listen on 127.0.0.1:" in in_one_line(port.output)

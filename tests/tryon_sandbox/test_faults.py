@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -86,6 +87,23 @@ def test_any_of_the_gateway_s_codes_can_be_wished_for(
 
     message = gateway_error(faulty.query("0" * 32), GATEWAY_MEANINGS[code].status, code)
     assert message == GATEWAY_MEANINGS[code].message
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code", "message"),
+    [
+        ({"message": "Quota Exhausted"}, 403, None, "Quota Exhausted"),
+        ({"message": "Invalid Timestamp", "status": 400}, 400, None, "Invalid Timestamp"),
+        ({"code": "T429IN", "status": 403}, 403, "T429IN", "Throttled by INSTANCE Flow Control"),
+        ({"code": "A403IS", "message": "Empty Signature"}, 403, "A403IS", "Empty Signature"),
+    ],
+)
+def test_the_gateway_s_errors_can_come_by_their_message_alone(
+    faulty: Any, gateway_error: Callable[..., str], *, fault: Any, status: int, code: str | None, message: str
+) -> None:
+    faulty.running.set_faults({"kind": "gateway_error", **fault})
+
+    assert gateway_error(faulty.submit(), status, code) == message
 
 
 def test_throttling_comes_in_both_styles_with_a_time_to_wait(
@@ -217,6 +235,15 @@ def test_a_fault_can_be_kept_to_the_calls_that_name_a_text(faulty: Any) -> None:
     assert [each["status"] for each in faulty.ended(key)] == ["FAILED"]
 
 
+def test_a_text_is_found_in_a_url_however_the_body_escapes_it(
+    faulty: Any, refused: Callable[..., None]
+) -> None:
+    faulty.running.set_faults({"kind": "refuse", "code": 23500005, "containing": faulty.wardrobe.shirt})
+    body = json.dumps({"data": {"fit_type": "HALF_BODY", "task_list": [faulty.task()]}}).replace("/", "\\/")
+
+    refused(faulty.post("/api/v1/tryon/submit", body.encode()), 403, 23500005)
+
+
 def test_the_fault_of_a_picture_can_be_kept_to_one_submission(faulty: Any) -> None:
     keys = [faulty.submitted(), faulty.submitted()]
     links = [faulty.ended(key)[0]["results"][0] for key in keys]
@@ -230,6 +257,14 @@ def test_revoked_credentials_stay_revoked(faulty: Any, gateway_error: Callable[.
 
     for _ in range(3):
         gateway_error(faulty.submit(), 401, "A401AC")
+
+
+def test_who_signs_is_told_that_the_key_is_revoked(faulty: Any, gateway_error: Callable[..., str]) -> None:
+    faulty.running.set_faults({"kind": "revoke_appcode"})
+    body = b'{"data": {"result_key": "0"}}'
+    path = "/api/v1/tryon/query"
+
+    assert gateway_error(faulty.post(path, body, faulty.signed_headers(path, body)), 400, "A400IK")
 
 
 def test_a_fresh_nonce_can_be_taken_for_a_used_one(faulty: Any, gateway_error: Callable[..., str]) -> None:
@@ -330,9 +365,24 @@ def test_the_control_endpoint_replaces_shows_and_counts_down(faulty: Any) -> Non
     assert requests.get(control, timeout=10).json() == []
 
 
+@pytest.mark.parametrize("media", ["application/x-www-form-urlencoded", "text/plain", None])
+def test_a_list_of_faults_is_taken_whatever_its_content_type(faulty: Any, media: str | None) -> None:
+    response = requests.put(
+        f"{faulty.running.url}/_sandbox/faults",
+        data=b'[{"kind": "nonce_used"}]',
+        headers={"Content-Type": media} if media else {},
+        timeout=10,
+    )
+
+    assert (response.status_code, [each["kind"] for each in response.json()]) == (200, ["nonce_used"])
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
+        {"kind": "expire_early", "seconds": float("inf")},
+        {"kind": "delay", "seconds": float("nan")},
+        {"kind": "close", "containing": "\ud800"},
         {"kind": "explode"},
         {"kind": "lose_answer", "colour": "red"},
         {"kind": "refuse"},
@@ -350,7 +400,8 @@ def test_the_control_endpoint_replaces_shows_and_counts_down(faulty: Any) -> Non
     ],
 )
 def test_a_fault_that_is_none_is_refused_in_plain_words(shared: Any, wrong: dict[str, Any]) -> None:
-    response = requests.put(f"{shared.running.url}/_sandbox/faults", json=[wrong], timeout=10)
+    raw = json.dumps([wrong])
+    response = requests.put(f"{shared.running.url}/_sandbox/faults", data=raw, timeout=10)
 
     assert response.status_code == 422
     assert response.json()["detail"][0]["msg"]

@@ -15,6 +15,8 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
 from tryon_sandbox.faults import Fault
+from tryon_sandbox.server import running
+from tryon_sandbox.settings import BadImage, Pictures, SandboxSettings
 from tryon_sandbox.spoiling import Spoiling
 
 API = ["/api/v1/tryon/submit", "/api/v1/tryon/query"]
@@ -47,19 +49,43 @@ def at_home(value: object, url: str) -> object:
     return url if isinstance(value, str) and "//" in value else value
 
 
+@pytest.fixture(scope="module")
+def lenient(wardrobe: Any, shared: Any) -> Iterator[Any]:
+    """A caller of a sandbox that accepts what has unfit images."""
+    settings = SandboxSettings(
+        pictures=Pictures.PLAIN,
+        latency=0,
+        submit_rate=0,
+        query_rate=0,
+        concurrency=0,
+        bad_image=BadImage.FAIL,
+        image_timeout=1,
+    )
+    with running(settings) as served:
+        yield type(shared)(served, wardrobe)
+
+
+@pytest.mark.parametrize("who", ["shared", "lenient"])
 @pytest.mark.parametrize("mode", list(GenerationMode))
 @pytest.mark.parametrize("path", API)
 def test_made_up_calls_of_the_api_are_answered_as_documented(
-    described: Any, shared: Any, wardrobe: Any, path: str, mode: GenerationMode
+    described: Any,
+    request: pytest.FixtureRequest,
+    wardrobe: Any,
+    *,
+    path: str,
+    mode: GenerationMode,
+    who: str,
 ) -> None:
+    caller = request.getfixturevalue(who)
     numbers = itertools.count()
 
     @_bounded
     @given(case=described[path]["POST"].as_strategy(generation_mode=mode))
     def try_out(case: Any) -> None:
         case.body = at_home(case.body, wardrobe.model)
-        case.headers = shared.headers(**{"X-Ca-Nonce": f"{path}-{mode}-{next(numbers)}"})
-        response = case.call(timeout=20)
+        case.headers = caller.headers(**{"X-Ca-Nonce": f"{path}-{mode}-{next(numbers)}"})
+        response = case.call(base_url=caller.running.url, timeout=20)
         checks: list[Callable[..., Any]] = [not_a_server_error, status_code_conformance]
         if response.content:  # the gateway's errors have no body to look at
             checks.append(response_schema_conformance)
@@ -68,12 +94,18 @@ def test_made_up_calls_of_the_api_are_answered_as_documented(
     try_out()
 
 
-@pytest.mark.parametrize(("path", "method"), [*CONTROL, RESULT])
+@pytest.mark.parametrize(
+    ("path", "method", "mode"),
+    [
+        *[(*place, GenerationMode.POSITIVE) for place in (*CONTROL, RESULT)],
+        ("/_sandbox/faults", "PUT", GenerationMode.NEGATIVE),  # nothing could be wrong with the others
+    ],
+)
 def test_made_up_calls_of_results_and_control_are_answered_as_documented(
-    described: Any, path: str, method: str
+    described: Any, path: str, method: str, mode: GenerationMode
 ) -> None:
     @_bounded
-    @given(case=described[path][method].as_strategy())
+    @given(case=described[path][method].as_strategy(generation_mode=mode))
     def try_out(case: Any) -> None:
         checks = [not_a_server_error, status_code_conformance, response_schema_conformance]
         case.call_and_validate(checks=checks, timeout=20)

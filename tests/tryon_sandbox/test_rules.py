@@ -60,6 +60,7 @@ MISSING, ILLEGAL, NO_BODY = (
         (body(task_list=[TASK | {"model_image": ""}]), MISSING),
         (body(task_list=[TASK | {"tops_image": 3}]), ILLEGAL),
         (body(task_list=[TASK | {"pants_image": []}]), ILLEGAL),
+        (body(task_list=[TASK | {"tops_image": "http://a/\ud800.png"}]), ILLEGAL),
     ],
 )
 def test_a_body_that_breaks_a_rule_is_refused_with_the_document_s_code(raw: bytes, code: VendorCode) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from PIL import Image
 
-from tryon_sandbox.settings import Pictures
+from tryon_sandbox.settings import Pictures, SandboxSettings
 
 QUERY = "/api/v1/tryon/query"
 
@@ -172,6 +174,49 @@ def test_a_link_dies_in_its_time_and_asking_again_gives_a_fresh_one(
     assert "<Code>AccessDenied</Code>" in dead.text
     assert "expired" in dead.text
     assert alive.status_code == 200
+
+
+def test_a_head_of_a_link_is_answered_as_a_get_without_its_body(shared: Any) -> None:
+    (link,) = shared.ended(shared.submitted())[0]["results"]
+
+    whole, head = requests.get(link, timeout=10), requests.head(link, timeout=10)
+
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("Content-Type", "Content-Length"):
+        assert head.headers[name] == whole.headers[name]
+
+
+def test_a_picture_whose_file_is_gone_is_not_found(caller: Any) -> None:
+    (link,) = caller.ended(caller.submitted())[0]["results"]
+    for file in Path(caller.running.sandbox._scratch.name).iterdir():
+        file.unlink()
+
+    response = requests.get(link, timeout=10)
+
+    assert (response.status_code, "<Code>NoSuchKey</Code>" in response.text) == (404, True)
+
+
+def test_what_the_sandbox_does_wrong_itself_comes_in_the_vendor_s_envelope_and_is_logged(
+    capfd: pytest.CaptureFixture[str],
+    caller: Any,
+    refused: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    wait_for: Callable[..., Any],
+) -> None:
+    def trip(_body: bytes) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(caller.running.sandbox, "query", trip)
+
+    refused(caller.query("0" * 32), 500, 23500000)
+    wait_for(lambda: capfd.readouterr().err, lambda said: "ZeroDivisionError" in said)
+
+
+@pytest.mark.parametrize("figure", [math.inf, math.nan, -1.0])
+@pytest.mark.parametrize("name", ["latency", "submit_rate", "query_rate", "url_life", "image_timeout"])
+def test_a_rate_or_a_time_that_is_no_figure_is_refused_at_the_start(name: str, figure: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} is {figure}: a finite number"):
+        SandboxSettings(**{name: figure})
 
 
 def test_links_nobody_was_given_open_nothing(caller: Any) -> None:

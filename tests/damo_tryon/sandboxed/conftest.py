@@ -27,7 +27,8 @@ def _picture(width: int, height: int, figures: int) -> bytes:
     return written.getvalue()
 
 
-# What a path shows is its beginning: any name may follow, so that each look can have pictures of its own.
+# What a path shows is its beginning: any name may follow, so that each look can have pictures of its own. The name
+# is in their bytes as well, behind the picture, for it is by those that the sandbox knows a look.
 _PICTURES = {
     "good": _picture(480, 640, 1),
     "crowd": _picture(640, 640, 2),
@@ -39,6 +40,8 @@ _PICTURES = {
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         picture = _PICTURES.get(self.path.strip("/").split("-")[0])
+        if picture is not None:
+            picture += self.path.encode()
         self.send_response(404 if picture is None else 200)
         self.send_header("Content-Type", "image/png")
         self.send_header("Content-Length", str(len(picture or b"")))
