@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,11 @@ if "AIRFLOW_HOME" not in os.environ:
     # Importing Airflow makes its home folder; the tests' one is not that of the person who runs them.
     _AIRFLOW_HOME = TemporaryDirectory(prefix="airflow-home-", ignore_cleanup_errors=True)
     os.environ["AIRFLOW_HOME"] = _AIRFLOW_HOME.name
+
+# The settings of the person who runs the tests are a shop's; the tests' are the sample shop's.
+for _name in [one for one in os.environ if re.match(r"TRYON_(?!WRITE_)", one, re.IGNORECASE)]:
+    del os.environ[_name]
+os.environ["TRYON_SETTINGS"] = str(Path(__file__).parents[1] / "include" / "samples" / "tryon.toml")
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of a random name is made in it
 _MEMORY_TO_SPARE = 4 * 1024**3

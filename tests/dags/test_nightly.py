@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -101,10 +102,10 @@ def test_a_night_fills_the_catalogue_and_the_next_one_pays_for_nothing(
             {
                 "AIRFLOW_CONN_DAMO_TRYON": connection_to(vendor),
                 "AIRFLOW_CONN_CATALOGUE_DB": json.dumps(catalogue),
+                "TRYON_SETTINGS": os.environ["TRYON_SETTINGS"],
                 "TRYON_EXPORT__PATH": str(tmp_path / "export-{ds}.csv"),
                 "TRYON_ROSTER__MODELS": json.dumps(models),
                 "TRYON_ARCHIVE__PATH": str(tmp_path / "archive"),
-                "TRYON_FETCH__ALLOW_PRIVATE": "true",
                 "TRYON_NIGHT__SCHEDULE": "",
                 "TRYON_NIGHT__DONE_BY": "",  # dag.test() of Airflow 3.3 trips over a DAG with a deadline
             }

@@ -1,26 +1,23 @@
-"""The settings of the running scene: the project's own file, with limits that a test may change while it runs."""
+"""The settings of the running scene: the sample shop's file, with limits that a test may change while it runs."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tryon_catalogue.settings import DEFAULT_FILE
-
-BUDGET = re.compile(r"^\[budget\]$.*?(?=^\[)", re.MULTILINE | re.DOTALL)
+from tryon_catalogue.demo.scene import SETTINGS
 
 
 class SettingsFile:
-    """A copy of ``include/tryon.toml`` whose ``[budget]`` is ours.
+    """A copy of ``include/samples/tryon.toml`` with a ``[budget]`` of ours.
 
     :param path: where it is written, without limits
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._rest = BUDGET.sub("", DEFAULT_FILE.read_text(encoding="utf-8"))
+        self._rest = SETTINGS.read_text(encoding="utf-8")
         self._write({})
 
     @contextmanager

@@ -123,7 +123,7 @@ def test_a_clock_that_jumps_by_20_minutes_loses_nothing_and_pays_nothing_twice(
     export = tmp_path / "clock.csv"
     export.write_text(wardrobe.csv_of(garments), encoding="utf-8")
     with engine.begin() as connection:
-        connection.execute(text(SHOP_TABLE))
+        connection.execute(text(SHOP_TABLE.read_text(encoding="utf-8")))
         connection.execute(
             text("INSERT INTO catalogue (sku, title, collection) VALUES (:sku, '', '')"),
             [{"sku": one.sku} for one in garments],

@@ -95,19 +95,27 @@ print(json.dumps({"problems": problems, "options": sorted(options)}))
 """
 
 
-@pytest.fixture(scope="module")
-def airflow_says(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """What the installed Airflow makes of the command lines, and every option that it knows."""
-    lines = [line for service in SERVICES.values() for line in commands(service, "airflow")]
+def ask_airflow(lines: list[list[str]], home: Path) -> dict[str, list[str]]:
+    """What the installed Airflow makes of command lines, and every option that it knows.
+
+    :param home: for Airflow, which makes it when it is imported
+    """
     done = subprocess.run(
         [sys.executable, "-c", _ASK_AIRFLOW, json.dumps(lines)],
-        env={**os.environ, "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow"))},
+        env={**os.environ, "AIRFLOW_HOME": str(home)},
         capture_output=True,
         text=True,
         check=True,
     )
     answer: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
     return answer
+
+
+@pytest.fixture(scope="module")
+def airflow_says(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What it makes of the services' command lines."""
+    lines = [line for service in SERVICES.values() for line in commands(service, "airflow")]
+    return ask_airflow(lines, tmp_path_factory.mktemp("airflow"))
 
 
 def published(service: dict[str, Any]) -> list[list[str]]:

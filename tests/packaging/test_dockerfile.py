@@ -79,6 +79,7 @@ def test_what_is_copied_exists_and_reaches_the_builder(source: str) -> None:
         ".demo/postgres/data",
         "tests/conftest.py",
         "include/samples/catalogue.csv",
+        "include/archive/SS26/00123/Mei-f62775-1.jpg",
         "plugins/damo_tryon/__pycache__/hooks.cpython-311.pyc",
     ],
 )

@@ -1,8 +1,7 @@
-"""What a developer types: the Makefile's targets, the lock behind them, and the README that names them."""
+"""What a developer types: the Makefile's targets, and the lock behind them."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,15 +70,6 @@ def declared() -> list[Requirement]:
     return [Requirement(line) for line in lines]
 
 
-def readme_commands() -> list[str]:
-    """The commands that the README tells people to type, in its code blocks and within its text."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```(?:sh|bash|shell|console)?\n(.*?)```", text, re.DOTALL)
-    lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines()]
-    spans = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
-    return [line for line in [*lines, *spans] if re.match(r"(make|tryon|airflow) [a-z]", line)]
-
-
 @pytest.mark.parametrize("target", TARGETS)
 def test_each_target_can_be_planned(target: str) -> None:
     planned = make("--dry-run", target)
@@ -94,7 +85,7 @@ def test_a_python_that_does_not_fit_is_refused_in_plain_words(new_checkout: Path
     wrong = pretended_python(tmp_path, exit_code=1)
     refused = make(f"PYTHON={wrong}", "install", folder=new_checkout)
     assert refused.returncode != 0
-    assert "Python 3.11, 3.12 or 3.13 with venv and pip is needed" in refused.stderr
+    assert "Python 3.11, 3.12, 3.13 or 3.14 with venv and pip is needed" in refused.stderr
     assert str(wrong) in refused.stderr
     assert not (new_checkout / ".venv").exists()
 
@@ -143,14 +134,28 @@ def test_every_package_of_the_lock_has_a_hash() -> None:
     assert [block.splitlines()[0] for block in packages if "--hash=sha256:" not in block] == []
 
 
-def test_every_command_of_the_readme_names_something_that_exists() -> None:
-    scripts = {script.name for script in importlib.metadata.entry_points(group="console_scripts")}
-    for line in readme_commands():
-        program, *words = line.split()
-        if program == "make":
-            assert next(word for word in words if "=" not in word) in TARGETS, line
-        else:
-            assert program in scripts, line
+def test_every_python_that_the_project_says_it_fits_is_tried_by_make() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    fits = SpecifierSet(project["requires-python"])
+    named = [line.rpartition(" ")[2] for line in project["classifiers"] if ":: Python :: 3." in line]
+    assert named == [version for version in (f"3.{minor}" for minor in range(30)) if version in fits]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (tried,) = re.findall(r"python3 (python3\..*?),", makefile)
+    assert tried.split() == [f"python{version}" for version in named]
+    low, high = re.findall(r"\((3, \d+)\)", makefile)
+    assert f">={low},<{high}".replace(", ", ".") == project["requires-python"]
+    for text in (makefile, (ROOT / "README.md").read_text(encoding="utf-8")):
+        assert f"Python {named[0]} to {named[-1]} with venv and pip" in text
+
+
+def test_where_pictures_are_kept_by_default_nothing_is_committed() -> None:
+    checked = subprocess.run(
+        ["git", "check-ignore", "include/archive/SS26/00123/Mei-f62775-1.jpg"],  # noqa: S607 - as with make
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_ci_runs_the_targets_that_people_run() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from damo_tryon.contract import FitType
 from tryon_catalogue.casting import cast
+from tryon_catalogue.demo.scene import SETTINGS as SAMPLE_SETTINGS
 from tryon_catalogue.exports import Garment, Rejection, Rule
 from tryon_catalogue.looks import Look
 from tryon_catalogue.settings import (
@@ -155,9 +155,8 @@ def test_an_empty_roster_is_a_rejection_unless_the_row_names_a_model() -> None:
     assert len(looks_of(replace(GARMENT, model_image=OWN), settings)) == 1
 
 
-def test_the_projects_own_settings_cast_each_of_their_categories(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TRYON_SETTINGS", raising=False)
-    settings = load_settings(Path(__file__).parents[2] / "include" / "tryon.toml")
+def test_the_samples_settings_cast_each_of_their_categories() -> None:
+    settings = load_settings(SAMPLE_SETTINGS)
     for rule in settings.rules:
         for category in rule.category:
             assert looks_of(replace(GARMENT, category=category, pants_image=PANTS), settings)

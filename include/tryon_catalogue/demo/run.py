@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -33,6 +34,7 @@ from tryon_catalogue.local import (
     ProcessFailedError,
     StackError,
 )
+from tryon_catalogue.settings import ENV_PREFIX
 
 if TYPE_CHECKING:
     from tryon_catalogue.demo.scene import Scene
@@ -61,6 +63,12 @@ NOTICE_THE_DEAD: Final = {
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",
 }
+
+
+def forget_real_shop() -> None:
+    """Take the settings of the person's own shop out of this process's environment: the demo's are its samples'."""
+    for name in [one for one in os.environ if one.upper().startswith(ENV_PREFIX)]:
+        del os.environ[name]
 
 
 def run_demo(home: Path = HOME, *, stay: bool, airflow_port: int = 0) -> int:

@@ -19,10 +19,10 @@ from sqlalchemy import text
 
 from tryon_catalogue.ledger.database import engine_for, migrate
 from tryon_catalogue.local.ports import remembered_port
-from tryon_catalogue.local.stack import LocalStack
+from tryon_catalogue.local.stack import LocalStack, StackError
 from tryon_catalogue.pool import slots_of
 from tryon_catalogue.report.command import write_report
-from tryon_catalogue.settings import load_settings
+from tryon_catalogue.settings import ENV_FILE, load_settings
 
 if TYPE_CHECKING:
     from datetime import date
@@ -34,21 +34,8 @@ if TYPE_CHECKING:
 PROJECT: Final = Path(__file__).resolve().parents[3]
 SAMPLES: Final = PROJECT / "include" / "samples"
 DAG_ID: Final = "tryon_nightly"
-IMAGES_MARK: Final = "{images}"
-
-# The shop's own table, as its people made it; the settings of the samples name these columns.
-SHOP_TABLE: Final = """
-CREATE TABLE IF NOT EXISTS catalogue (
-    sku text PRIMARY KEY,
-    title text NOT NULL,
-    collection text NOT NULL,
-    tryon_picture_url text,
-    tryon_picture_urls jsonb,
-    tryon_status text,
-    tryon_detail text,
-    tryon_updated_at timestamptz
-)
-"""
+SETTINGS: Final = SAMPLES / "tryon.toml"
+SHOP_TABLE: Final = SAMPLES / "shop.sql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +64,13 @@ class Scene:
         """Airflow's REST API."""
         return self.stack.api
 
-    def write_export(self, day: date, template: Path = SAMPLES / "catalogue.csv") -> Path:
+    def write_export(self, day: date, source: Path = SAMPLES / "catalogue.csv") -> Path:
         """Let the shop export its catalogue for one date, and add to its table the rows it does not have.
 
         :param day: the export's date
-        :param template: a CSV file in which ``{images}`` stands for the base URL of the images
+        :param source: a CSV file
         """
-        content = template.read_text(encoding="utf-8").replace(IMAGES_MARK, self.images_url)
+        content = source.read_text(encoding="utf-8")
         file = self.exports / f"catalogue-{day.isoformat()}.csv"
         file.write_text(content, encoding="utf-8")
         rows = [
@@ -111,7 +98,7 @@ class Scene:
         :param run_id: in the ledger
         :returns: the page
         """
-        settings = load_settings()
+        settings = load_settings(SETTINGS)
         archive = settings.archive.model_copy(update={"path": str(self.archive)})
         return write_report(
             self.engine,
@@ -157,7 +144,13 @@ def open_scene(
     :param env: further environment of Airflow, settings as ``TRYON_*`` among them
     :param durable: False lets PostgreSQL skip what only a power cut needs
     :param paused: leave the nightly DAG paused: one with a schedule starts a night once it is not
+    :raises StackError: there are no DAGs and samples here, as the wheel does not bring them
     """
+    if not SETTINGS.is_file():
+        raise StackError(
+            f"it needs the DAGs and the samples of a checkout of the project, and {SETTINGS} is not there. Clone the "
+            "project and type `make demo` in it; the wheel brings the sandbox (`tryon sandbox`), but no demo."
+        )
     stack = LocalStack(
         home,
         dags_folder=PROJECT / "dags",
@@ -178,18 +171,19 @@ def open_scene(
             "AIRFLOW_CONN_DAMO_TRYON": json.dumps(
                 {"conn_type": "damo_tryon", "host": sandbox["url"], "password": sandbox["appcode"]}
             ),
+            ENV_FILE: str(SETTINGS),
             "TRYON_EXPORT__PATH": str(exports / "catalogue-{ds}.csv"),
+            "TRYON_EXPORT__IMAGES__BASE_URL": images_url,
             "TRYON_ROSTER__BASE_URL": images_url,
             "TRYON_ARCHIVE__PATH": str(archive),
-            "TRYON_FETCH__ALLOW_PRIVATE": "true",
             "TRYON_NIGHT__SCHEDULE": "",  # runs start when the scene says so
             **(env or {}),
         }
-        settings = load_settings()
+        settings = load_settings(SETTINGS)
         engine = engine_for(stack.catalogue_url, settings.ledger.schema_name)
         migrate(engine, settings.ledger.schema_name)
         with engine.begin() as connection:
-            connection.execute(text(SHOP_TABLE))
+            connection.execute(text(SHOP_TABLE.read_text(encoding="utf-8")))
         api = stack.start_airflow(environment)
         for pool, slots in slots_of(settings).items():
             api.set_pool(pool, slots, include_deferred=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,6 +31,7 @@ NAME_MARK: Final = "TRYON_STACK_PROCESS"
 
 POLL_SECONDS: Final = 0.05
 _LOG_TAIL_LINES = 40
+_NOT_OURS: Final = re.compile(r"AIRFLOW|TRYON_", re.IGNORECASE)  # settings are read whatever their case
 
 
 class ProcessFailedError(RuntimeError):
@@ -168,9 +170,9 @@ class ManagedProcess:
 def inherited_environment() -> dict[str, str]:
     """Our own environment, as far as it is meant for what we start.
 
-    The person's AIRFLOW* variables are left out: they are another Airflow's.
+    The person's AIRFLOW* and TRYON_* variables are left out: they are another Airflow's, and a real shop's.
     """
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    inherited = {name: value for name, value in os.environ.items() if not _NOT_OURS.match(name)}
     # Without compiled files each Airflow process compiles some 2,000 modules, and takes twice as long to start.
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     inherited["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", os.defpath)])

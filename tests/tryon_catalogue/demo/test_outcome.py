@@ -21,7 +21,7 @@ def open_shop(engine: Engine) -> None:
     """Put the demo's own shop table in the place of the tests'."""
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE catalogue"))
-        connection.execute(text(SHOP_TABLE))
+        connection.execute(text(SHOP_TABLE.read_text(encoding="utf-8")))
         connection.execute(
             text(
                 "INSERT INTO catalogue (sku, title, collection, tryon_status, tryon_picture_urls) VALUES "

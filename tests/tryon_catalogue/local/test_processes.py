@@ -150,16 +150,18 @@ def test_the_first_json_line_is_found_among_others(start: Start) -> None:
     assert process.first_json_line() == {"url": 1}
 
 
-def test_the_environment_of_children_holds_no_settings_of_another_airflow(
+def test_the_environment_of_children_holds_no_settings_of_another_airflow_or_of_a_real_shop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
     monkeypatch.setenv("AIRFLOW_CONN_DAMO_TRYON", "http://:real@vendor")
     monkeypatch.setenv("AIRFLOW_HOME", "/somewhere")
+    monkeypatch.setenv("TRYON_CATALOGUE__TABLE", "shop.products")
+    monkeypatch.setenv("tryon_catalogue__key", "style_no")
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("no_proxy", "intranet")
     environment = inherited_environment()
-    assert not [name for name in environment if name.startswith("AIRFLOW")]
+    assert not [name for name in environment if name.upper().startswith(("AIRFLOW", "TRYON_"))]
     assert environment["no_proxy"] == "intranet,127.0.0.1,localhost"
     assert "PYTHONDONTWRITEBYTECODE" not in environment
     assert HOME_MARK not in environment
