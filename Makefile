@@ -1,11 +1,11 @@
-# Everything a developer types. Needed beforehand: make, and Python 3.11 to 3.13 with venv and pip.
+# Everything a developer types. Needed beforehand: make, and Python 3.11 to 3.14 with venv and pip.
 # `make` alone lists the targets. The environment is built at first use and whenever the lock changes.
 
 .DEFAULT_GOAL := help
 
 # Say PYTHON=/path/to/python to name one; else the first fitting one of PYTHONS is taken.
 PYTHON ?= python3
-PYTHONS := $(if $(filter file,$(origin PYTHON)),python3 python3.11 python3.12 python3.13,$(PYTHON))
+PYTHONS := $(if $(filter file,$(origin PYTHON)),python3 python3.11 python3.12 python3.13 python3.14,$(PYTHON))
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +16,7 @@ UV := $(BIN)/uv
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
-FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
 
 .PHONY: help install demo test faults season bench lint lock clean
 
@@ -83,7 +83,7 @@ $(UV):
 		if "$$candidate" -c '$(FITS)' >/dev/null 2>&1; then python=$$candidate; break; fi; \
 	done; \
 	if [ -z "$$python" ]; then \
-		echo "Python 3.11, 3.12 or 3.13 with venv and pip is needed; tried: $(PYTHONS)." >&2; \
+		echo "Python 3.11, 3.12, 3.13 or 3.14 with venv and pip is needed; tried: $(PYTHONS)." >&2; \
 		echo "Install one (on Debian and Ubuntu also its package python3-venv)," >&2; \
 		echo "or name one: make PYTHON=/path/to/python3.11 install" >&2; \
 		exit 1; \

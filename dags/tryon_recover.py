@@ -51,7 +51,7 @@ def tryon_recover() -> None:
         return tasks.refresh_accounts(batch_ids)
 
     found = find()
-    batch.expand(batch_id=found) >> account(found)
+    batch.expand(batch_id=found) >> account(found)  # type: ignore[arg-type]  # Airflow's types know no XComArg here
 
 
 tryon_recover()

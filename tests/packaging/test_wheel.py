@@ -68,6 +68,9 @@ def test_airflow_finds_the_connection_type_and_people_find_the_command(wheel: di
     assert entry_points["console_scripts"]["tryon"] == "tryon_catalogue.cli:main"
 
 
-def test_its_licence_comes_with_it(wheel: dict[str, str]) -> None:
-    assert metadata(wheel, "licenses/LICENSE") == (ROOT / "LICENSE").read_text(encoding="utf-8")
-    assert "License-Expression: Apache-2.0" in metadata(wheel, "METADATA")
+def test_its_licences_come_with_it_the_fonts_among_them(wheel: dict[str, str]) -> None:
+    font = "include/tryon_catalogue/labels/fonts/OFL.txt"
+    for path in ("LICENSE", font):
+        assert metadata(wheel, f"licenses/{path}") == (ROOT / path).read_text(encoding="utf-8")
+    said = metadata(wheel, "METADATA").splitlines()
+    assert "License-Expression: Apache-2.0 AND OFL-1.1" in said

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 Points = list[tuple[float, float]]
 Colour = tuple[int, int, int]
 Weave = Callable[[Floats, Floats], Floats]  # places (u, v) on the cloth -> colours (..., 3) in 0..255
@@ -149,7 +149,7 @@ class Sheet:
         shades = np.stack([np.interp(rows, stops, [c[i] for c in ground]) for i in range(3)], axis=1)
         self.pixels: Floats = np.repeat(shades[:, None, :], size[0] * FINENESS, axis=1).astype(np.float32)
 
-    def shape(self, *outlines: Points, blur: float = 0.0) -> Mask:
+    def shape(self, *outlines: Sequence[tuple[float, float]], blur: float = 0.0) -> Mask:
         """The mask of one or more closed outlines together, its border softened by `blur` units."""
         spread = blur * self.zoom
         scaled = [

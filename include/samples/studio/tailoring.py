@@ -172,8 +172,8 @@ def _arm_folds(sheet: Sheet, build: Build, mask: Mask, side: int, end: float) ->
             width=7,
             dark=dark,
         )
-    for k, dark in ((0.42, 0.24), (0.66, 0.3)):
-        x, y = ex + (wx - ex) * k, ey + (wy - ey) * k
+    for share, dark in ((0.42, 0.24), (0.66, 0.3)):
+        x, y = ex + (wx - ex) * share, ey + (wy - ey) * share
         sheet.fold(
             mask,
             (side * (x + w), y - 4),
