@@ -14,11 +14,12 @@ RUN sed -n '/^uv==/,/^    # via/p' requirements.lock > uv.txt \
 # The lock also holds what tests and developers need. Here it is a constraint, not the list: pyproject.toml says
 # what production needs, the lock says which version of it and with which hashes, and --require-hashes refuses
 # whatever the lock does not hold. So one lock serves both, and pytest and the like stay out of the image.
+ARG EXTRAS="celery s3"
 COPY pyproject.toml ./
 RUN --mount=type=cache,target=/root/.cache/uv \
     python -m venv --without-pip /opt/venv \
     && uv pip install --python /opt/venv/bin/python --require-hashes --no-build --compile-bytecode \
-        --extra celery --extra s3 --constraints requirements.lock --requirements pyproject.toml
+        $(printf -- '--extra %s ' $EXTRAS) --constraints requirements.lock --requirements pyproject.toml
 
 # The builder of the wheel, in an environment that is left behind.
 RUN --mount=type=cache,target=/root/.cache/uv \
@@ -53,7 +54,7 @@ COPY dags /opt/airflow/dags
 WORKDIR /opt/airflow
 USER 50000:50000
 
-# API server and UI; the worker's and the triggerer's logs; the scheduler's health; the sandbox.
-EXPOSE 8080 8793 8794 8974 8123
+# API server and UI; the worker's and the triggerer's logs; the scheduler's health; the sandbox, the sample's pictures.
+EXPOSE 8080 8793 8794 8974 8123 8000
 
 CMD ["airflow", "version"]

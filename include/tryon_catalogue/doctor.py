@@ -70,6 +70,7 @@ def _checks(settings: Settings) -> list[Check]:
         Check("database", lambda: _database(settings)),
         Check("ledger", lambda: _ledger(settings), after="database"),
         Check("catalogue table", lambda: _catalogue(settings), after="database"),
+        Check("pools", lambda: _pools(settings)),
         Check("vendor", lambda: _vendor(settings)),
         Check("export", lambda: _export(settings)),
         Check("archive", lambda: _archive(settings)),
@@ -153,6 +154,15 @@ def _catalogue(settings: Settings) -> str:
     columns = ", ".join(settings.catalogue.columns.named.values())
     limits = table.limits()
     return f"{settings.catalogue.table} has the columns {columns}{f'; {limits}' if limits else ''}"
+
+
+def _pools(settings: Settings) -> str:
+    from tryon_catalogue.pool import PoolError, check_pools  # noqa: PLC0415  # heavy
+
+    try:
+        return check_pools(settings)
+    except PoolError as error:
+        raise NotRightError(str(error)) from error
 
 
 def _vendor(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -20,7 +21,7 @@ DESCRIPTION = "Batches of looks in flight at the try-on vendor"
 
 
 class PoolError(Exception):
-    """The pool could not be made; carries what Airflow said."""
+    """A pool could not be made, or is not as it should be; carries what Airflow said."""
 
 
 def slots_of(settings: Settings) -> Mapping[str, int]:
@@ -39,19 +40,50 @@ def make_pool(name: str, slots: int) -> None:
     :param slots: tasks that it lets run or wait at once
     :raises PoolError: Airflow refused, or its database cannot be reached
     """
-    # Airflow's own command: the metadata database is not to be touched from outside in any other way.
-    command = [sys.executable, "-m", "airflow", "pools", "set", "--include-deferred"]
-    done = subprocess.run(  # noqa: S603  # our own interpreter, arguments from checked settings
-        [*command, name, str(slots), DESCRIPTION],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = _airflow_pools("set", "--include-deferred", name, str(slots), DESCRIPTION)
     if done.returncode:
         raise PoolError(
             f"Airflow could not make the pool {name}: {_telling_line(done.stderr)}. Check that "
             "`airflow db check` passes with the same environment, then run `tryon init` again."
         )
+
+
+def check_pools(settings: Settings) -> str:
+    """Look whether Airflow has the pools that the project needs, each as `tryon init` makes it.
+
+    :param settings: the sections ``[batches]`` and ``[backfill]``
+    :returns: what there is, in words
+    :raises PoolError: one is missing or is another than the settings say, or Airflow cannot be asked
+    """
+    done = _airflow_pools("list", "--output", "json")
+    if done.returncode:
+        raise PoolError(
+            f"Airflow cannot be asked for its pools: {_telling_line(done.stderr)}. Check that `airflow db check` "
+            "passes with the same environment"
+        )
+    there = {one["pool"]: one for one in json.loads(done.stdout.strip().splitlines()[-1])}
+    wrong = []
+    for name, slots in slots_of(settings).items():
+        pool = there.get(name)
+        if pool is None:
+            wrong.append(f"there is no pool {name}, and tasks that want a place in it would wait for ever")
+        elif str(pool["slots"]) != str(slots):
+            wrong.append(f"the pool {name} has {pool['slots']} slots, and the settings say {slots}")
+        elif str(pool["include_deferred"]) != "True":
+            wrong.append(f"the pool {name} does not count deferred tasks, so that it bounds nothing")
+    if wrong:
+        raise PoolError(f"{'; '.join(wrong)}: run `tryon init`")
+    return ", ".join(f"{name} with {slots} slots" for name, slots in slots_of(settings).items())
+
+
+def _airflow_pools(*arguments: str) -> subprocess.CompletedProcess[str]:
+    # Airflow's own command: the metadata database is not to be touched from outside in any other way.
+    return subprocess.run(  # noqa: S603  # our own interpreter, arguments from checked settings
+        [sys.executable, "-m", "airflow", "pools", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def _telling_line(said: str) -> str:

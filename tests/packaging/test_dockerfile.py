@@ -123,7 +123,7 @@ def test_what_the_final_stage_installs_is_taken_from_the_build_stage() -> None:
 
 def test_dependencies_are_installed_before_the_sources_are_copied() -> None:
     build = stages()[0]
-    installs = [position for position, (_, rest) in enumerate(build) if "--extra celery" in rest]
+    installs = [position for position, (_, rest) in enumerate(build) if "--extra %s" in rest]
     copies = [position for position, (name, rest) in enumerate(build) if name == "COPY" and "plugins" in rest]
     assert installs
     assert max(installs) < min(copies)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 from sqlalchemy import Engine, text
@@ -12,6 +13,7 @@ from sqlalchemy import Engine, text
 from tests.tryon_catalogue.vendor import connection_to, open_vendor
 from tryon_catalogue.doctor import examine
 from tryon_catalogue.ledger.database import MIGRATIONS
+from tryon_catalogue.pool import PoolError, check_pools
 from tryon_sandbox.server import RunningSandbox
 
 EXPORT = "sku,category,image_url,title,collection,pants_url,mask_url,model_url\n"
@@ -38,6 +40,8 @@ def healthy(
     """Everything in order; gives the folder with the settings and the export."""
     monkeypatch.setenv("AIRFLOW_CONN_DAMO_TRYON", connection_to(vendor))
     monkeypatch.setenv("TRYON_SETTINGS", str(settings_file))
+    # A real Airflow's pools are looked at in test_pool: they take an Airflow with a database of its own.
+    monkeypatch.setattr("tryon_catalogue.pool.check_pools", create_autospec(check_pools, return_value="both"))
     export = settings_file.parent / "export.csv"
     export.write_text(EXPORT + GOOD_ROW + BAD_ROW)
     monkeypatch.setenv("TRYON_EXPORT__PATH", str(export))
@@ -63,6 +67,7 @@ def test_when_all_is_right_each_line_says_what_was_found(
     assert found["database"].startswith("ok PostgreSQL 18")
     assert found["ledger"].startswith(f"ok at revision {NEWEST}")
     assert found["catalogue table"].startswith("ok catalogue has the columns picture_url, ")
+    assert found["pools"] == "ok both"
     assert found["vendor"].startswith("ok The vendor answered and accepted the credentials")
     assert found["export"].endswith("of the first 2 rows 1 can be used")
     assert found["archive"] == f"ok {healthy / 'archive'} can be written to"
@@ -154,6 +159,16 @@ def test_a_table_that_is_not_there_is_named(
 ) -> None:
     monkeypatch.setenv("TRYON_CATALOGUE__TABLE", "wares")
     assert "there is no table wares" in findings(capsys)["catalogue table"]
+
+
+def test_a_pool_that_is_not_as_it_should_be_is_told(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = create_autospec(
+        check_pools, side_effect=PoolError("there is no pool damo_tryon: run `tryon init`")
+    )
+    monkeypatch.setattr("tryon_catalogue.pool.check_pools", missing)
+    assert findings(capsys)["pools"] == "NOT there is no pool damo_tryon: run `tryon init`"
 
 
 def test_a_vendor_that_does_not_know_the_appcode_is_told_without_the_appcode(

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tryon_catalogue.local.postgres import LocalPostgres
-from tryon_catalogue.pool import PoolError, make_pool, slots_of
+from tryon_catalogue.pool import PoolError, check_pools, make_pool, slots_of
 from tryon_catalogue.settings import load_settings
 
 pytestmark = pytest.mark.e2e
@@ -44,6 +44,34 @@ def test_the_pool_is_made_and_later_changed_to_what_the_settings_say(airflow: st
             text("SELECT slots, include_deferred FROM slot_pool WHERE pool = 'damo_tryon'")
         ).all()
     assert found == [(32, True)]
+
+
+def test_a_pool_that_is_missing_or_another_than_the_settings_say_is_told(
+    airflow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+    monkeypatch.setenv("TRYON_BATCHES__POOL", "checked")
+    settings = load_settings()
+
+    with pytest.raises(
+        PoolError, match=r"there is no pool checked, .*there is no pool checked_backfill.*`tryon init`"
+    ):
+        check_pools(settings)
+
+    make_pool("checked", 3)
+    make_pool("checked_backfill", 4)
+    with pytest.raises(
+        PoolError, match="the pool checked has 3 slots, and the settings say 16: run `tryon init`"
+    ):
+        check_pools(settings)
+
+    make_pool("checked", 16)
+    assert check_pools(settings) == "checked with 16 slots, checked_backfill with 4 slots"
+
+    with create_engine(airflow).begin() as connection:
+        connection.execute(text("UPDATE slot_pool SET include_deferred = false WHERE pool = 'checked'"))
+    with pytest.raises(PoolError, match="the pool checked does not count deferred tasks"):
+        check_pools(settings)
 
 
 def test_backfills_have_a_pool_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,16 +19,19 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
 from tryon_catalogue.archive import OURS
-from tryon_catalogue.demo.run import run_demo
+from tryon_catalogue.demo.run import forget_real_shop, run_demo
 from tryon_catalogue.ledger.database import engine_for
 from tryon_catalogue.ledger.tables import looks
 from tryon_catalogue.local.locks import FolderLock
 from tryon_catalogue.local.postgres import LocalPostgres
 from tryon_catalogue.local.processes import marked_processes
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.settings import ENV_FILE
 
 LOOKS = 27
 LONGEST_DEMO_SECONDS = 600
+REAL_SHOP = {"TRYON_CATALOGUE__TABLE": "shop.products", "tryon_price__per_use": "7"}
+"""Settings of a shop of the person's own, which are no business of the demo's."""
 NOT_SENT_YET = {LookState.PLANNED.value, LookState.SUBMITTING.value}
 
 
@@ -37,7 +40,7 @@ def start(home: Path, output: Path) -> subprocess.Popen[bytes]:
     with output.open("wb") as file:
         return subprocess.Popen(
             [Path(sys.executable).with_name("tryon"), "demo", "--home", home, "--exit"],
-            env={**os.environ, "COLUMNS": "120"},
+            env={**os.environ, **REAL_SHOP, "COLUMNS": "120"},
             stdout=file,
             stderr=subprocess.STDOUT,
         )
@@ -184,3 +187,21 @@ def test_where_nothing_is_a_terminal_plain_lines_are_printed(
     said = capsys.readouterr().out
     assert "Starting (the first time takes about a minute) …\n" in said
     assert "\x1b" not in said
+
+
+def test_the_settings_of_a_real_shop_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**REAL_SHOP, ENV_FILE: "shop.toml"}.items():
+        monkeypatch.setenv(name, value)
+    forget_real_shop()
+    assert [name for name in os.environ if name.upper().startswith("TRYON_")] == []
+
+
+def test_away_from_a_checkout_the_demo_says_that_it_needs_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tryon_catalogue.demo.scene.SETTINGS", tmp_path / "tryon.toml")
+    assert run_demo(tmp_path / "demo", stay=False) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("The demo cannot go on: it needs the DAGs and the samples of a checkout")
+    assert "`make demo`" in said
+    assert not (tmp_path / "demo").exists()
