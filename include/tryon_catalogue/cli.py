@@ -55,9 +55,8 @@ def demo(
     ] = 0,
 ) -> None:
     """Run one night on the sample catalogue, with everything it needs on this machine. Needs a checkout."""
-    from tryon_catalogue.demo.run import forget_real_shop, run_demo  # noqa: PLC0415  # heavy
+    from tryon_catalogue.demo.run import run_demo  # noqa: PLC0415  # heavy
 
-    forget_real_shop()
     raise typer.Exit(run_demo(home, stay=not exit_when_done, airflow_port=port))
 
 

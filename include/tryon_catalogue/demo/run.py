@@ -65,20 +65,15 @@ NOTICE_THE_DEAD: Final = {
 }
 
 
-def forget_real_shop() -> None:
-    """Take the settings of the person's own shop out of this process's environment: the demo's are its samples'."""
-    for name in [one for one in os.environ if one.upper().startswith(ENV_PREFIX)]:
-        del os.environ[name]
-
-
 def run_demo(home: Path = HOME, *, stay: bool, airflow_port: int = 0) -> int:
-    """Run one night and show it.
+    """Run one night and show it. ``TRYON_*`` variables of this process are dropped: they are a real shop's.
 
     :param home: folder of everything the demo keeps; a second run goes on with it and pays for nothing
     :param stay: leave the Airflow UI open until Ctrl-C
     :param airflow_port: of the Airflow UI; 0 for a free one
     :returns: exit code, 0 only if every look ended as it should
     """
+    _forget_real_shop()
     console = Console(highlight=False)
     console.print(
         "[bold]A night from export to pictures[/]: PostgreSQL, the stand-in vendor and Airflow, all on this machine."
@@ -96,6 +91,12 @@ def run_demo(home: Path = HOME, *, stay: bool, airflow_port: int = 0) -> int:
         Console(stderr=True, highlight=False).print(Text(f"The demo cannot go on: {error}"), soft_wrap=True)
         return 1
     return 0 if good else 1
+
+
+def _forget_real_shop() -> None:
+    """Take the settings of a shop of the person's own out of our environment: the demo's are its samples'."""
+    for name in [one for one in os.environ if one.upper().startswith(ENV_PREFIX)]:
+        del os.environ[name]
 
 
 @contextmanager

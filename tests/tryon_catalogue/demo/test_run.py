@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
 from tryon_catalogue.archive import OURS
-from tryon_catalogue.demo.run import forget_real_shop, run_demo
+from tryon_catalogue.demo.run import run_demo
 from tryon_catalogue.ledger.database import engine_for
 from tryon_catalogue.ledger.tables import looks
 from tryon_catalogue.local.locks import FolderLock
@@ -33,6 +33,11 @@ LONGEST_DEMO_SECONDS = 600
 REAL_SHOP = {"TRYON_CATALOGUE__TABLE": "shop.products", "tryon_price__per_use": "7"}
 """Settings of a shop of the person's own, which are no business of the demo's."""
 NOT_SENT_YET = {LookState.PLANNED.value, LookState.SUBMITTING.value}
+
+
+@pytest.fixture(autouse=True)
+def _environment_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENV_FILE, os.environ[ENV_FILE])  # a demo in this process drops it
 
 
 def start(home: Path, output: Path) -> subprocess.Popen[bytes]:
@@ -189,10 +194,11 @@ def test_where_nothing_is_a_terminal_plain_lines_are_printed(
     assert "\x1b" not in said
 
 
-def test_the_settings_of_a_real_shop_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {**REAL_SHOP, ENV_FILE: "shop.toml"}.items():
+def test_the_settings_of_a_real_shop_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in REAL_SHOP.items():
         monkeypatch.setenv(name, value)
-    forget_real_shop()
+    (tmp_path / "demo").write_text("not a folder")
+    run_demo(tmp_path / "demo", stay=False)
     assert [name for name in os.environ if name.upper().startswith("TRYON_")] == []
 
 
