@@ -106,7 +106,6 @@ def test_a_night_fills_the_catalogue_and_the_next_one_pays_for_nothing(
                 "TRYON_EXPORT__PATH": str(tmp_path / "export-{ds}.csv"),
                 "TRYON_ROSTER__MODELS": json.dumps(models),
                 "TRYON_ARCHIVE__PATH": str(tmp_path / "archive"),
-                "TRYON_NIGHT__SCHEDULE": "",
                 "TRYON_NIGHT__DONE_BY": "",  # dag.test() of Airflow 3.3 trips over a DAG with a deadline
             }
         )

@@ -176,7 +176,6 @@ def open_scene(
             "TRYON_EXPORT__IMAGES__BASE_URL": images_url,
             "TRYON_ROSTER__BASE_URL": images_url,
             "TRYON_ARCHIVE__PATH": str(archive),
-            "TRYON_NIGHT__SCHEDULE": "",  # runs start when the scene says so
             **(env or {}),
         }
         settings = load_settings(SETTINGS)
