@@ -306,7 +306,9 @@ VENDOR_CODES: Final[dict[int, CodeRule]] = {
     23500005: CodeRule(ImageRefusedError, "The image did not pass the content compliance check"),
     23500006: CodeRule(ImageRefusedError, "The image url provided is invalid or non-accessible"),
     23500007: CodeRule(ImageRefusedError, "The uploaded image does not meet the requirements"),
-    23500008: CodeRule(UnknownResultKeyError, "No records found related to the specified resultKey parameter"),
+    23500008: CodeRule(
+        UnknownResultKeyError, "No records found related to the specified resultKey parameter"
+    ),
     23500009: CodeRule(MalformedRequestError, "Required parameters cannot be empty"),
     23500011: CodeRule(JobFailedError, "Job execution failed"),
     23500012: CodeRule(MalformedRequestError, "Required request body is missing"),
