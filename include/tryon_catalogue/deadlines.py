@@ -15,6 +15,7 @@ from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import BaseDeadlineReference, DeadlineAlert
 
 from tryon_catalogue.nights import in_words, next_time
+from tryon_catalogue.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,21 +95,36 @@ def deadline_at(hour: time | None) -> DeadlineAlert | None:
 def tell_late(context: Mapping[str, Any]) -> None:
     """Tell that a run is not done in time. Airflow calls it; nobody is asked where nobody is to be told.
 
+    What keeps the ledger from being asked costs its memory of what was told, not the message: Airflow gives such a
+    process none of the connections that it stores itself.
+
     :param context: Airflow's: the run and the deadline, as plain values
     """
+    from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError  # noqa: PLC0415  # heavy
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # heavy
+
     from tryon_catalogue import alerts  # noqa: PLC0415  # heavy
+    from tryon_catalogue.ledger.database import engine_from_connection  # noqa: PLC0415  # heavy
     from tryon_catalogue.plain_errors import LedgerUnavailableError, told_plainly  # noqa: PLC0415  # heavy
-    from tryon_catalogue.run_context import open_ledger  # noqa: PLC0415  # heavy
 
     run = context["dag_run"]
-    settings, engine = open_ledger()
+    settings = load_settings()
     if settings.alerts.notifier is None or run["state"] == GREEN:
         return
     due = datetime.fromisoformat(str(context["deadline"]["deadline_time"]))
     message = alerts.undone_alert(f"{run['dag_id']}/{run['dag_run_id']}", in_words(due), str(run["state"]))
     try:
         with told_plainly():
-            alerts.tell_late(engine, settings.alerts, message, context)
-    except LedgerUnavailableError as error:
-        log.warning("%s", error)
+            alerts.tell_late(engine_from_connection(settings), settings.alerts, message, context)
+    # A connection that is refused is an OSError, one that is no address a ValueError; one that is not there, or
+    # cannot be asked for, an error of Airflow's.
+    except (
+        LedgerUnavailableError,
+        SQLAlchemyError,
+        AirflowException,
+        AirflowRuntimeError,
+        OSError,
+        ValueError,
+    ) as error:
+        log.warning("It is told without the ledger, which will not remember it: %s", error)
         alerts.tell_anyway(settings.alerts, message, context)

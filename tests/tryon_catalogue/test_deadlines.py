@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
-from airflow.sdk import BaseNotifier
+from airflow.sdk import BaseHook, BaseNotifier
 from airflow.sdk.definitions.callback import SyncCallback
+from airflow.sdk.exceptions import ErrorType
+from airflow.sdk.execution_time import task_runner
+from airflow.sdk.execution_time.comms import ErrorResponse
 from airflow.serialization.decoders import decode_deadline_reference
 from airflow.serialization.encoders import encode_deadline_reference
 from sqlalchemy import Engine, insert, select
@@ -36,6 +40,14 @@ class Bell(BaseNotifier):
 
     def notify(self, context: Any) -> None:
         self.rung.append(self.message)
+
+
+class Telephone(Bell):
+    """Rings where a connection of Airflow leads."""
+
+    def notify(self, context: Any) -> None:
+        BaseHook.get_connection("telephone")
+        super().notify(context)
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +81,12 @@ def missed(state: str = "running") -> dict[str, Any]:
         "dag_run": {"dag_id": "tryon_nightly", "dag_run_id": "n1", "state": state},
         "deadline": {"id": "018f", "deadline_time": "2026-11-21T06:00:00+00:00"},
     }
+
+
+def airflow_answers(error: ErrorType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Airflow answer so whoever asks it for a connection that it stores, as a callback's process is refused."""
+    answering = SimpleNamespace(send=lambda _: ErrorResponse(error=error))
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", answering, raising=False)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +157,38 @@ def test_it_is_told_without_a_ledger_too(monkeypatch: pytest.MonkeyPatch, rung: 
     monkeypatch.setenv("AIRFLOW_CONN_CATALOGUE_DB", json.dumps(nowhere))
     tell_late(missed())
     assert len(rung) == 1
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("error", [ErrorType.PERMISSION_DENIED, ErrorType.CONNECTION_NOT_FOUND])
+def test_it_is_told_without_the_connection_to_the_ledger_too(
+    error: ErrorType, monkeypatch: pytest.MonkeyPatch, rung: list[str]
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_CATALOGUE_DB")
+    airflow_answers(error, monkeypatch)
+    tell_late(missed())
+    assert len(rung) == 1
+
+
+@pytest.mark.usefixtures("told")
+def test_a_receiver_whose_own_connection_is_refused_is_an_error_in_the_log(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, rung: list[str]
+) -> None:
+    monkeypatch.setenv("TRYON_ALERTS__NOTIFIER", f"{__name__}.Telephone")
+    airflow_answers(ErrorType.PERMISSION_DENIED, monkeypatch)
+    tell_late(missed())
+    assert rung == []
+    assert "Nobody was told of LATE in run tryon_nightly/n1" in caplog.text
+    assert "'telephone'" in caplog.text
+    with engine.connect() as connection:
+        assert connection.execute(select(alerts)).all() == []  # the recovery will try
+
+
+@pytest.mark.usefixtures("scene")
+def test_where_nobody_is_to_be_told_no_connection_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_CATALOGUE_DB")
+    airflow_answers(ErrorType.PERMISSION_DENIED, monkeypatch)
+    tell_late(missed())
 
 
 @pytest.mark.usefixtures("scene")
