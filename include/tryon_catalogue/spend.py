@@ -7,6 +7,7 @@ vendor.
 from __future__ import annotations
 
 import csv
+import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from tryon_catalogue.settings import Price
 
 CENT: Final = Decimal("0.0001")
+PIPED_WIDTH: Final = 400
+"""Columns where no terminal has a width: enough for a run's id on one line."""
 NO_COLLECTION: Final = "none"
 CSV_COLUMNS: Final = (
     "time_utc",
@@ -270,14 +273,14 @@ def show_spend(connection: Connection, price: Price, by: By, console: Console | 
     :param by: what to show it by
     :param console: to print to; the terminal by default
     """
-    console = console or Console(highlight=False)
+    console = console or Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
     lines = read_lines(connection, price)
     if by is By.PACK:
         _show_packs(lines, price, console)
         return
     estimates = read_estimates(connection) if by is By.RUN else None
     table = Table(title=f"Spent by {by}", title_justify="left", header_style="bold")
-    table.add_column(by.value)
+    table.add_column(by.value, overflow="fold")  # whole, so that a run's id can be pasted
     for name in ("submissions", "looks", "charged", "in doubt", *(["estimated"] if estimates else [])):
         table.add_column(name, justify="right")
     for spent in summed(lines, by, estimates):

@@ -188,6 +188,23 @@ def test_the_command_shows_what_was_spent(tryon: Callable[..., tuple[object, str
     assert "¥11.40" in printed
 
 
+def test_a_run_is_named_whole_where_its_id_is_to_be_pasted(
+    engine: Engine,
+    settings: Settings,
+    export: WriteExport,
+    tryon: Callable[..., tuple[object, str]],
+) -> None:
+    run_id = "tryon_nightly/scheduled__2026-11-23T02:00:00.123456+00:00"
+    send(engine, settings, plan(engine, settings, export("a-", 1), run_id))
+    _, printed = tryon("--by", "run")  # into a pipe
+    assert run_id in printed
+    out = io.StringIO()
+    with engine.connect() as connection:
+        show_spend(connection, settings.price, By.RUN, Console(file=out, width=80))
+    folded = "".join(line.split("│")[1].strip() for line in out.getvalue().splitlines() if "│" in line)
+    assert folded == run_id
+
+
 @pytest.mark.usefixtures("spent")
 def test_the_command_writes_the_bill(tryon: Callable[..., tuple[object, str]], tmp_path: Path) -> None:
     code, printed = tryon("--csv", str(tmp_path / "bill.csv"))
