@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -180,6 +181,7 @@ def open_scene(
         }
         settings = load_settings(SETTINGS)
         engine = engine_for(stack.catalogue_url, settings.ledger.schema_name)
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # its steps help nobody here
         migrate(engine, settings.ledger.schema_name)
         with engine.begin() as connection:
             connection.execute(text(SHOP_TABLE.read_text(encoding="utf-8")))
