@@ -20,15 +20,18 @@ import os
 import re
 import unicodedata
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from tryon_catalogue.storage import object_at, plain_storage_errors
+
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from airflow.sdk import ObjectStoragePath
 
     from tryon_catalogue.fetch import Fetched
@@ -173,20 +176,23 @@ class Archive:
         if self._read(relative) != content:
             if self._folder is None:
                 # An object appears whole when its upload ends: no temporary name is needed.
-                with _told_as_os_error():
+                with self._told():
                     self._root.fs.pipe_file(self._object(relative), content)
             else:
                 _put_file(self._folder / relative, content)
         return self._place(relative)
 
     def _read(self, relative: str) -> bytes | None:
-        try:
-            if self._folder is not None:
-                return (self._folder / relative).read_bytes()
-            with _told_as_os_error():
+        with nullcontext() if self._folder is not None else self._told():
+            try:
+                if self._folder is not None:
+                    return (self._folder / relative).read_bytes()
                 return bytes(self._root.fs.cat_file(self._object(relative)))
-        except FileNotFoundError:
-            return None
+            except FileNotFoundError:
+                return None
+
+    def _told(self) -> AbstractContextManager[None]:
+        return plain_storage_errors(f"the archive {self._settings.path}")
 
     def _place(self, relative: str) -> Archived:
         # Not the storage's own path, which names the connection: this may end up in the catalogue.
@@ -197,23 +203,10 @@ class Archive:
 
     @cached_property
     def _root(self) -> ObjectStoragePath:
-        from airflow.sdk import ObjectStoragePath  # noqa: PLC0415  # heavy
-
-        return ObjectStoragePath(self._settings.path, conn_id=self._settings.conn_id)
+        return object_at(self._settings.path, self._settings.conn_id)
 
     def _object(self, relative: str) -> str:
         return f"{self._root.path.rstrip('/')}/{relative}"
-
-
-@contextmanager
-def _told_as_os_error() -> Iterator[None]:
-    """Let object storage fail as a folder does: its libraries have errors of their own for a lost connection."""
-    try:
-        yield
-    except OSError:
-        raise
-    except Exception as error:
-        raise OSError(f"the object storage failed with {type(error).__name__}: {error}") from error
 
 
 def _by_digest(folder: str, sha256: str, kind: str) -> str:

@@ -115,7 +115,7 @@ def spend(
 @app.command()
 def preview(
     export: Annotated[
-        str | None, typer.Argument(help="Path or URL of an export, or the date of one. Today's without it.")
+        str | None, typer.Argument(help="Path, s3:// URL or date of an export. Today's without it.")
     ] = None,
 ) -> None:
     """Show what a run over an export would make and what that would cost. Spends and writes nothing."""

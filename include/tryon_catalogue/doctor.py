@@ -91,6 +91,9 @@ def _run(console: Console, check: Check) -> bool:
         _line(console, check.name, f"the database refuses: {_first_line(error.orig)}", right=False)
     except (NotRightError, AirflowException, CatalogueError, ExportError, OSError, ValueError) as error:
         _line(console, check.name, str(error).strip() or type(error).__name__, right=False)
+    except Exception as error:  # noqa: BLE001  # what a library raises is a finding: the other checks are to be made
+        words = str(error).strip().split("\n", 1)[0]
+        _line(console, check.name, f"{type(error).__name__}: {words}", right=False)
     else:
         _line(console, check.name, found, right=True)
         return True
@@ -190,7 +193,10 @@ def _export(settings: Settings) -> str:
 
 
 def _archive(settings: Settings) -> str:
+    from tryon_catalogue.storage import object_at  # noqa: PLC0415  # heavy
+
     if "://" in settings.archive.path:
+        object_at(settings.archive.path, settings.archive.conn_id)
         return f"{settings.archive.path} (written to when the first picture comes)"
     folder = Path(settings.archive.path)
     nearest = next(one for one in (folder, *folder.parents) if one.exists())

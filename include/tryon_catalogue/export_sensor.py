@@ -43,7 +43,7 @@ class ExportSensor(BaseSensorOperator):
     :param waits: False where somebody wants to know at once
     :param kwargs: what ``BaseSensorOperator`` takes
     :raises tryon_catalogue.exports.ExportMissingError: it did not come in time
-    :raises tryon_catalogue.exports.ExportError: the newest one cannot be opened, or is empty
+    :raises tryon_catalogue.exports.ExportError: there is no such storage, or the newest one cannot be opened
     :raises tryon_catalogue.request.RequestError: the run is asked for what cannot be meant
     """
 

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 
+from tryon_catalogue.storage import StorageError
+
 log = logging.getLogger(__name__)
 
 UNDEFINED_TABLE = "42P01"
@@ -28,11 +30,13 @@ def told_plainly(*expected: type[Exception]) -> Iterator[None]:
     """Let only the words of expected errors through.
 
     :param expected: errors whose own words suffice
+    :raises tryon_catalogue.storage.StorageError: with its own words alone, which suffice in any task
     :raises LedgerUnavailableError: in place of the database driver's errors of the same meaning
     """
+    plain: tuple[type[Exception], ...] = (StorageError, *expected)
     try:
         yield
-    except expected as error:
+    except plain as error:
         raise error.with_traceback(None) from None
     except (OperationalError, InterfaceError) as error:
         raise LedgerUnavailableError(

@@ -233,3 +233,26 @@ def test_a_bucket_is_taken_at_its_word(
 ) -> None:
     monkeypatch.setenv("TRYON_ARCHIVE__PATH", "s3://shop-archive/tryon")
     assert findings(capsys)["archive"].startswith("ok s3://shop-archive/tryon")
+
+
+def test_an_export_in_a_storage_that_is_not_known_leaves_the_other_checks(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRYON_EXPORT__PATH", "http://hunter2@shop.example/{ds}.csv")
+    monkeypatch.setenv("TRYON_ARCHIVE__PATH", "gs://shop/tryon")
+    found = findings(capsys)
+    assert found["export"].startswith("NOT the export http://***@shop.example/")
+    assert found["archive"].startswith("NOT gs:// is no storage that this Airflow knows")
+    assert found["labels"].startswith("ok")
+
+
+def test_whatever_a_check_meets_the_others_are_made(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of order\nand more")
+
+    monkeypatch.setattr("tryon_catalogue.exports.read_export", broken)
+    found = findings(capsys)
+    assert found["export"] == "NOT RuntimeError: out of order"
+    assert found["labels"].startswith("ok")

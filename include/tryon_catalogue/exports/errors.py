@@ -1,11 +1,13 @@
 """What may be wrong with an export as a whole. Rows that cannot be used are rejections, not errors."""
 
+from tryon_catalogue.storage import shown_place
+
 
 class ExportError(Exception):
     """An export cannot be read at all. The message says what is wrong, where, and what to do."""
 
     def __init__(self, source: object, problem: str) -> None:
-        super().__init__(str(source), problem)
+        super().__init__(shown_place(str(source)), problem)
 
     def __str__(self) -> str:
         source, problem = self.args

@@ -6,12 +6,13 @@ Must not know what the files hold, nor columns, garments or pandas.
 import gzip
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from tryon_catalogue.exports.errors import ExportError, ExportMissingError
+from tryon_catalogue.storage import object_at, plain_storage_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -45,9 +46,9 @@ class ExportFile:
         """Open the file; what is read is unpacked.
 
         Raises:
-            ExportError: it is packed, and damaged.
+            ExportError: it is packed, and damaged; or it cannot be opened or read.
         """
-        with self.source.open("rb") as raw:
+        with _told(self.source), self.source.open("rb") as raw:
             if not self.packed:
                 yield cast("IO[bytes]", raw)
                 return
@@ -79,6 +80,11 @@ def export_files(
         ExportError: a file cannot be opened, or is empty.
     """
     given = _source(path, conn_id)
+    with _told(given):
+        return _files(given, marker)
+
+
+def _files(given: "Source", marker: str | None) -> tuple[ExportFile, ...]:
     folder, pattern = _split(given)
     if marker is not None and not (folder / marker).exists():
         problem = (
@@ -108,17 +114,28 @@ def problem_with(
 
     Returns:
         What is wrong; None when it is there and complete.
+
+    Raises:
+        ExportError: it is in no storage that there is, and so will not come.
     """
     given = _source(path, conn_id)
-    if not isinstance(given, Path):
-        given.fs.invalidate_cache()  # it would list its folders as they were at the last look
     try:
-        export_files(given, conn_id, marker)
+        with _told(given):
+            if not isinstance(given, Path):
+                given.fs.invalidate_cache()  # it would list its folders as they were at the last look
+            _files(given, marker)
     except ExportError as problem:
         return problem
-    except OSError as wrong:
-        return ExportError(given, f"cannot be looked for: {wrong.strerror or wrong}")
     return None
+
+
+@contextmanager
+def _told(source: "str | Source") -> Iterator[None]:
+    try:
+        with nullcontext() if isinstance(source, Path) else plain_storage_errors():
+            yield
+    except OSError as wrong:
+        raise ExportError(source, f"cannot be opened or read: {wrong.strerror or wrong}") from wrong
 
 
 def _source(path: "str | Path | ObjectStoragePath", conn_id: str | None) -> "Source":
@@ -126,9 +143,8 @@ def _source(path: "str | Path | ObjectStoragePath", conn_id: str | None) -> "Sou
         return path
     if "://" not in path:
         return Path(path)
-    from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 (Airflow loads slowly)
-
-    return ObjectStoragePath(path, conn_id=conn_id)
+    with _told(path):
+        return object_at(path, conn_id)
 
 
 def _split(given: "Source") -> "tuple[Source, str]":
@@ -171,8 +187,6 @@ def _looked_into(source: "Source", name: str) -> ExportFile:
     except IsADirectoryError as wrong:
         problem = "cannot be opened: it is a folder; add what its files are called, such as /*.csv"
         raise ExportError(source, problem) from wrong
-    except OSError as wrong:
-        raise ExportError(source, f"cannot be opened: {wrong.strerror or wrong}") from wrong
     if not file.head:
         raise ExportError(source, "is empty (0 bytes): not even a header; ask the shop to export it again")
     return file

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tryon_catalogue.archive import INPUTS
+from tryon_catalogue.storage import plain_storage_errors
 
 if TYPE_CHECKING:
     from tryon_catalogue.settings import ArchiveSettings
@@ -126,7 +127,8 @@ def reader_of(archive: ArchiveSettings) -> Read:
             return Path(place.removeprefix("file://")).read_bytes()
         from airflow.sdk import ObjectStoragePath  # noqa: PLC0415  # heavy
 
-        content: bytes = ObjectStoragePath(place, conn_id=archive.conn_id).read_bytes()
+        with plain_storage_errors(place):
+            content: bytes = ObjectStoragePath(place, conn_id=archive.conn_id).read_bytes()
         return content
 
     return read
