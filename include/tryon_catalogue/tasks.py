@@ -285,12 +285,16 @@ def find_left_behind() -> list[int]:
     with told_plainly(ConnectionSettingsError):
         settings, engine = open_ledger()
         age = timedelta(minutes=settings.recovery.after_minutes)
-        hook = DamoTryOnHook(settings.vendor.conn_id)
-        doubted = recovery.doubt_abandoned(
-            engine, max(age, recovery.longest_life_of_an_intent(hook)), mover_of(context)
-        )
-        found = recovery.uncollected_batches(engine, age)
         late_after = timedelta(minutes=settings.alerts.late_after_minutes)
+        hook = DamoTryOnHook(settings.vendor.conn_id)
+        try:
+            longest = recovery.longest_life_of_an_intent(hook)
+        except ConnectionSettingsError:
+            # Nobody else tells of a run that has died, and that needs no vendor.
+            _alert(settings, engine, of_all(engine, late_after), context)
+            raise
+        doubted = recovery.doubt_abandoned(engine, max(age, longest), mover_of(context))
+        found = recovery.uncollected_batches(engine, age)
         note = read_recovery_note(engine, len(found), len(doubted))
         _tell(settings, engine, note, of_all(engine, late_after), context)
     return list(found)
@@ -331,21 +335,26 @@ def alert_of_run(settings: Settings, engine: Engine, run_id: str, context: Conte
     """
     if settings.alerts.notifier is None:
         return
-    from tryon_catalogue import alerts  # noqa: PLC0415  # heavy
+    from tryon_catalogue.alerts import of_run  # noqa: PLC0415  # heavy
 
-    for message in alerts.of_run(engine, run_id):
-        alerts.tell(engine, settings.alerts, message, dict(context))
+    _alert(settings, engine, of_run(engine, run_id), context)
 
 
 def _tell(
     settings: Settings, engine: Engine, note: Note, messages: Iterable[Alert], context: Context
 ) -> None:
     """Tell people the same in every way they have: the log, the note in the UI, the metrics, the notifier."""
-    from tryon_catalogue import alerts, metrics, notes, run_notes  # noqa: PLC0415  # heavy
+    from tryon_catalogue import metrics, notes, run_notes  # noqa: PLC0415  # heavy
 
     log.info("%s", notes.as_text(note))
     dag_run = context["dag_run"]
     run_notes.put_note(settings.notes.conn_id, dag_run.dag_id, dag_run.run_id, notes.as_markdown(note))
     metrics.send(metrics.read_figures(engine))
+    _alert(settings, engine, messages, context)
+
+
+def _alert(settings: Settings, engine: Engine, messages: Iterable[Alert], context: Context) -> None:
+    from tryon_catalogue import alerts  # noqa: PLC0415  # heavy
+
     for message in messages:
         alerts.tell(engine, settings.alerts, message, dict(context))

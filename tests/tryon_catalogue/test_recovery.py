@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from airflow.sdk import BaseNotifier
 from airflow.sdk.execution_time.context import OutletEventAccessors
-from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy import Engine, func, insert, select, text, update
 
 from damo_tryon.contract import Answer
+from damo_tryon.errors import ConnectionSettingsError
 from damo_tryon.hooks import DamoTryOnHook
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks, states
 from tests.tryon_catalogue.vendor import Website
@@ -86,6 +89,20 @@ def task_context(
     monkeypatch.setattr(tasks, "get_current_context", lambda: context)
     monkeypatch.setenv("TRYON_SETTINGS", str(settings_file))
     return context
+
+
+class Bell(BaseNotifier):
+    """Rings into a list."""
+
+    template_fields = ("message",)
+    rung: ClassVar[list[str]] = []
+
+    def __init__(self, message: str) -> None:
+        super().__init__()
+        self.message = message
+
+    def notify(self, context: Any) -> None:
+        self.rung.append(self.message)
 
 
 def die(*_: object) -> Answer:
@@ -300,3 +317,27 @@ def test_the_recovery_lists_what_is_in_doubt_with_what_to_type(
         assert tasks.find_left_behind() == []
     assert "1 submissions in doubt" in caplog.text
     assert "tryon doubts" in caplog.text
+
+
+@pytest.mark.usefixtures("task_context")
+def test_a_run_that_died_is_told_of_without_the_vendors_connection_too(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Bell.rung.clear()
+    monkeypatch.delenv("AIRFLOW_CONN_DAMO_TRYON")
+    monkeypatch.setenv("TRYON_ALERTS__NOTIFIER", f"{__name__}.Bell")
+    monkeypatch.setenv(
+        "TRYON_ALERTS__KWARGS", json.dumps({"message": "{{ alert.event }} {{ alert.run_id }}"})
+    )
+    with engine.begin() as connection:
+        connection.execute(
+            insert(runs).values(
+                id="tryon_nightly/n1",
+                export="e.csv",
+                export_date="2026-11-20",
+                started_at=func.now() - timedelta(hours=12),
+            )
+        )
+    with pytest.raises(ConnectionSettingsError):
+        tasks.find_left_behind()
+    assert Bell.rung == ["LATE tryon_nightly/n1"]
