@@ -24,7 +24,9 @@ from tryon_catalogue.run_errors import RunFailedError
 from tryon_catalogue.settings.export import ExportKind
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Engine
 
     from tryon_catalogue.settings import AccountSettings, Settings
 
@@ -187,8 +189,7 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
     written = catalogue.write_run(engine, run_id)
     with engine.begin() as connection:
         ours = batches.c.run_id.is_not_distinct_from(run_id)
-        # What was to be made again and did not go still stands where it stood.
-        of_nobody = or_(looks.c.batch_id.is_(None), run_looks.c.again & (looks.c.moved_at < run.started_at))
+        of_nobody = carried_by_nobody(run.started_at)
         counted = connection.execute(
             select(ours, of_nobody, looks.c.state, func.count())
             .join(run_looks, run_looks.c.look_key == looks.c.key)
@@ -242,6 +243,15 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
             update(runs).where(runs.c.id == run_id).values(ended_at=func.now(), summary=account.as_json())
         )
     return account
+
+
+def carried_by_nobody(started_at: datetime) -> ColumnElement[bool]:
+    """Give the condition under which a look of a run is carried by no run, in a query of looks and the run's looks.
+
+    :param started_at: when the run was first planned
+    """
+    # What was to be made again and did not go still stands where it stood.
+    return or_(looks.c.batch_id.is_(None), run_looks.c.again & (looks.c.moved_at < started_at))
 
 
 def read_account(engine: Engine, run_id: str) -> Account:

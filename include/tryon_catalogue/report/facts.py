@@ -62,6 +62,7 @@ class ReportedLook:
     :param given: model, top and, where there is one, bottom
     :param made: its pictures, first one first
     :param carried_by: the run that sees to it, where that is another one; else empty
+    :param held: whether no run sees to it: no money, or no person's word
     """
 
     key: str
@@ -74,6 +75,7 @@ class ReportedLook:
     given: tuple[Given, ...]
     made: tuple[Made, ...]
     carried_by: str = ""
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class Figures:
     :param known: looks of the export that had an end before this run
     :param looks: state -> looks that were this run's to make
     :param elsewhere: further looks that it asked for and another run carries
+    :param held: why further looks that it asked for are carried by nobody -> how many, the commonest first
     :param pictures: how many are kept of its looks
     :param submissions: calls the vendor accepted
     :param uses: uses that are expected to be charged for them
@@ -133,6 +136,7 @@ class Figures:
     known: int
     looks: Mapping[LookState, int]
     elsewhere: int
+    held: Mapping[str, int]
     pictures: int
     submissions: int
     uses: int
@@ -151,6 +155,11 @@ class Figures:
     def published(self) -> int:
         """Looks of this run whose pictures are in the catalogue."""
         return self.looks.get(LookState.PUBLISHED, 0)
+
+    @property
+    def held_back(self) -> int:
+        """Looks that it asked for and nobody carries."""
+        return sum(self.held.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +186,10 @@ class Report:
     :param doubts: what nobody knows whether it is paid for
     :param stops: why nothing is sent at all right now
     :param asked_for: what of the export the run was asked for, in words; empty for all of it
+    :param planned: whether its export was read to the end
+    :param problem: why there was no export to read, in words; empty when there was one
+    :param would_make: looks that a dry run would have sent, for the estimate; None for a run that is none
+    :param estimate: what it was thought to cost before anything was sent
     """
 
     run_id: str
@@ -191,6 +204,17 @@ class Report:
     doubts: tuple[ReportedDoubt, ...] = ()
     stops: tuple[Stop, ...] = ()
     asked_for: str = ""
+    planned: bool = True
+    problem: str = ""
+    would_make: int | None = None
+    estimate: Decimal = Decimal(0)
+
+    @property
+    def unread(self) -> str:
+        """Why the export of a run that has ended was not read, and what to do; empty when it was."""
+        if self.problem or self.planned or not self.ended_at:
+            return self.problem
+        return "The run ended before that: see the logs of its tasks before the batches."
 
     @property
     def duration(self) -> timedelta | None:
@@ -205,7 +229,7 @@ class Report:
     @property
     def unshown_looks(self) -> int:
         """Looks that there are beyond those shown."""
-        return self.figures.tried + self.figures.elsewhere - len(self.looks)
+        return self.figures.tried + self.figures.elsewhere + self.figures.held_back - len(self.looks)
 
     @property
     def unshown_rejections(self) -> int:

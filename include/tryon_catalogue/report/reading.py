@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import case, distinct, func, select
 
 from tryon_catalogue import doubts
+from tryon_catalogue.account import carried_by_nobody
 from tryon_catalogue.ledger.pictures import newest_pictures
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.stops import active_stops
@@ -92,6 +93,7 @@ def read_report(
     """
     with _as_of_one_moment(engine) as connection:
         run = find_run(connection, run_id)
+        request = Request.model_validate(run.request)
         doubtful = tuple(ReportedDoubt(one, one.amount) for one in doubts.of_run(connection, run.id))
         return Report(
             run_id=run.id,
@@ -102,13 +104,17 @@ def read_report(
             ended_at=run.ended_at,
             made_at=connection.execute(select(func.now())).scalar_one(),
             figures=_figures(connection, price, run, sum((one.cost for one in doubtful), Decimal())),
-            looks=_looks(connection, run.id, most_looks),
+            looks=_looks(connection, run, most_looks),
             rejections=tuple(
                 _with_images(connection, list(_rejections(connection, run.id, most_rejections)))
             ),
             doubts=doubtful,
             stops=active_stops(connection),
-            asked_for=Request.model_validate(run.request).words(price.currency),
+            asked_for=request.words(price.currency),
+            planned=run.planned_at is not None,
+            problem=run.problem or "",
+            would_make=run.looks_new if request.dry_run else None,
+            estimate=run.estimated_amount,
         )
 
 
@@ -149,12 +155,24 @@ def find_run(connection: Connection, run_id: str) -> Row[Any]:
 
 def _figures(connection: Connection, price: Price, run: Row[Any], doubtful: Decimal) -> Figures:
     ours = batches.c.run_id.is_not_distinct_from(run.id)
-    counted = connection.execute(
-        select(ours, looks.c.state, func.count())
+    of_nobody = carried_by_nobody(run.started_at)
+    of_run = (
+        select(looks.c.state, looks.c.reason, ours.label("ours"), of_nobody.label("of_nobody"))
         .join(run_looks, run_looks.c.look_key == looks.c.key)
         .outerjoin(batches, batches.c.id == looks.c.batch_id)
         .where(run_looks.c.run_id == run.id)
-        .group_by(ours, looks.c.state)
+        .subquery()
+    )
+    counted = connection.execute(
+        select(of_run.c.ours, of_run.c.state, func.count())
+        .where(~of_run.c.of_nobody)
+        .group_by(of_run.c.ours, of_run.c.state)
+    ).all()
+    held = connection.execute(
+        select(func.coalesce(of_run.c.reason, ""), func.count())
+        .where(of_run.c.of_nobody)
+        .group_by(of_run.c.reason)
+        .order_by(func.count().desc(), of_run.c.reason)
     ).all()
     by_rule = connection.execute(
         select(rejections.c.rule, func.count())
@@ -192,6 +210,7 @@ def _figures(connection: Connection, price: Price, run: Row[Any], doubtful: Deci
         known=run.looks_known,
         looks=Counter({LookState(state): count for is_ours, state, count in counted if is_ours}),
         elsewhere=sum(count for is_ours, _, count in counted if not is_ours),
+        held=dict(held),
         pictures=kept,
         submissions=calls,
         uses=uses,
@@ -201,15 +220,15 @@ def _figures(connection: Connection, price: Price, run: Row[Any], doubtful: Deci
     )
 
 
-def _looks(connection: Connection, run_id: str, most: int) -> tuple[ReportedLook, ...]:
+def _looks(connection: Connection, run: Row[Any], most: int) -> tuple[ReportedLook, ...]:
     urgency = case(
         {state.value: place for place, state in enumerate(_TROUBLE)}, value=looks.c.state, else_=len(_TROUBLE)
     )
     first = (
-        select(looks, batches.c.run_id.label("carrier"))
+        select(looks, batches.c.run_id.label("carrier"), carried_by_nobody(run.started_at).label("held"))
         .join(run_looks, run_looks.c.look_key == looks.c.key)
         .outerjoin(batches, batches.c.id == looks.c.batch_id)
-        .where(run_looks.c.run_id == run_id)
+        .where(run_looks.c.run_id == run.id)
         .order_by(urgency, looks.c.position, looks.c.key)
         .limit(most)
     )
@@ -219,7 +238,7 @@ def _looks(connection: Connection, run_id: str, most: int) -> tuple[ReportedLook
     made = _made(connection, keys)
     given = _given(connection, found)
     return tuple(
-        _look(row, garments.get(row.key, []), made.get(row.key, []), given[row.key], run_id) for row in found
+        _look(row, garments.get(row.key, []), made.get(row.key, []), given[row.key], run.id) for row in found
     )
 
 
@@ -240,7 +259,8 @@ def _look(
         reason=row.reason or "",
         given=tuple(given),
         made=tuple(made),
-        carried_by="" if row.carrier in {run_id, None} else row.carrier,
+        carried_by="" if row.held or row.carrier in {run_id, None} else row.carrier,
+        held=row.held,
     )
 
 

@@ -24,7 +24,7 @@ from tryon_catalogue.report.thumbnails import MEDIA_TYPE, Wanted, place_of_input
 from tryon_catalogue.status import MEANINGS
 
 if TYPE_CHECKING:
-    from tryon_catalogue.report.facts import Given, Made, Report, ReportedLook, ReportedRejection
+    from tryon_catalogue.report.facts import Figures, Given, Made, Report, ReportedLook, ReportedRejection
     from tryon_catalogue.report.thumbnails import Thumbnails
     from tryon_catalogue.settings import ArchiveSettings
 
@@ -183,14 +183,19 @@ def policy_for(*styles: str, script: str = "") -> str:
 
 
 def headline(report: Report) -> str:
-    """Say in a few words how the run ended."""
-    figures = report.figures
-    if not figures.tried:
-        return "Nothing new to make"
-    looks = "look" if figures.tried == 1 else "looks"
-    if figures.published == figures.tried:
-        return f"{'The' if figures.tried == 1 else f'All {figures.tried:,}'} {looks} published"
-    return f"{figures.published:,} of {figures.tried:,} {looks} published"
+    """Say in a few words how the run ended, or how far it is."""
+    figures, ended = report.figures, report.ended_at is not None
+    held = f"{_counted(figures.held_back, 'look')} {'held back' if ended else 'not sent yet'}"
+    cases = (
+        (bool(report.problem), "No export"),
+        (report.would_make is not None, f"Dry run: {_counted(report.would_make or 0, 'look')} would be made"),
+        (not report.planned, "The export was not read" if ended else "The export is being read"),
+        (figures.tried > 0, _published(figures) + (f", {held}" if figures.held_back else "")),
+        (figures.held_back > 0, held),
+        (figures.elsewhere > 0, f"{_counted(figures.elsewhere, 'look')} left to another run"),
+        (figures.rows > 0 and figures.rejected_rows >= figures.rows, "Every row was rejected"),
+    )
+    return next((words for holds, words in cases if holds), "Nothing new to make")
 
 
 def utc(moment: datetime) -> str:
@@ -208,9 +213,22 @@ def lasted(time: timedelta) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
+def _published(figures: Figures) -> str:
+    looks = "look" if figures.tried == 1 else "looks"
+    if figures.published == figures.tried and not figures.held:
+        return f"{'The' if figures.tried == 1 else f'All {figures.tried:,}'} {looks} published"
+    return f"{figures.published:,} of {figures.tried:,} {looks} published"
+
+
 def _tiles(report: Report) -> Iterator[Tile]:
     figures = report.figures
-    yield Tile("Pictures", f"{figures.pictures:,}", f"of {_counted(figures.tried, 'look')} to make")
+    if report.would_make is None:
+        yield Tile("Pictures", f"{figures.pictures:,}", f"of {_counted(figures.tried, 'look')} to make")
+    else:
+        price = money(report.estimate, figures.currency)
+        yield Tile("Would make", f"{report.would_make:,}", f"looks for {price}; nothing was sent")
+    if figures.held_back:
+        yield Tile("Held back", f"{figures.held_back:,}", "looks that no run sees to yet; why is below")
     spent = f"{_counted(figures.uses, 'use')} in {_counted(figures.submissions, 'submission')}"
     yield Tile("Spend", money(figures.cost, figures.currency), spent)
     if report.doubts:

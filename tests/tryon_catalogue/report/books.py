@@ -43,7 +43,7 @@ class Entry:
     reason: str = ""
     inputs: tuple[str | None, ...] = (None, None)
     pictures: tuple[tuple[str, float | None], ...] = ()
-    batch_run: str = RUN
+    batch_run: str | None = RUN
 
 
 def digest(text: str) -> str:
@@ -55,6 +55,7 @@ def open_run(engine: Engine, run_id: str = RUN, *, ended: bool = True, **values:
         "export": "exports/catalogue.csv",
         "export_date": "2026-11-20",
         "started_at": START,
+        "planned_at": START,
         "rows_read": 24,
     }
     row |= {"ended_at": START + timedelta(minutes=42)} if ended else {}
@@ -72,7 +73,7 @@ def write_looks(engine: Engine, entries: Sequence[Entry], run_id: str = RUN) -> 
                 .values(run_id=carrier, fit_type="HALF_BODY", inference_num=1)
                 .returning(batches.c.id)
             ).scalar_one()
-            for carrier in sorted({one.batch_run for one in entries})
+            for carrier in sorted({one.batch_run for one in entries if one.batch_run})
         }
         rows = [
             {
@@ -87,7 +88,7 @@ def write_looks(engine: Engine, entries: Sequence[Entry], run_id: str = RUN) -> 
                 "pants_sha256": one.inputs[2] if len(one.inputs) > 2 else None,
                 "state": one.state,
                 "reason": one.reason or None,
-                "batch_id": batch_ids[one.batch_run],
+                "batch_id": batch_ids[one.batch_run] if one.batch_run else None,
                 "position": number,
                 "moved_run": run_id,
                 "moved_try": 1,

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, update
 
 from tests.tryon_catalogue.report.books import (
     RUN,
+    START,
     Entry,
     digest,
     open_run,
@@ -15,7 +16,7 @@ from tests.tryon_catalogue.report.books import (
     write_rejections,
     write_submission,
 )
-from tryon_catalogue.ledger.tables import images
+from tryon_catalogue.ledger.tables import images, looks, run_looks
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.report.facts import Given
 from tryon_catalogue.report.reading import NoSuchRunError, read_rejections, read_report
@@ -62,6 +63,55 @@ def test_a_look_that_another_run_carries_says_so_and_is_not_counted_as_this_runs
 
     assert [one.carried_by for one in report.looks] == ["", "tryon_nightly/other"]
     assert (report.figures.tried, report.figures.elsewhere, report.unshown_looks) == (1, 1, 0)
+
+
+def test_looks_that_no_run_carries_are_held_back_for_their_reasons_and_not_another_runs(
+    engine: Engine,
+) -> None:
+    waits = "waits for money: per_run = ¥0.50 is taken up"
+    open_run(engine)
+    held = [
+        Entry(sku, state="PLANNED", reason=why, batch_run=None)
+        for sku, why in (("B", ""), ("C", waits), ("D", waits))
+    ]
+    write_looks(engine, [Entry("A"), *held])
+
+    report = read_report(engine, Price(), RUN)
+
+    assert list(report.figures.held.items()) == [(waits, 2), ("", 1)]
+    assert (report.figures.tried, report.figures.elsewhere, report.unshown_looks) == (1, 0, 0)
+    assert [(one.held, one.carried_by) for one in report.looks] == [(False, "")] + 3 * [(True, "")]
+
+
+def test_a_look_that_was_to_be_made_again_and_did_not_go_is_held_back(engine: Engine) -> None:
+    open_run(engine, "tryon_nightly/earlier")
+    open_run(engine)
+    (key,) = write_looks(engine, [Entry("A", batch_run="tryon_nightly/earlier")])
+    with engine.begin() as connection:
+        connection.execute(update(looks).values(moved_at=START - timedelta(days=1)))
+        connection.execute(update(run_looks).values(again=True))
+
+    report = read_report(engine, Price(), RUN)
+
+    assert [(one.key, one.held, one.carried_by) for one in report.looks] == [(key, True, "")]
+    assert (report.figures.held_back, report.figures.elsewhere) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"problem": "the export is missing", "planned_at": None}, ("the export is missing", False, None)),
+        ({"request": {"dry_run": True}, "looks_new": 4}, ("", True, 4)),
+        ({"looks_new": 4}, ("", True, None)),
+    ],
+)
+def test_a_report_knows_of_a_run_without_an_export_and_of_a_dry_run(
+    engine: Engine, values: dict[str, object], told: tuple[str, bool, int | None]
+) -> None:
+    open_run(engine, **values, estimated_amount=Decimal("3.80"))
+    report = read_report(engine, Price(), RUN)
+    assert (report.problem, report.planned, report.would_make) == told
+    assert report.estimate == Decimal("3.80")
 
 
 def test_one_look_of_several_garments_names_them_all(engine: Engine) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -72,7 +73,7 @@ def a_report(looks: Sequence[ReportedLook] = (), text: str = "", **changes: obje
     for look in looks:
         counted[look.state] = counted.get(look.state, 0) + 1
     figures = Figures(
-        24, 1, {f"missing{text}": 1}, 0, counted, 0, 1, 1, 1, Decimal("0.95"), Decimal("1.90"), "CNY"
+        24, 1, {f"missing{text}": 1}, 0, counted, 0, {}, 1, 1, 1, Decimal("0.95"), Decimal("1.90"), "CNY"
     )
     values: dict[str, object] = {
         "run_id": f"tryon_nightly/1{text}",
@@ -100,6 +101,7 @@ def everything(text: str = "") -> Report:
         ),
         a_look(3, text, state=LookState.IN_DOUBT, made=(), carried_by=f"run{text}"),
         a_look(4, text, skus=(), made=(made("/archive/missing.jpg", url=f"/archive/{text}"),)),
+        a_look(6, text, state=LookState.PLANNED, made=(), held=True),
         a_look(5, text, skus=(f"A{text}", f"B{text}"), collection=f"AW26{text}", model=f"Leo{text}"),
     )
     doubt = Doubt(
@@ -109,9 +111,11 @@ def everything(text: str = "") -> Report:
     rejection = ReportedRejection(
         7, f"S{text}", f"rule{text}", f"c{text}", f"v{text}", f"m{text}", f"l{text}", f"why {text}", "d" * 64
     )
-    return a_report(
-        looks,
-        text,
+    plain = a_report(looks, text)
+    return replace(
+        plain,
+        figures=replace(plain.figures, held={f"waits {text}": 1}),
+        problem=f"the export is missing {text}",
         doubts=(ReportedDoubt(doubt, Decimal("1.90")),),
         stops=(stop,),
         rejections=(rejection, ReportedRejection(0, "", "bad", "", "", "", "", "", None)),
@@ -216,7 +220,14 @@ def test_only_the_pages_own_style_and_script_are_let_in() -> None:
 
 def test_each_look_is_a_card_that_can_be_found_by_state_collection_model_and_words() -> None:
     page = Page(page_of(everything()))
-    assert page.values("data-state") == ["PUBLISHED", "REVIEW", "IN_DOUBT", "PUBLISHED", "PUBLISHED"]
+    assert page.values("data-state") == [
+        "PUBLISHED",
+        "REVIEW",
+        "IN_DOUBT",
+        "PUBLISHED",
+        "PLANNED",
+        "PUBLISHED",
+    ]
     assert page.values("data-collection")[-1] == "AW26"
     assert page.values("data-model")[-1] == "Leo"
     assert page.values("data-text")[-1] == "a b breton tee "
@@ -320,6 +331,57 @@ def test_in_the_airflow_ui_links_stay_in_the_frame_and_the_page_can_be_saved() -
 def test_the_heading_says_how_the_run_ended(states: list[str], words: str) -> None:
     looks = [a_look(number, state=LookState(state)) for number, state in enumerate(states)]
     assert headline(a_report(looks)) == words
+
+
+HELD = {"waits for money: per_run = ¥0.50 is taken up": 3, "": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "figures", "words"),
+    [
+        ({"problem": "the export is missing", "planned": False}, {}, "No export"),
+        ({"planned": False}, {}, "The export was not read"),
+        ({"planned": False, "ended_at": None}, {}, "The export is being read"),
+        ({"would_make": 4}, {}, "Dry run: 4 looks would be made"),
+        ({}, {"held": HELD}, "4 looks held back"),
+        ({"ended_at": None}, {"held": HELD}, "4 looks not sent yet"),
+        ({}, {"held": HELD, "looks": {LookState.PUBLISHED: 2}}, "2 of 2 looks published, 4 looks held back"),
+        ({}, {"elsewhere": 4}, "4 looks left to another run"),
+        ({}, {"rejected_rows": 24}, "Every row was rejected"),
+    ],
+)
+def test_a_run_that_made_nothing_is_not_said_to_have_had_nothing_to_make(
+    changes: dict[str, object], figures: dict[str, Any], words: str
+) -> None:
+    report = a_report(**changes)
+    report = replace(report, figures=replace(report.figures, **figures))
+    assert headline(report) == words
+    assert "Nothing new to make" not in page_of(report)
+
+
+def test_why_there_was_no_export_stands_on_the_page() -> None:
+    missing = a_report(planned=False, problem="the export a.csv is missing: clear the task export")
+    assert "the export a.csv is missing: clear the task export" in Page(page_of(missing)).words
+    assert "see the logs of its tasks" in page_of(a_report(planned=False))
+    assert "see the logs of its tasks" not in page_of(a_report(planned=False, ended_at=None))
+
+
+def test_a_dry_run_says_what_it_would_make_and_what_that_costs_in_place_of_pictures() -> None:
+    words = Page(page_of(a_report(would_make=4, estimate=Decimal("3.80")))).words
+    assert words[words.index("Would make") :][1:3] == ["4", "looks for ¥3.80; nothing was sent"]
+    assert "Pictures" not in words
+
+
+def test_looks_that_nobody_carries_are_held_back_with_the_reason_and_what_to_do() -> None:
+    held = a_look(state=LookState.PLANNED, made=(), held=True)
+    report = a_report([held])
+    page = Page(page_of(replace(report, figures=replace(report.figures, looks={}, held=HELD))))
+    assert page.words[page.words.index("Held back") + 1] == "4"
+    assert page.words.count("held back") == 1
+    assert next(iter(HELD)) in page.words
+    assert any("the log of the run's tasks says why" in one for one in page.words)
+    assert "tryon_on_demand" in page.words
+    assert "Elsewhere" not in page.words
 
 
 @pytest.mark.parametrize(
