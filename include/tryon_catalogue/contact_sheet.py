@@ -25,7 +25,7 @@ _FONTS = (  # fonts that know Chinese, most handsome first; none is needed
     "/System/Library/Fonts/STHeiti Light.ttc",
     "C:/Windows/Fonts/msyh.ttc",
 )
-_UNREADABLE = (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+UNREADABLE = (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 _PAPER, _CARD, _INK, _SOFT, _LINE = (
     (246, 244, 240),
@@ -93,7 +93,7 @@ def _opened(image: bytes | None, size: tuple[int, int]) -> Image.Image | None:
         with Image.open(io.BytesIO(image)) as opened:
             opened.draft("RGB", (size[0] * 2, size[1] * 2))
             rgba = opened.convert("RGBA")
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     rgba.thumbnail(size, Image.Resampling.LANCZOS)
     flat = Image.new("RGB", rgba.size, (255, 255, 255))
@@ -107,13 +107,15 @@ def _ground(picture: Image.Image) -> Colour:
     return red, green, blue
 
 
-def _tally(rows: list[SheetRow]) -> str:
+def tally(rows: list[SheetRow]) -> str:
+    """Say how many looks there are, and how many in each state."""
     counts = Counter(row.state for row in rows)
     looks = f"{len(rows)} look{'' if len(rows) == 1 else 's'}"
-    return "  ·  ".join([looks, *(f"{count} {_words(state)}" for state, count in counts.most_common())])
+    return "  ·  ".join([looks, *(f"{count} {in_words(state)}" for state, count in counts.most_common())])
 
 
-def _words(state: str) -> str:
+def in_words(state: str) -> str:
+    """Give a state as people read it."""
     return state.replace("_", " ").lower()
 
 
@@ -133,7 +135,7 @@ def _poster(rows: list[SheetRow], title: str) -> Image.Image:
     draw = ImageDraw.Draw(poster)
     wide = size[0] - 2 * _MARGIN
     _text(draw, (_MARGIN, 50), title, size=44, colour=_INK, wide=wide)
-    _text(draw, (_MARGIN, 104), _tally(rows), size=20, colour=_SOFT, wide=wide)
+    _text(draw, (_MARGIN, 104), tally(rows), size=20, colour=_SOFT, wide=wide)
     for index, row in enumerate(rows):
         left = _MARGIN + (index % columns) * (card[0] + space)
         top = _HEAD + (index // columns) * (card[1] + space)
@@ -176,9 +178,10 @@ def _card(
     baseline = y + _PANEL[1] + 14
     chip = _chip(draw, (left + size[0] - _PADDING, baseline), row.state)
     _text(draw, (x, baseline), row.sku, size=23, colour=_INK, wide=inner - chip - 16)
-    _text(draw, (x, baseline + 34), row.title or row.reason, size=18, colour=_INK, wide=inner - 170)
-    right = _fitting(row.model_name, _font(17), 150)
-    draw.text((left + size[0] - _PADDING, baseline + 34), right, font=_font(17), fill=_SOFT, anchor="ra")
+    title, wide = row.title or row.reason, inner - 170
+    _text(draw, (x, baseline + 34), title, size=18, colour=_INK, wide=wide, instead=row.sku)
+    right = (left + size[0] - _PADDING, baseline + 34)
+    _text(draw, right, row.model_name, size=17, colour=_SOFT, wide=150, anchor="ra", instead="model")
 
 
 def _panel(poster: Image.Image, at: tuple[int, int], images: list[bytes | None]) -> None:
@@ -201,7 +204,7 @@ def _panel(poster: Image.Image, at: tuple[int, int], images: list[bytes | None])
 def _chip(draw: ImageDraw.ImageDraw, at: tuple[int, int], state: str) -> int:
     """Draw the state in a coloured pill that ends at `at`; returns its width."""
     tone = _TONES.get(state, _OTHER_TONE)
-    font, word = _font(15), _words(state)
+    font, word = _font(15), in_words(state)
     wide = round(font.getlength(word)) + 24
     pale: Colour = (228 + tone[0] // 10, 228 + tone[1] // 10, 228 + tone[2] // 10)
     draw.rounded_rectangle((at[0] - wide, at[1] - 2, at[0], at[1] + 26), 14, fill=pale)
@@ -210,10 +213,19 @@ def _chip(draw: ImageDraw.ImageDraw, at: tuple[int, int], state: str) -> int:
 
 
 def _text(
-    draw: ImageDraw.ImageDraw, at: tuple[int, int], words: str, *, size: int, colour: Colour, wide: int
+    draw: ImageDraw.ImageDraw,
+    at: tuple[int, int],
+    words: str,
+    *,
+    size: int,
+    colour: Colour,
+    wide: int,
+    anchor: str = "la",
+    instead: str = "",
 ) -> None:
     font = _font(size)
-    draw.text(at, _fitting(_drawable(words, font), font, wide), font=font, fill=colour)
+    drawn = _fitting(_drawable(words, font, instead), font, wide)
+    draw.text(at, drawn, font=font, fill=colour, anchor=anchor)
 
 
 def _fitting(words: str, font: Font, wide: int) -> str:
@@ -224,9 +236,14 @@ def _fitting(words: str, font: Font, wide: int) -> str:
     return words.rstrip() + "…"
 
 
-def _drawable(words: str, font: Font) -> str:
-    """The words the font has letters for; a word with a missing letter is left out rather than drawn as boxes."""
-    return " ".join(word for word in words.split() if all(_known(letter, font) for letter in word))
+def _drawable(words: str, font: Font, instead: str = "") -> str:
+    """The words the font has letters for; a word with a missing letter is left out rather than drawn as boxes.
+
+    Arguments:
+        instead: what is drawn where nothing of the words can be.
+    """
+    known = " ".join(word for word in words.split() if all(_known(letter, font) for letter in word))
+    return known if known or not words else instead
 
 
 @cache

@@ -70,14 +70,16 @@ def test_rows_without_any_image_tell_their_reason(tmp_path: Path) -> None:
     assert written[0] != written[1]
 
 
-def test_a_title_without_a_font_for_it_is_left_out_rather_than_drawn_as_boxes(
+def test_what_no_font_can_draw_is_named_otherwise_and_never_drawn_as_boxes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tryon_catalogue.contact_sheet._FONTS", ())
     sheets = []
-    for title in ("海魂衫", ""):
-        write_contact_sheet([a_row(title=title)], tmp_path / "s.png", title="A night")
+    for title, model in (("海魂衫", "小美"), ("00123", "model"), ("", "")):
+        row = a_row(title=title, model_name=model)
+        write_contact_sheet([row], tmp_path / "s.png", title="A night")
         with Image.open(tmp_path / "s.png") as sheet:
             sheets.append(sheet.tobytes())
 
     assert sheets[0] == sheets[1]
+    assert sheets[1] != sheets[2]

@@ -80,7 +80,13 @@ def show_rejections(console: Console, outcome: Outcome) -> None:
 
 
 def show_summary(
-    console: Console, outcome: Outcome, charges: Charges, *, pictures: Path, sheet: Path, report: Path
+    console: Console,
+    outcome: Outcome,
+    charges: Charges,
+    *,
+    pictures: Path,
+    sheet: Sequence[Path],
+    report: Path,
 ) -> None:
     """Print what the night cost and where to look.
 
@@ -88,8 +94,8 @@ def show_summary(
     :param outcome: of the night
     :param charges: of the night
     :param pictures: folder of the pictures
-    :param sheet: the contact sheet
-    :param report: the run's report
+    :param sheet: the contact sheet in each of its forms
+    :param report: the run's report, of what that run alone made
     """
     known = len(outcome.looks) - outcome.new
     table = Table.grid(padding=(0, 2))
@@ -105,7 +111,7 @@ def show_summary(
         else Text(f"one look was paid for {charges.most_for_one_look} times", style="bold red"),
     )
     table.add_row("pictures", as_link(pictures))
-    table.add_row("contact sheet", as_link(sheet))
+    table.add_row("contact sheet", Text("\n").join(as_link(one) for one in sheet))
     table.add_row("report", as_link(report))
     console.print(Panel(table, title="The night", width=min(PANEL_WIDTH, console.width)))
 

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from tryon_catalogue.contact_page import write_contact_page
 from tryon_catalogue.contact_sheet import SheetRow, write_contact_sheet
 from tryon_catalogue.demo.scene import SAMPLES
 
 if TYPE_CHECKING:
     from tryon_catalogue.demo.outcome import LookOutcome, Outcome
 
+TITLE: Final = "Garments on models: one night"
 
-def write_sheet(folder: Path, outcome: Outcome) -> Path:
-    """Write the contact sheet of a run.
+
+def write_sheet(folder: Path, outcome: Outcome) -> tuple[Path, Path]:
+    """Write the contact sheet of a run: every look that its export asks for, whichever night made it.
 
     :param folder: where to
     :param outcome: of the run
-    :returns: the picture
+    :returns: the sheet as a picture, and as a page
     """
-    picture = folder / "contact-sheet.png"
-    write_contact_sheet(
-        [_row(look) for look in outcome.looks], picture, title="Garments on models: one night"
-    )
-    return picture
+    picture, page = folder / "contact-sheet.png", folder / "contact-sheet.html"
+    rows = [_row(look) for look in outcome.looks]
+    write_contact_sheet(rows, picture, title=TITLE)
+    write_contact_page(rows, page, title=TITLE)
+    return picture, page
 
 
 def _row(look: LookOutcome) -> SheetRow:

@@ -18,7 +18,8 @@ from tryon_catalogue.demo.display import (
 from tryon_catalogue.demo.outcome import Charges, GarmentRow, RefusedRow
 
 ARCHIVE = Path("/shop/archive")
-PAGES = {"sheet": Path("/shop/contact-sheet.png"), "report": Path("/shop/report.html")}
+SHEET = (Path("/shop/contact-sheet.png"), Path("/shop/contact-sheet.html"))
+REPORT = Path("/shop/report.html")
 
 
 def test_the_first_picture_stands_on_one_line_below_the_archives_folder() -> None:
@@ -76,13 +77,13 @@ def test_no_table_is_shown_where_no_row_was_refused() -> None:
 
 def test_a_first_night_says_what_it_made_and_what_it_cost() -> None:
     console = screen()
-    show_summary(console, NIGHT, PAID_ONCE, pictures=ARCHIVE, **PAGES)
+    show_summary(console, NIGHT, PAID_ONCE, pictures=ARCHIVE, sheet=SHEET, report=REPORT)
     for words in (
         "1 to make",
         "¥0.95",
         "1 uses by the sandbox, 1 expected",
         "none of them twice",
-        *map(str, PAGES.values()),
+        *map(str, (*SHEET, REPORT)),
     ):
         assert words in said(console)
     assert "known before" not in said(console)
@@ -91,7 +92,7 @@ def test_a_first_night_says_what_it_made_and_what_it_cost() -> None:
 def test_a_second_night_says_that_it_had_nothing_to_make_and_cost_nothing() -> None:
     console = screen()
     outcome = night(new=0, uses=0, cost=Decimal("0.00"))
-    show_summary(console, outcome, Charges(0, 1, 1), pictures=ARCHIVE, **PAGES)
+    show_summary(console, outcome, Charges(0, 1, 1), pictures=ARCHIVE, sheet=SHEET, report=REPORT)
     shown = " ".join(said(console).split())
     assert "0 to make, 1 known before" in shown
     assert "cost ¥0 " in shown
@@ -99,7 +100,7 @@ def test_a_second_night_says_that_it_had_nothing_to_make_and_cost_nothing() -> N
 
 def test_a_look_paid_for_twice_is_said_plainly() -> None:
     console = screen()
-    show_summary(console, NIGHT, Charges(2, 1, 2), pictures=ARCHIVE, **PAGES)
+    show_summary(console, NIGHT, Charges(2, 1, 2), pictures=ARCHIVE, sheet=SHEET, report=REPORT)
     assert "one look was paid for 2 times" in said(console)
     assert "none of them twice" not in said(console)
 
