@@ -16,6 +16,20 @@ from tryon_sandbox.settings import Pictures
 from tryon_sandbox.spoiling import Spoiling
 
 DOCUMENT: Final = Path(__file__).resolve().parents[3] / "include" / "docs" / "judgement.md"
+KEYS: Final = {
+    Check.SHAPE: "max_shape_difference",
+    Check.SIZE: "min_side_px",
+    Check.DETAIL: "min_detail",
+    Check.ONE_COLOUR: "max_one_colour",
+    Check.CHANGED: "min_changed",
+    Check.EACH_PUT_ON: "min_covered",
+    Check.VISIBLE: "min_visible",
+    Check.FACE: "min_face",
+    Check.BACKGROUND: "min_background",
+    Check.COLOURS: "max_colour_distance",
+    Check.SIBLING: "min_sibling_difference",
+}
+"""The keys of ``[judgement]`` that set the checks' limits; whether a file can be read has none."""
 PICTURES_OF_A_LOOK: Final = {Pictures.DRAWN: 4, Pictures.PLAIN: 2}
 UNITS: Final = {
     Check.READABLE: "1 for yes",
@@ -48,7 +62,8 @@ What it cannot see: hands with six fingers, a logo that reads wrong, a pattern i
 in much the same colours it takes one for the other, as the last row below says.
 
 The limits are set on the sandbox's pictures, which are drawn and clean, with room for another light. After the first
-real nights, look at what came to review and set them again.
+real nights, look at what came to review and set them again: each has a key of `[judgement]`, named in the first table;
+`min_` is the least that passes, `max_` the most.
 
 The figures below are written by a test (`TRYON_WRITE_JUDGEMENT_TABLE=1 make test
 PYTEST_ARGS=tests/tryon_catalogue/judgement`), from the demo's 27 looks in the sandbox's two ways to draw.
@@ -115,15 +130,16 @@ def _good_lines(figures: Figures) -> Iterator[str]:
         f"{style.value}, {len(scores)} pictures, {sum(score.passed for score in scores)} passed"
         for style, scores in figures.good.items()
     )
-    yield f"| check | measured in | limit | {names} |"
-    yield "| --- | --- | --- | --- | --- |"
+    yield f"| check | key | measured in | limit | {names} |"
+    yield "| --- | --- | --- | --- | --- | --- |"
     for check in Check:
         every = {
             style: [score.result_of(check) for score in scores] for style, scores in figures.good.items()
         }
         limit = next(iter(every.values()))[0].limit
         cells = [_spread([one.value for one in found if one.value is not None]) for found in every.values()]
-        yield f"| {check.value} | {UNITS[check]} | {limit:g} | {' | '.join(cells)} |"
+        key = f"`{KEYS[check]}`" if check in KEYS else "none"
+        yield f"| {check.value} | {key} | {UNITS[check]} | {limit:g} | {' | '.join(cells)} |"
 
 
 def _spread(values: list[float]) -> str:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.tryon_catalogue.judgement.table import DOCUMENT, measure, rows_of_document, write
+from tests.tryon_catalogue.judgement.table import DOCUMENT, KEYS, measure, rows_of_document, write
 from tryon_catalogue.judgement import Check
 from tryon_catalogue.judgement.checks import RULES
 from tryon_catalogue.settings.judgement import JudgementSettings
@@ -28,6 +28,18 @@ def test_the_document_has_every_check_with_the_limit_of_the_settings() -> None:
     for check in Check:
         (row,) = rows[check.value]
         assert f"| {RULES[check].limit(JudgementSettings()):g} |" in row
+
+
+def test_the_document_names_for_each_check_the_key_that_sets_its_limit() -> None:
+    rows = rows_of_document()
+    limits = {name for name in JudgementSettings.model_fields if name.startswith(("min_", "max_"))}
+
+    assert set(KEYS.values()) == limits - {"max_pixels"}  # that one is no check, but a guard
+    for check, key in KEYS.items():
+        (row,) = rows[check.value]
+        assert row.startswith(f"`{key}` |")
+        changed = JudgementSettings().model_copy(update={key: 0.123})
+        assert RULES[check].limit(changed) == 0.123
 
 
 def test_the_document_says_that_every_good_picture_passed_and_every_spoilt_one_was_caught() -> None:
