@@ -104,8 +104,10 @@ def _beside(estimate: Estimate, price: Price) -> list[str]:
     lines = [f"- {rows} of the export cannot be used; the run's report says why"]
     if estimate.before:
         lines.append(f"- {money(estimate.before, price.currency)} were spent or reserved by this run before")
+    # The words are of one look: it waits for this or that.
     lines += [
-        f"- {counted(count, 'further look')}: {escape(words)}" for words, count in estimate.held.items()
+        f"- {counted(count, 'further look')}{'' if count == 1 else ', each of which'} {escape(words)}"
+        for words, count in estimate.held.items()
     ]
     return lines + [f"- {escape(words)}" for words in estimate.warnings]
 

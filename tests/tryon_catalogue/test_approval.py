@@ -54,7 +54,7 @@ def test_the_question_says_what_is_needed_to_answer_it() -> None:
         "| in all | 2,000 | ¥1,900 |",
         "34 rows of the export cannot be used",
         "No answer within 12 hours is taken for “Reject”",
-        "12 further looks: waits for money",
+        "12 further looks, each of which waits for money",
         "the packs have 500 uses left",
         "Above ¥100",
     ):

@@ -125,7 +125,9 @@ _WORDS: Final[Mapping[ImageRule, _Words]] = MappingProxyType(
         ),
         # Section 4.1 recommends 4:3 and does not say which way round.
         ImageRule.SHAPE: _Words(
-            "about 3:4 or 4:3 (recommended)", "Crop the image if it comes out badly.", False
+            "about 3:4 or 4:3 (recommended)",
+            "The vendor recommends about 3:4 or 4:3. Crop the image if its results come out badly.",
+            False,
         ),
         # Section 4.1 asks for a person who stands upright; whether the vendor reads EXIF is not said.
         ImageRule.ROTATED: _Words(

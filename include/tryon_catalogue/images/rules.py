@@ -210,8 +210,10 @@ def _shape(found: Reading) -> str | None:
     if not found.width or not found.height:
         return None
     shape = max(found.width, found.height) / min(found.width, found.height)
-    near = abs(shape / _SHAPE - 1) <= _SHAPE_TOLERANCE
-    return None if near else f"{_size(found)}, one side {shape:.2f} times the other"
+    if abs(shape / _SHAPE - 1) <= _SHAPE_TOLERANCE:
+        return None
+    kind = "a square" if shape == 1 else f"one side {shape:.2f} times as long as the other"
+    return f"{_size(found)}, {kind}"
 
 
 def _rotated(found: Reading) -> str | None:

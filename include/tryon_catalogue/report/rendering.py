@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -84,21 +84,26 @@ class ShownInput:
 
     :param label: what it shows
     :param image: the class that draws it; empty when it is not in the archive
-    :param warnings: what may have made the pictures worse
     """
 
     label: str
     image: str
-    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A look on the page."""
+    """A look on the page.
+
+    :param look: as the ledger has it
+    :param pictures: its pictures
+    :param inputs: what they were made from
+    :param hints: what may have made the pictures worse -> the inputs of which it was found
+    """
 
     look: ReportedLook
     pictures: tuple[ShownPicture, ...]
     inputs: tuple[ShownInput, ...]
+    hints: Mapping[str, Sequence[str]]
 
     @property
     def score(self) -> float | None:
@@ -255,13 +260,15 @@ def _shares(report: Report) -> Iterator[Share]:
 
 
 def _card(look: ReportedLook, pictures: Mapping[Made, str], classes: Mapping[str, str]) -> Card:
+    hints: dict[str, list[str]] = {}
+    for one in look.given:
+        for warning in one.warnings:
+            hints.setdefault(warning, []).append(_label(one, look))
     return Card(
         look,
         tuple(ShownPicture(pictures.get(one, ""), _linkable(one.url)) for one in look.made),
-        tuple(
-            ShownInput(_label(one, look), classes.get(one.sha256 or "", ""), one.warnings)
-            for one in look.given
-        ),
+        tuple(ShownInput(_label(one, look), classes.get(one.sha256 or "", "")) for one in look.given),
+        hints,
     )
 
 

@@ -88,7 +88,8 @@ def test_the_measures_are_those_stored_in_the_file() -> None:
         (encoded(mask((400, 500), white=128)), MASK, "12,500 of 200,000 pixels", "pure black (0)"),
         (turned_by_exif(8), PICTURE, "EXIF orientation 8", "upright"),
         (several("MPO"), PICTURE, "3 images", "one image"),
-        (encoded(drawn((800, 400))), PICTURE, "one side 2.00 times the other", "3:4 or 4:3"),
+        (encoded(drawn((800, 400))), PICTURE, "one side 2.00 times as long as the other", "3:4 or 4:3"),
+        (encoded(drawn((800, 800))), PICTURE, "800 x 800 pixels, a square", "3:4 or 4:3"),
     ],
 )
 def test_a_finding_says_what_was_measured_what_the_limit_is_and_what_to_do(
@@ -330,3 +331,11 @@ def test_the_names_of_the_rules_cost_no_image_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_what_is_said_of_a_square_names_the_shape_that_is_meant() -> None:
+    (found,) = check_image(encoded(drawn((1000, 1000))), PICTURE).warnings
+    assert f"{found.measured}: {found.advice}" == (
+        "1,000 x 1,000 pixels, a square: The vendor recommends about 3:4 or 4:3. Crop the image if its results come "
+        "out badly."
+    )

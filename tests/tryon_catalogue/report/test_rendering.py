@@ -257,9 +257,18 @@ def test_an_image_that_several_looks_share_stands_in_the_page_once() -> None:
 
 def test_what_preflight_said_of_an_image_stands_on_the_card() -> None:
     given = (Given("model", "m" * 64), Given("top", "t" * 64, ("CMYK: Save the image in RGB.",)))
-    page = page_of(a_report([a_look(given=given)]))
-    assert page.count("Image of the ") == 1
-    assert "Image of the top: <span" in page
+    words = Page(page_of(a_report([a_look(given=given)]))).words
+    assert words.count("Image of the") == 1
+    place = words.index("Image of the")
+    assert words[place + 1 : place + 4] == ["top", ":", "CMYK: Save the image in RGB."]
+
+
+def test_what_was_said_of_several_images_of_a_look_stands_on_its_card_once() -> None:
+    square = ("1,000 x 1,000 pixels, a square: crop it.",)
+    given = tuple(Given(role, role[0] * 64, square) for role in ("top", "bottom"))
+    words = Page(page_of(a_report([a_look(given=given)]))).words
+    assert words.count(square[0]) == 1
+    assert "top and bottom" in words
 
 
 def test_an_image_that_cannot_be_read_is_an_empty_field_with_a_link_where_there_is_one() -> None:
