@@ -157,6 +157,12 @@ class Figures:
         return self.looks.get(LookState.PUBLISHED, 0)
 
     @property
+    def all_rejected(self) -> bool:
+        """Whether there are rows that are to be garments, and none of them gets a picture."""
+        meant = self.rows - self.further - sum(self.left_out.values())
+        return 0 < meant <= self.rejected_rows
+
+    @property
     def held_back(self) -> int:
         """Looks that it asked for and nobody carries."""
         return sum(self.held.values())
@@ -187,6 +193,7 @@ class Report:
     :param stops: why nothing is sent at all right now
     :param asked_for: what of the export the run was asked for, in words; empty for all of it
     :param planned: whether its export was read to the end
+    :param cut: whether it was decided after that what of it goes, were it nothing
     :param problem: why there was no export to read, in words; empty when there was one
     :param would_make: looks that a dry run would have sent, for the estimate; None for a run that is none
     :param estimate: what it was thought to cost before anything was sent
@@ -205,6 +212,7 @@ class Report:
     stops: tuple[Stop, ...] = ()
     asked_for: str = ""
     planned: bool = True
+    cut: bool = True
     problem: str = ""
     would_make: int | None = None
     estimate: Decimal = Decimal(0)

@@ -112,6 +112,7 @@ def read_report(
             stops=active_stops(connection),
             asked_for=request.words(price.currency),
             planned=run.planned_at is not None,
+            cut=run.cut_at is not None,
             problem=run.problem or "",
             would_make=run.looks_new if request.dry_run else None,
             estimate=run.estimated_amount,

@@ -195,10 +195,11 @@ def headline(report: Report) -> str:
         (bool(report.problem), "No export"),
         (report.would_make is not None, f"Dry run: {_counted(report.would_make or 0, 'look')} would be made"),
         (not report.planned, "The export was not read" if ended else "The export is being read"),
+        (ended and not report.cut, "The export was read, and nothing of it was sent"),
         (figures.tried > 0, _published(figures) + (f", {held}" if figures.held_back else "")),
         (figures.held_back > 0, held),
         (figures.elsewhere > 0, f"{_counted(figures.elsewhere, 'look')} left to another run"),
-        (figures.rows > 0 and figures.rejected_rows >= figures.rows, "Every row was rejected"),
+        (figures.all_rejected, "Every row was rejected"),
     )
     return next((words for holds, words in cases if holds), "Nothing new to make")
 

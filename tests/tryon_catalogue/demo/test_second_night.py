@@ -10,7 +10,7 @@ from sqlalchemy import Engine, insert, select, text, update
 from tests.tryon_catalogue.helpers import pretend_checked
 from tryon_catalogue.account import close_run
 from tryon_catalogue.demo.outcome import Charges, Outcome, read_outcome, shortcomings
-from tryon_catalogue.demo.scene import IMAGES_MARK, SAMPLES, SHOP_TABLE
+from tryon_catalogue.demo.scene import SAMPLES, SETTINGS, SHOP_TABLE
 from tryon_catalogue.demo.sheet import write_sheet
 from tryon_catalogue.ledger.tables import looks, pictures
 from tryon_catalogue.looks import LookState
@@ -24,8 +24,7 @@ LOOKS_OF_THE_SAMPLES = 27
 def a_night(engine: Engine, settings: Settings, folder: Path, name: str) -> str:
     """Plan the samples as the export of one date; whatever was planned, by any night, is made and published."""
     export = folder / f"{name}.csv"
-    template = (SAMPLES / "catalogue.csv").read_text(encoding="utf-8")
-    export.write_text(template.replace(IMAGES_MARK, "https://images.example"), encoding="utf-8")
+    export.write_bytes((SAMPLES / "catalogue.csv").read_bytes())
     pretend_checked(engine, settings, export)
     run = Run(f"tryon_nightly/{name}", str(export), date(2026, 11, 20))
     plan_run(engine, settings, run)
@@ -46,8 +45,8 @@ def test_after_a_second_night_everything_is_still_shown_and_nothing_was_paid_for
 ) -> None:
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE catalogue"))
-        connection.execute(text(SHOP_TABLE))
-    settings = load_settings()
+        connection.execute(text(SHOP_TABLE.read_text(encoding="utf-8")))
+    settings = load_settings(SETTINGS)
     outcomes: list[Outcome] = []
     sheets: list[list[bytes]] = []
     for name in ("first", "second"):

@@ -56,6 +56,7 @@ def open_run(engine: Engine, run_id: str = RUN, *, ended: bool = True, **values:
         "export_date": "2026-11-20",
         "started_at": START,
         "planned_at": START,
+        "cut_at": START,
         "rows_read": 24,
     }
     row |= {"ended_at": START + timedelta(minutes=42)} if ended else {}

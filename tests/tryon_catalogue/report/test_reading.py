@@ -100,17 +100,20 @@ def test_a_look_that_was_to_be_made_again_and_did_not_go_is_held_back(engine: En
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"problem": "the export is missing", "planned_at": None}, ("the export is missing", False, None)),
-        ({"request": {"dry_run": True}, "looks_new": 4}, ("", True, 4)),
-        ({"looks_new": 4}, ("", True, None)),
+        (
+            {"problem": "the export is missing", "planned_at": None},
+            ("the export is missing", False, True, None),
+        ),
+        ({"request": {"dry_run": True}, "looks_new": 4}, ("", True, True, 4)),
+        ({"looks_new": 4, "cut_at": None}, ("", True, False, None)),
     ],
 )
 def test_a_report_knows_of_a_run_without_an_export_and_of_a_dry_run(
-    engine: Engine, values: dict[str, object], told: tuple[str, bool, int | None]
+    engine: Engine, values: dict[str, object], told: tuple[str, bool, bool, int | None]
 ) -> None:
     open_run(engine, **values, estimated_amount=Decimal("3.80"))
     report = read_report(engine, Price(), RUN)
-    assert (report.problem, report.planned, report.would_make) == told
+    assert (report.problem, report.planned, report.cut, report.would_make) == told
     assert report.estimate == Decimal("3.80")
 
 

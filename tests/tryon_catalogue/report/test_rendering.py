@@ -352,11 +352,14 @@ HELD = {"waits for money: per_run = ¥0.50 is taken up": 3, "": 1}
         ({"planned": False}, {}, "The export was not read"),
         ({"planned": False, "ended_at": None}, {}, "The export is being read"),
         ({"would_make": 4}, {}, "Dry run: 4 looks would be made"),
+        ({"cut": False}, {"held": HELD}, "The export was read, and nothing of it was sent"),
+        ({"cut": False, "ended_at": None}, {"held": HELD}, "4 looks not sent yet"),
         ({}, {"held": HELD}, "4 looks held back"),
         ({"ended_at": None}, {"held": HELD}, "4 looks not sent yet"),
         ({}, {"held": HELD, "looks": {LookState.PUBLISHED: 2}}, "2 of 2 looks published, 4 looks held back"),
         ({}, {"elsewhere": 4}, "4 looks left to another run"),
         ({}, {"rejected_rows": 24}, "Every row was rejected"),
+        ({}, {"rejected_rows": 20, "further": 3, "left_out": {"status": 1}}, "Every row was rejected"),
     ],
 )
 def test_a_run_that_made_nothing_is_not_said_to_have_had_nothing_to_make(
