@@ -1,14 +1,17 @@
 """What the vendor charges for what it accepted. Arithmetic on what is kept: it must not know jobs or HTTP.
 
 The vendor's document says neither what one use is nor whether a look that FAILED costs any, so both are settings.
-A look is known by the bytes of its pictures: at another address it is the same look, and paid for again.
+A look is known by the bytes of its pictures and where they lie: what follows the question mark in an address, such
+as a signature, makes no other look of it. How often the same bytes were charged, wherever they lay, is told beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
+from tryon_sandbox.images import TaskImages
 from tryon_sandbox.rules import Task
 from tryon_sandbox.settings import FailedLooks, Use
 from tryon_sandbox.state import AcceptedLook
@@ -20,6 +23,7 @@ class ChargedLook:
 
     Arguments:
         fit_type, inference_num: as it was sent.
+        images: digests of its pictures; None where they never came.
         task: the URLs it was first sent with.
         urls: every URL it was ever sent with.
         result_keys: of the submissions it was accepted in.
@@ -29,6 +33,7 @@ class ChargedLook:
 
     fit_type: str
     inference_num: int
+    images: TaskImages | None
     task: Task
     urls: tuple[str, ...]
     result_keys: tuple[str, ...]
@@ -56,7 +61,9 @@ class Tariff:
         """Every look that was ever accepted, and its charges; the first accepted first."""
         same: dict[Hashable, list[AcceptedLook]] = {}
         for one in accepted:
-            same.setdefault((one.fit_type, one.inference_num, one.images or one.task), []).append(one)
+            places = tuple(url.partition("?")[0] for url in one.task.urls)
+            known = (one.images, places) if one.images else one.task
+            same.setdefault((one.fit_type, one.inference_num, known), []).append(one)
         return [self._line(looks) for looks in same.values()]
 
     def _line(self, looks: list[AcceptedLook]) -> ChargedLook:
@@ -65,6 +72,7 @@ class Tariff:
         return ChargedLook(
             first.fit_type,
             first.inference_num,
+            first.images,
             first.task,
             tuple(dict.fromkeys(url for one in looks for url in one.task.urls)),
             tuple(one.result_key for one in looks),
@@ -78,3 +86,11 @@ class Tariff:
     def _uses_of(self, look: AcceptedLook) -> int:
         alone = self.uses(1, look.inference_num)
         return alone if self.use is not Use.SUBMISSION or look.position == 0 else 0
+
+
+def most_for_same_pictures(bill: Sequence[ChargedLook]) -> int:
+    """How often a look of the same bytes was charged at most, wherever they lay."""
+    times: Counter[Hashable] = Counter()
+    for look in bill:
+        times[look.fit_type, look.inference_num, look.images or look.task] += look.charged
+    return max(times.values(), default=0)

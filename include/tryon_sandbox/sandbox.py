@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from tryon_sandbox.calls import Endpoint
+from tryon_sandbox.charging import most_for_same_pictures
 from tryon_sandbox.codes import VendorCode, VendorRefusal
 from tryon_sandbox.fault_plan import FaultPlan
 from tryon_sandbox.faults import Fault
@@ -113,6 +114,7 @@ class Sandbox:
                 uses=sum(look.uses for look in bill),
                 submissions=self.store.job_count(),
                 max_times_one_look_was_charged=max((look.charged for look in bill), default=0),
+                max_times_the_same_pictures_were_charged=most_for_same_pictures(bill),
                 looks=[
                     ChargedLookReport(
                         fit_type=look.fit_type,

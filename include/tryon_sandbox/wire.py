@@ -87,6 +87,9 @@ class ChargesReport(_Wire):
     uses: int
     submissions: int
     max_times_one_look_was_charged: int
+    max_times_the_same_pictures_were_charged: int = Field(
+        description="As above, where the same bytes at any other address are the same look."
+    )
     looks: list[ChargedLookReport]
     calls: CallCounts
     nonces_reused: int

@@ -10,8 +10,20 @@ import pytest
 from tryon_sandbox.settings import BadImage, FailedLooks, Use
 
 
-def test_the_same_pictures_at_another_address_are_the_same_look(caller: Any, shelf: Any, draw: Any) -> None:
-    first, second = (shelf.put(draw.shirt((9, 8, 7))) for _ in range(2))
+def test_the_same_pictures_at_another_address_are_told_beside(caller: Any, shelf: Any, draw: Any) -> None:
+    for _ in range(2):
+        caller.submitted(caller.task(tops_image=shelf.put(draw.shirt((9, 8, 7)))))
+
+    charges = caller.running.charges()
+
+    assert (charges.max_times_one_look_was_charged, len(charges.looks)) == (1, 2)
+    assert charges.max_times_the_same_pictures_were_charged == 2
+
+
+def test_the_same_pictures_behind_another_signature_are_the_same_look(
+    caller: Any, shelf: Any, draw: Any
+) -> None:
+    first, second = (shelf.put(draw.shirt((9, 8, 7)), f"signed.png?sig={number}") for number in (1, 2))
     keys = [caller.submitted(caller.task(tops_image=url)) for url in (first, second)]
 
     charges = caller.running.charges()

@@ -154,7 +154,7 @@ def _one_night(console: Console, scene: Scene) -> bool:
     charges = Charges(
         uses=charged["uses"] - before,
         looks=len(charged["looks"]),
-        most_for_one_look=charged["max_times_one_look_was_charged"],
+        most_for_one_look=charged["max_times_the_same_pictures_were_charged"],
     )
     show_summary(console, outcome, charges, pictures=scene.archive, sheet=sheet, report=report)
     problems = shortcomings(outcome, charges, ended)
