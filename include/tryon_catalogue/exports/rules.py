@@ -17,6 +17,8 @@ from tryon_catalogue.settings.export import Slot
 
 MAX_SKU_LENGTH: Final = 200
 """Longest sku, in characters: it is part of keys in the ledger."""
+MAX_COLLECTION_LENGTH: Final = 200
+"""Longest name of a collection, in characters: it is a key in the ledger and a folder of the archive."""
 MAX_URL_LENGTH: Final = 4096
 """Longest image URL, in characters. Signed object storage URLs have room; a page's text pasted in has not."""
 
@@ -115,6 +117,13 @@ class Examiner:
         return None
 
     def _about_text(self, row: Row) -> Rejection | None:
+        if len(row.collection) > MAX_COLLECTION_LENGTH:
+            column = _column(self._columns, "collection")
+            reason = (
+                f"The {column} is {len(row.collection)} characters long; at most {MAX_COLLECTION_LENGTH} are taken. Perhaps "
+                "a quotation mark is missing before it; correct it in the catalogue."
+            )
+            return self._rejection(row, Rule.BAD_TEXT, column, row.collection, reason)
         if not _NO_TEXT.search("".join(row[1:])):
             return None
         name = next(name for name in FIELDS if _NO_TEXT.search(getattr(row, name)))
@@ -169,7 +178,15 @@ class Examiner:
         reason = told(self._lines.where(row.line), reason)
         # Whole where it is one: the account writes to the shop's row of that name.
         sku = row.sku if _is_sku(row.sku) else shown(row.sku)
-        return Rejection(row.line, sku, rule, column, shown(value), reason, collection=plain(row.collection))
+        return Rejection(
+            row.line,
+            sku,
+            rule,
+            column,
+            shown(value),
+            reason,
+            collection=plain(row.collection[:MAX_COLLECTION_LENGTH]),
+        )
 
 
 def _is_sku(text: str) -> bool:

@@ -118,6 +118,7 @@ def test_blanks_around_a_value_do_not_count(tmp_path: Path) -> None:
         (row(sku="A" * 201), Rule.BAD_TEXT, "sku", "longer than 200"),
         (row(sku='"A\n1"'), Rule.BAD_TEXT, "sku", "line break"),
         (row(title="a\0b"), Rule.BAD_TEXT, "title", "NUL"),
+        (row().replace("SS26", "S" * 201), Rule.BAD_TEXT, "collection", "at most 200"),
         (row(sku="ok"), Rule.DUPLICATE_SKU, "sku", "line 2 already"),
         (row(image=""), Rule.MISSING_IMAGE, "image_url", "Give the URL"),
         (row(image="https://images.example.com/裙.jpg"), Rule.BAD_URL, "image_url", "Chinese"),
