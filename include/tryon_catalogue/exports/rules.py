@@ -120,8 +120,8 @@ class Examiner:
         if len(row.collection) > MAX_COLLECTION_LENGTH:
             column = _column(self._columns, "collection")
             reason = (
-                f"The {column} is {len(row.collection)} characters long; at most {MAX_COLLECTION_LENGTH} are taken. Perhaps "
-                "a quotation mark is missing before it; correct it in the catalogue."
+                f"The {column} is {len(row.collection)} characters long; at most {MAX_COLLECTION_LENGTH} are taken. "
+                "Perhaps a quotation mark is missing before it; correct it in the catalogue."
             )
             return self._rejection(row, Rule.BAD_TEXT, column, row.collection, reason)
         if not _NO_TEXT.search("".join(row[1:])):
