@@ -32,11 +32,14 @@ class StorageError(OSError):
 
 
 def shown_place(place: str) -> str:
-    """Give a path or URL as it may stand in a log: without a login, and without the signature of a link.
+    """Give a path or URL as it may stand in a log: without a login, the signature of a link, or bytes that are no text.
 
     :param place: the path or URL; words around it are left as they are
     """
-    return _QUERY.sub(r"\1?***", _LOGIN.sub("//***@", place))
+    text = place.encode(
+        errors="replace"
+    ).decode()  # a name in a folder may be no text, and then no log takes it
+    return _QUERY.sub(r"\1?***", _LOGIN.sub("//***@", text))
 
 
 def object_at(url: str, conn_id: str | None) -> ObjectStoragePath:

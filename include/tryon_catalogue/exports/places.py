@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from tryon_catalogue.exports.errors import ExportError, ExportMissingError
-from tryon_catalogue.storage import object_at, plain_storage_errors
+from tryon_catalogue.storage import object_at, plain_storage_errors, shown_place
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -62,7 +62,7 @@ class ExportFile:
                 raise ExportError(self.source, problem) from wrong
 
     def __str__(self) -> str:
-        return str(self.source)
+        return shown_place(str(self.source))
 
 
 def export_files(

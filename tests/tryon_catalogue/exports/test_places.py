@@ -129,9 +129,13 @@ def test_what_is_wrong_with_the_last_file_is_told_before_a_row_of_the_first_is_g
     assert "part-3.csv" in str(caught.value)
 
 
-def test_a_file_whose_name_is_no_text_is_named_as_well_as_can_be(tmp_path: Path) -> None:
+def test_a_file_whose_name_is_no_text_is_named_as_well_as_can_be(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     part(tmp_path, "caf\udce9.csv", "")
-    _, (rejection,) = read(f"{tmp_path}/*.csv")
+    with caplog.at_level("INFO"):
+        _, (rejection,) = read(f"{tmp_path}/*.csv")
+    assert "caf?.csv is read as utf-8" in caplog.text
     assert rejection.reason.startswith("caf�.csv, line 2: ")
 
 
