@@ -197,7 +197,7 @@ def test_a_picture_whose_file_is_gone_is_not_found(caller: Any) -> None:
 
 
 def test_what_the_sandbox_does_wrong_itself_comes_in_the_vendor_s_envelope_and_is_logged(
-    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
     caller: Any,
     refused: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
@@ -209,7 +209,7 @@ def test_what_the_sandbox_does_wrong_itself_comes_in_the_vendor_s_envelope_and_i
     monkeypatch.setattr(caller.running.sandbox, "query", trip)
 
     refused(caller.query("0" * 32), 500, 23500000)
-    wait_for(lambda: capfd.readouterr().err, lambda said: "ZeroDivisionError" in said)
+    wait_for(lambda: caplog.text, lambda said: "ZeroDivisionError" in said)
 
 
 @pytest.mark.parametrize("figure", [math.inf, math.nan, -1.0])
