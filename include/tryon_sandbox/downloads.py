@@ -16,7 +16,8 @@ import aiohttp
 
 MOST_REDIRECTS = 3
 
-_AT_ONCE = 16
+_AT_ONCE = 5
+"""A server that is as small as Python's own takes five connections at a time, and lets the sixth wait for a second."""
 _UNREACHABLE = (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, OSError, ValueError)
 """What a download raises; ValueError for a host name that cannot be encoded."""
 
