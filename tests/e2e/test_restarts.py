@@ -86,8 +86,7 @@ def a_database_that_dies_keeps_every_result_key(world: World) -> Expected:
         until(lambda: export.calls(SubmissionState.SUBMITTED), "one answer is noted, the other on its way")
         world.scene.stack.postgres.stop(StopMode.IMMEDIATE)
         world.scene.stack.postgres.start()
-        world.revive()
-    night.end()
+    night.end(attended=True)
     assert len(export.calls()) == LOOKS // 10
     # Tasks that the outage took with it may have been the last to look; then the recovery collects.
     return Expected(export, published=None, left=LOOKS)

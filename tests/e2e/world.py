@@ -315,10 +315,16 @@ class Night:
     export: Export
     run_id: str
 
-    def end(self, *, seconds: float = LONGEST_NIGHT) -> str:
-        """Wait until the run has ended, well or badly; return its state."""
+    def end(self, *, seconds: float = LONGEST_NIGHT, attended: bool = False) -> str:
+        """Wait until the run has ended, well or badly; return its state.
+
+        :param seconds: the deadline
+        :param attended: whether services that end meanwhile, and be it late, are started again
+        """
 
         def ended() -> str | None:
+            if attended:
+                self.world.revive()
             state = self.state()
             return state if state in ENDED else None
 
