@@ -192,9 +192,7 @@ class Catalogue:
 
 def _forget_written(connection: Connection, skus: Collection[str]) -> None:
     """Let the rows of refused garments be written again once they are put right, with looks they have had all along."""
-    connection.execute(
-        update(garment_looks).where(garment_looks.c.sku.in_(skus)).values(written_state=None)
-    )
+    connection.execute(update(garment_looks).where(garment_looks.c.sku.in_(skus)).values(written_state=None))
 
 
 def _of_run(run_id: str) -> ColumnElement[bool]:

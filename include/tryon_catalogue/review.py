@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, true
 
-from tryon_catalogue.again import look_keys
+from tryon_catalogue.again import TryAgainError, look_keys
 from tryon_catalogue.catalogue import Catalogue, RowRefusedError
 from tryon_catalogue.ledger.moves import move
 from tryon_catalogue.ledger.pictures import newest_pictures, show_waiting_pictures
@@ -94,7 +94,7 @@ def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) 
     :param names: for each, a sku, or a look's key or its beginning
     :param by: the person who says so
     :returns: the keys of the looks
-    :raises tryon_catalogue.again.TryAgainError: a name is of no look that waits for review
+    :raises tryon_catalogue.again.TryAgainError: a name is of no look that waits for review, or of one without pictures
     :raises tryon_catalogue.catalogue.CatalogueError: the shop's table is not as the settings say
     :raises tryon_catalogue.catalogue.RowRefusedError: it refused the rows of some looks; the others are published
     """
@@ -102,7 +102,9 @@ def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) 
     refused: list[str] = []
     with engine.begin() as connection:
         catalogue = Catalogue(connection, settings.catalogue)
-        for key in look_keys(connection, names, IN_REVIEW):
+        keys = look_keys(connection, names, IN_REVIEW)
+        _refuse_without_pictures(connection, keys)
+        for key in keys:
             try:
                 with connection.begin_nested():
                     moved = move(
@@ -123,6 +125,21 @@ def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) 
             f"{len(accepted)} looks are published; these wait for review still: {'; '.join(refused)}"
         )
     return sorted(accepted)
+
+
+def _refuse_without_pictures(connection: Connection, keys: Sequence[str]) -> None:
+    waiting = select(pictures.c.look_key).where(pictures.c.look_key == looks.c.key, ~pictures.c.shown)
+    bare = connection.execute(
+        select(looks.c.key, looks.c.reason)
+        .where(looks.c.key.in_(keys), ~waiting.exists())
+        .order_by(looks.c.key)
+    ).all()
+    if bare:
+        listed = "; ".join(f"{row.key[:10]}: {row.reason or 'no reason is known'}" for row in bare)
+        raise TryAgainError(
+            f"There is no new picture that could be accepted of these looks, and nothing was changed. {listed}. "
+            "`tryon review again LOOK...` has them made, and paid for, again; what else can be done, its reason says."
+        )
 
 
 def make_again(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
