@@ -94,6 +94,7 @@ MOVES: Final[Mapping[LookState, frozenset[LookState]]] = MappingProxyType(
             {
                 LookState.PUBLISHED,  # a person finds the picture good
                 LookState.PLANNED,  # a person wants it made, and paid for, again
+                LookState.SUBMITTED,  # a person has the vendor asked once more for what could not be had
             }
         ),
         LookState.FAILED: frozenset({LookState.PLANNED}),  # tried again, by a person's or a setting's word

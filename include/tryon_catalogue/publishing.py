@@ -65,7 +65,8 @@ HOPELESS = (CredentialsError, PackageUsedUpError, ThrottledError, NotConnectedEr
 """What one query was answered every other would be: the hook has been patient, and the next try goes on."""
 
 FAILED_REASON = "the vendor's model could not make this picture (sub-task FAILED; it gives no reason)"
-FAILED_AFTER_ALL = "the vendor had made its pictures and now says that it failed; ask its support"
+FAILED_AFTER_ALL = "the vendor had made its pictures and now says that it failed"
+ASK = "ask the vendor's support with its result key {}, and then say `tryon review collect` or `tryon review again`"
 
 
 class PublishError(Exception):
@@ -230,7 +231,7 @@ class Publisher:
             self._catalogue.write_garments(connection, _skus(connection, moved))
         done.failed += len(moved)
         made = [one for one in failed if one.state is LookState.SUCCEEDED]
-        fresh = [one.problem(FAILED_AFTER_ALL) for one in made if not self._is_old(one)]
+        fresh = [one.problem(f"{FAILED_AFTER_ALL}; ask its support") for one in made if not self._is_old(one)]
         return fresh + self._leave_to_a_person(submission, made, done, FAILED_AFTER_ALL)
 
     def _record_unknown(
@@ -239,10 +240,8 @@ class Publisher:
         """Leave to a person what the vendor knows nothing of for too long; till then it may be a passing error."""
         fresh = [] if all(map(self._is_old, rest)) else [Problem(str(error))]
         words = (
-            f"paid for, and its pictures cannot be had: {self._settings.fetch.give_up_hours:g} hours and more after "
-            f"it was last heard of, the vendor does not know its result key {submission.result_key}. See whether the "
-            f"Airflow connection {submission.conn_id} is still of the account that paid, and ask the vendor's support "
-            "with the key"
+            f"{self._settings.fetch.give_up_hours:g} hours and more after it was last heard of, the vendor does not "
+            f"know it: see whether the Airflow connection {submission.conn_id} is still of the account that paid"
         )
         return fresh + self._leave_to_a_person(submission, rest, done, words)
 
@@ -250,9 +249,8 @@ class Publisher:
         self, submission: PaidSubmission, stuck: Sequence[PaidLook], done: Published, words: str
     ) -> list[Problem]:
         """Leave those to a person that have been stuck for too long; nothing pays for them again by itself."""
-        outcomes = [
-            self._record(submission, one, Finished(doubts=words), done) for one in stuck if self._is_old(one)
-        ]
+        lost = Finished(doubts=f"{words}; {ASK.format(submission.result_key)}")
+        outcomes = [self._record(submission, one, lost, done) for one in stuck if self._is_old(one)]
         return [outcome for outcome in outcomes if outcome is not None]
 
     async def _publish_looks(
@@ -278,7 +276,8 @@ class Publisher:
             return await asyncio.to_thread(self._finisher.finish, one.made, fetched)
         except FetchError as error:
             if one.state is LookState.SUCCEEDED and self._is_old(one):
-                return Finished(doubts=f"its pictures could not be fetched for too long: {error}")
+                words = f"its pictures could not be fetched for too long ({error})"
+                return Finished(doubts=f"{words}; {ASK.format(one.made.result_key)}")
             return one.problem(str(error), expired=error.expired)
         except LabelError as error:
             return one.problem(str(error))

@@ -203,6 +203,7 @@ def test_pictures_that_cannot_be_fetched_for_too_long_are_left_to_a_person(
     with engine.connect() as connection:
         (waiting,) = review.open_reviews(connection)
     assert "could not be fetched for too long" in waiting.reason
+    assert "`tryon review collect`" in waiting.reason
 
 
 def test_a_look_without_a_new_picture_cannot_be_accepted_and_nothing_changes(
@@ -216,6 +217,9 @@ def test_a_look_without_a_new_picture_cannot_be_accepted_and_nothing_changes(
         review.accept(engine, ours, ["sku-0", "sku-1"], PERSON)
     assert states(engine) == ["REVIEW", "REVIEW"]
     assert shop_row(engine, "sku-0").tryon_status == "REVIEW"
+    with engine.connect() as connection:
+        told = as_text(read_run_note(engine, close_run(engine, ours, "dag/run")))
+    assert f"tryon review collect {first[:10]}" in told
     review.accept(engine, ours, ["sku-1"], PERSON)
     assert len(review.make_again(engine, ["sku-0"], PERSON)) == 1
 

@@ -21,6 +21,7 @@ from tests.tryon_catalogue.publishing.world import (
     submission_states,
 )
 from tryon_catalogue import review
+from tryon_catalogue.again import TryAgainError
 from tryon_catalogue.catalogue import Catalogue
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import garment_looks, looks
@@ -92,6 +93,28 @@ def test_what_the_vendor_does_not_know_for_too_long_is_left_to_a_person_and_neve
     assert (row.tryon_status, row.picture_url) == ("REVIEW", None)
     assert key in str(row.tryon_detail)
     assert len(review.make_again(engine, ["sku-0"], PERSON)) == 1
+
+
+def test_what_was_asked_for_in_the_wrong_place_is_collected_on_a_persons_word_without_paying_again(
+    engine: Engine, settings: Settings, submit: Submit, publish: Publish
+) -> None:
+    batch = submit(2)
+    grow_old(engine)
+    publish(batch, nobody_knows)
+    assert len(review.collect_again(engine, ["sku-0"], PERSON)) == 1
+    assert (states(engine), submission_states(engine)) == (["SUBMITTED", "REVIEW"], {"SUBMITTED": 1})
+    assert len(publish(batch, nobody_knows).problems) == 1
+    assert publish(batch).published == 1
+    assert (states(engine), submission_states(engine)) == (["PUBLISHED", "REVIEW"], {"COLLECTED": 1})
+    with engine.connect() as connection:
+        assert set(connection.execute(select(looks.c.attempts)).scalars()) == {1}
+
+
+def test_what_is_with_us_is_not_asked_for_again(engine: Engine, submit: Submit, publish: Publish) -> None:
+    publish(submit(1), None, BLANK)
+    with pytest.raises(TryAgainError, match="are with us"):
+        review.collect_again(engine, ["sku-0"], PERSON)
+    assert states(engine) == ["REVIEW"]
 
 
 def test_a_look_made_again_keeps_its_shown_pictures_when_its_new_key_is_forgotten(
