@@ -22,7 +22,7 @@ from tryon_catalogue.shop_table import CatalogueError, RowRefusedError, ShopTabl
 __all__ = ["STATUS_ORDER", "Catalogue", "CatalogueError", "RowRefusedError"]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Engine, Select
 
@@ -101,8 +101,9 @@ class Catalogue:
         shown, unshown = partition(lambda row: "picture_url" not in row, rows)
         written = self._shop.write(connection, list(shown))
         written += self._shop.write(connection, list(unshown))
-        # Once a refused row is put right, the looks it has had all along are to be written again.
-        again = {*refused, *(row.sku for row in written.refused)}
+        not_taken = {row.sku for row in written.refused}
+        _forget_written(connection, not_taken)
+        again = {*refused, *not_taken}
         self._remember(connection, {sku: own for sku, own in by_sku.items() if sku not in again})
         return written
 
@@ -164,10 +165,7 @@ class Catalogue:
 
         :param reasons: sku -> why
         """
-        # Once the row is put right, the looks it has had all along are to be written again.
-        connection.execute(
-            update(garment_looks).where(garment_looks.c.sku.in_(reasons)).values(written_state=None)
-        )
+        _forget_written(connection, reasons)
         return self._shop.write(connection, [{"sku": sku, **_refusal(why)} for sku, why in reasons.items()])
 
     def _remember(self, connection: Connection, by_sku: dict[str, list[GarmentLook]]) -> None:
@@ -190,6 +188,11 @@ class Catalogue:
             )
             .values(written_state=given.c.state)
         )
+
+
+def _forget_written(connection: Connection, skus: Collection[str]) -> None:
+    """Let the rows of refused garments be written again once they are put right, with looks they have had all along."""
+    connection.execute(update(garment_looks).where(garment_looks.c.sku.in_(skus)).values(written_state=None))
 
 
 def _of_run(run_id: str) -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import getpass
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -239,20 +239,14 @@ def resolve(
 @app.command()
 def retry(looks: Looks, by: By = None) -> None:
     """Plan looks again that were rejected or failed, now that you have put right what was wrong with them."""
-    from tryon_catalogue.again import TryAgainError, try_again  # noqa: PLC0415  # heavy
+    from tryon_catalogue.again import try_again  # noqa: PLC0415  # heavy
 
-    with _ledger() as (_, engine):
-        try:
-            keys = try_again(engine, looks, _person(by))
-        except TryAgainError as error:
-            raise CommandError(str(error)) from error
-    for key in keys:
-        typer.echo(f"{key} is planned again; the next run that wants it sends it.")
+    _decide(try_again, looks, by, "is planned again; the next run that wants it sends it.")
 
 
 @review_app.callback(invoke_without_command=True)
 def review(context: typer.Context) -> None:
-    """List the looks whose pictures did not pass our check, with where the pictures are."""
+    """List the looks that wait for your word: why, and where their pictures are, if they could be had."""
     if context.invoked_subcommand is not None:
         return
     from tryon_catalogue.review import open_reviews  # noqa: PLC0415  # heavy
@@ -264,7 +258,7 @@ def review(context: typer.Context) -> None:
             f"{one.key[:10]}: {', '.join(one.skus) or 'of no garment now'} on {one.model or 'a model'}"
         )
         typer.echo(f"    {one.reason}")
-        for path in one.paths:
+        for path in one.paths or ("No new picture of it is with us.",):
             typer.echo(f"    {path}")
     typer.echo(REVIEW_HELP if found else "Nothing waits for review.")
 
@@ -272,38 +266,38 @@ def review(context: typer.Context) -> None:
 REVIEW_HELP = """
 Look at the pictures, then
   tryon review accept LOOK...   they are good enough: they go to the catalogue
-  tryon review again LOOK...    they are planned, and paid for, again"""
+  tryon review again LOOK...    they are planned, and paid for, again
+  tryon review collect LOOK...  no picture is with us: the vendor is asked once more, which is free"""
 
 
 @review_app.command()
 def accept(looks: Looks, by: By = None) -> None:
     """Publish looks on your word: their pictures are good enough."""
-    from tryon_catalogue.again import TryAgainError  # noqa: PLC0415  # heavy
-    from tryon_catalogue.catalogue import CatalogueError  # noqa: PLC0415  # heavy
     from tryon_catalogue.review import accept as publish  # noqa: PLC0415  # heavy
 
-    with _ledger() as (settings, engine):
-        try:
-            keys = publish(engine, settings, looks, _person(by))
-        except (TryAgainError, CatalogueError) as error:
-            raise CommandError(str(error)) from error
-    for key in keys:
-        typer.echo(f"{key} is published.")
+    settings = load_settings()
+    _decide(lambda engine, names, who: publish(engine, settings, names, who), looks, by, "is published.")
 
 
 @review_app.command()
 def again(looks: Looks, by: By = None) -> None:
     """Plan looks again on your word: the next run that wants them sends, and pays for, them again."""
-    from tryon_catalogue.again import TryAgainError  # noqa: PLC0415  # heavy
     from tryon_catalogue.review import make_again  # noqa: PLC0415  # heavy
 
-    with _ledger() as (_, engine):
-        try:
-            keys = make_again(engine, looks, _person(by))
-        except TryAgainError as error:
-            raise CommandError(str(error)) from error
-    for key in keys:
-        typer.echo(f"{key} is planned again; the next run that wants it sends it, and it is paid for again.")
+    _decide(
+        make_again,
+        looks,
+        by,
+        "is planned again; the next run that wants it sends it, and it is paid for again.",
+    )
+
+
+@review_app.command()
+def collect(looks: Looks, by: By = None) -> None:
+    """Have the vendor asked once more for pictures that could not be had: nothing is paid again."""
+    from tryon_catalogue.review import collect_again  # noqa: PLC0415  # heavy
+
+    _decide(collect_again, looks, by, "is asked for by the next run of tryon_recover.")
 
 
 @app.command()
@@ -376,6 +370,22 @@ def _ledger(*, made: bool = True) -> Iterator[tuple[Settings, Engine]]:
 
 def _first_line(error: object) -> str:
     return str(error).strip().partition("\n")[0].rstrip(".")
+
+
+def _decide(
+    decide: Callable[[Engine, Sequence[str], Mover], list[str]], looks: list[str], by: str | None, said: str
+) -> None:
+    """Let a person's word move looks, and say of each what it means."""
+    from tryon_catalogue.again import TryAgainError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.catalogue import CatalogueError  # noqa: PLC0415  # heavy
+
+    with _ledger() as (_, engine):
+        try:
+            keys = decide(engine, looks, _person(by))
+        except (TryAgainError, CatalogueError) as error:
+            raise CommandError(str(error)) from error
+    for key in keys:
+        typer.echo(f"{key} {said}")
 
 
 def _person(name: str | None) -> Mover:

@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tryon_catalogue.archive import Archive, PictureName
-from tryon_catalogue.fetch import Fetched, measured
+from tryon_catalogue.fetch import Fetched, FetchError, measured
 from tryon_catalogue.images.rules import thumbnail
 from tryon_catalogue.judgement import Inputs, Judgement, judge
-from tryon_catalogue.labels import Label, LabelError, label, read_label
+from tryon_catalogue.labels import Label, label
 from tryon_catalogue.labels.marks import mark
 
 if TYPE_CHECKING:
+    from tryon_catalogue.archive import Archived, Kept
+    from tryon_catalogue.judgement import Score
     from tryon_catalogue.looks import Look
     from tryon_catalogue.settings import Settings
     from tryon_catalogue.settings.judgement import JudgementSettings
@@ -80,22 +82,31 @@ class Finisher:
         self._labels = settings.labels
         self._max_pixels = settings.fetch.max_pixels
 
-    def kept(self, made: Made) -> list[Fetched] | None:
+    def kept(self, made: Made) -> Finished | None:
         """Find the pictures that an earlier try archived before it died; None unless all of them are there.
 
+        They are written in their order, so where the last one is there, the others are of the same try.
+
         :param made: the look
-        :returns: the pictures in the vendor's order
+        :returns: where they are kept, and what speaks against them
         :raises OSError: the archive could not be read
         """
-        found: dict[str, Fetched] = {}
-        for number in range(made.look.inference_num):
-            one = self._archive.find(made.name(number))
-            words = None if one is None else _label_of(one.content)
-            if one is None or words is None:
-                return None
-            found[words.source] = measured(one.place.url, one.content, self._max_pixels)
-        sources = [made.source(number) for number in range(made.look.inference_num)]
-        return [found[source] for source in sources] if set(sources) == set(found) else None
+        found: list[Kept] = []
+        while (one := self._archive.find(made.name(len(found)))) is not None:
+            found.append(one)
+        if len(found) < made.look.inference_num:
+            return None
+        try:
+            pictures = [measured(one.place.url, one.content, self._max_pixels) for one in found]
+        except FetchError:
+            return None  # it is to be fetched again
+        judgement = self._judge(made, pictures)
+        scores = [None] * len(found) if judgement is None else judgement.scores
+        rows = [
+            self._row(made, number, pictures[number], one.place, scores[number])
+            for number, one in enumerate(found)
+        ]
+        return Finished(rows, _doubts(made, len(found), judgement))
 
     def finish(self, made: Made, pictures: Sequence[Fetched]) -> Finished:
         """Judge, label and archive the pictures of a look.
@@ -106,22 +117,13 @@ class Finisher:
         :raises OSError: the archive did not take them
         :raises LabelError: a picture could not be labelled
         """
-        doubts = ""
-        if len(pictures) != made.look.inference_num:
-            doubts = (
-                f"{len(pictures)} pictures came, {made.look.inference_num} were asked and paid for; "
-                "ask the vendor's support"
-            )
-        order: Sequence[int] = range(len(pictures))
         judgement = self._judge(made, pictures)
-        if judgement is not None:
-            order = judgement.best_first
-            doubts = doubts or judgement.reason
+        order: Sequence[int] = range(len(pictures)) if judgement is None else judgement.best_first
         rows = [
             self._keep(made, number, original, pictures[original], judgement)
             for number, original in enumerate(order)
         ]
-        return Finished(rows, doubts)
+        return Finished(rows, _doubts(made, len(pictures), judgement))
 
     def _judge(self, made: Made, pictures: Sequence[Fetched]) -> Judgement | None:
         if not self._judgement.enabled or not pictures:
@@ -148,22 +150,28 @@ class Finisher:
         :param original: its place among the vendor's
         """
         content = self._labelled(made, original, picture.content)
-        name = made.name(number)
         final = Fetched(
             content, hashlib.sha256(content).hexdigest(), picture.format, picture.width, picture.height
         )
-        place = self._archive.put(name, final)
-        score = None if judgement is None else judgement.scores[original]
+        place = self._archive.put(made.name(number), final)
+        return self._row(
+            made, number, final, place, None if judgement is None else judgement.scores[original]
+        )
+
+    def _row(
+        self, made: Made, number: int, picture: Fetched, place: Archived, score: Score | None
+    ) -> dict[str, Any]:
+        """Give the row of an archived picture, and see to its small copy."""
         return {
             "look_key": made.key,
             "number": number,
             "path": place.path,
             "url": place.url,
-            "sha256": final.sha256,
-            "bytes": len(content),
+            "sha256": picture.sha256,
+            "bytes": len(picture.content),
             "width": picture.width,
             "height": picture.height,
-            "thumbnail": self._archive.put_thumbnail(name, thumbnail(content)).path,
+            "thumbnail": self._archive.put_thumbnail(made.name(number), thumbnail(picture.content)).path,
             "score": None if score is None else score.overall,
             "verdict": None
             if score is None
@@ -174,9 +182,6 @@ class Finisher:
         }
 
     def _labelled(self, made: Made, original: int, content: bytes) -> bytes:
-        there = _label_of(content)
-        if there is not None and there.source == made.source(original):
-            return content  # it comes from the archive
         if self._labels.mark:
             content = mark(content, self._labels.mark, self._labels.mark_font)
         if not self._labels.enabled:
@@ -185,8 +190,7 @@ class Finisher:
         return label(content, words)
 
 
-def _label_of(content: bytes) -> Label | None:
-    try:
-        return read_label(content)
-    except LabelError:
-        return None
+def _doubts(made: Made, count: int, judgement: Judgement | None) -> str:
+    if count != made.look.inference_num:
+        return f"{count} pictures came, {made.look.inference_num} were asked and paid for; ask the vendor's support"
+    return "" if judgement is None else judgement.reason

@@ -43,7 +43,7 @@ class LookState(StrEnum):
     IN_DOUBT = "IN_DOUBT"
     """It was sent and the answer never came: it may be paid for. A person or a setting decides."""
     REVIEW = "REVIEW"
-    """Paid for, but its picture did not pass our own check or could not be kept. A person looks at it."""
+    """Paid for, but its picture did not pass our own check, or is not to be had. A person decides."""
 
     @property
     def ended(self) -> bool:
@@ -72,7 +72,8 @@ MOVES: Final[Mapping[LookState, frozenset[LookState]]] = MappingProxyType(
         LookState.SUBMITTED: frozenset(
             {
                 LookState.SUCCEEDED,  # its sub-task ended in SUCCESS
-                LookState.FAILED,  # its sub-task ended in FAILED, or its result key is no longer known
+                LookState.FAILED,  # its sub-task, or the job as a whole, ended in FAILED
+                LookState.REVIEW,  # its result key has not been known to the vendor for too long
             }
         ),
         LookState.SUCCEEDED: frozenset(
@@ -93,6 +94,7 @@ MOVES: Final[Mapping[LookState, frozenset[LookState]]] = MappingProxyType(
             {
                 LookState.PUBLISHED,  # a person finds the picture good
                 LookState.PLANNED,  # a person wants it made, and paid for, again
+                LookState.SUBMITTED,  # a person has the vendor asked once more for what could not be had
             }
         ),
         LookState.FAILED: frozenset({LookState.PLANNED}),  # tried again, by a person's or a setting's word

@@ -82,7 +82,7 @@ class Note:
     :param stops: why nothing is sent at all right now
     :param waiting: looks that were not sent
     :param doubts: submissions in doubt
-    :param review: looks that wait for a person's eye
+    :param review: looks that wait for a person's word
     :param rejected: the first rejected rows, in the order of the export
     :param refused: the first rows that the catalogue's table did not take, and why
     """
@@ -156,7 +156,7 @@ def _sections(note: Note) -> list[tuple[str, list[tuple[str, str]]]]:
         "To review": [
             (
                 f"{', '.join(one.skus) or 'no garment'} on {one.model or 'a model'}: {one.reason}",
-                f"tryon review accept {one.key[:SHORT_KEY]}",
+                f"tryon review {'accept' if one.paths else 'collect'} {one.key[:SHORT_KEY]}",
             )
             for one in note.review
         ],

@@ -329,8 +329,9 @@ def _point_garments(connection: Connection, run: Run) -> None:
     # A garment that has fewer looks than before keeps none of the old ones. A look whose place has changed leaves the
     # old one, though that one is kept where its new model is left out.
     has_now = select(func.max(WANTED.c.of)).where(WANTED.c.sku == garment_looks.c.sku).scalar_subquery()
-    connection.execute(
-        delete(garment_looks).where(
+    gone = connection.execute(
+        delete(garment_looks)
+        .where(
             garment_looks.c.sku.in_(select(WANTED.c.sku)),
             or_(
                 garment_looks.c.position >= has_now,
@@ -345,6 +346,13 @@ def _point_garments(connection: Connection, run: Run) -> None:
             ),
             garment_looks.c.export_date <= run.export_date,
         )
+        .returning(garment_looks.c.sku)
+    )
+    # Until it is written again, the shop's row shows the pictures of all of them.
+    connection.execute(
+        update(garment_looks)
+        .where(garment_looks.c.sku == func.any(sorted(set(gone.scalars()))))
+        .values(written_state=None)
     )
 
 

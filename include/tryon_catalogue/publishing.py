@@ -2,7 +2,8 @@
 
 The vendor's links die, so a picture is fetched in the same breath in which its link is read. A look's pictures,
 its state and the shop's row change in one transaction, so the catalogue never says more or less than the
-ledger. It must not know Airflow or how the vendor is asked; the task hands over the query.
+ledger; where the shop's table refuses the row, the ledger keeps the pictures for the next try, which does not need
+the vendor for them. It must not know Airflow or how the vendor is asked; the task hands over the query.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 
 from damo_tryon.contract import Answer, SubTaskStatus
 from damo_tryon.errors import (
@@ -25,23 +26,23 @@ from damo_tryon.errors import (
     PackageUsedUpError,
     ThrottledError,
     TryOnError,
+    UnknownResultKeyError,
 )
 from tryon_catalogue.catalogue import Catalogue, RowRefusedError
 from tryon_catalogue.fetch import FetchError, open_fetcher
-from tryon_catalogue.finishing import Finished, Finisher, Made
+from tryon_catalogue.finishing import Finished, Finisher
 from tryon_catalogue.labels import LabelError
-from tryon_catalogue.ledger.journal import look_of, sent_tasks, waits_for
+from tryon_catalogue.ledger.journal import sent_tasks
 from tryon_catalogue.ledger.moves import move
-from tryon_catalogue.ledger.pictures import keep_pictures
-from tryon_catalogue.ledger.states import SubmissionState
-from tryon_catalogue.ledger.tables import (
-    garment_looks,
-    images,
-    looks,
-    submission_looks,
-    submissions,
+from tryon_catalogue.ledger.pictures import (
+    drop_waiting_pictures,
+    keep_waiting_pictures,
+    show_waiting_pictures,
+    waiting_pictures,
 )
+from tryon_catalogue.ledger.tables import garment_looks, looks
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.paid import OPEN, Problem, close_submission, paid_looks, paid_submissions
 from tryon_catalogue.settings.judgement import Below
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from tryon_catalogue.fetch import Fetcher
     from tryon_catalogue.ledger.journal import Batch
     from tryon_catalogue.ledger.moves import Mover
-    from tryon_catalogue.looks import Look
+    from tryon_catalogue.paid import PaidLook, PaidSubmission
     from tryon_catalogue.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -63,8 +64,9 @@ QueryOver = Callable[[str], Query]
 HOPELESS = (CredentialsError, PackageUsedUpError, ThrottledError, NotConnectedError)
 """What one query was answered every other would be: the hook has been patient, and the next try goes on."""
 
-NOT_ENDED = tuple(state.value for state in LookState if not state.ended)
 FAILED_REASON = "the vendor's model could not make this picture (sub-task FAILED; it gives no reason)"
+FAILED_AFTER_ALL = "the vendor had made its pictures and now says that it failed"
+ASK = "ask the vendor's support with its result key {}, and then say `tryon review collect` or `tryon review again`"
 
 
 class PublishError(Exception):
@@ -90,7 +92,7 @@ class Published:
     """What came of publishing a batch in this try.
 
     :param published: looks whose pictures are archived and in the catalogue
-    :param review: looks whose pictures are archived and wait for a person's eye
+    :param review: looks that a person decides on: their pictures are archived and wait for an eye, or cannot be had
     :param failed: looks that the vendor could not make
     :param waiting: looks that the vendor has not ended
     :param problems: what could not be published, one sentence each
@@ -101,59 +103,6 @@ class Published:
     failed: int = 0
     waiting: int = 0
     problems: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Submission:
-    """A submission that is paid for and not collected yet."""
-
-    id: int
-    result_key: str
-    conn_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Paid:
-    """A look of a submission."""
-
-    made: Made
-    state: LookState
-    moved_at: datetime
-    ours: bool
-    results: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """The look's key."""
-        return self.made.key
-
-    @property
-    def look(self) -> Look:
-        """What was asked for."""
-        return self.made.look
-
-    @property
-    def open(self) -> bool:
-        """Whether it is this submission that the look waits for."""
-        return self.ours and self.state in {LookState.SUBMITTED, LookState.SUCCEEDED}
-
-    def problem(self, words: str, *, expired: bool = False) -> _Problem:
-        """Say what keeps the look from being published."""
-        return _Problem(
-            f"look {self.key[:10]} (sku {self.made.sku or 'of no garment now'}): {words}", expired
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    """What keeps something from being published.
-
-    :param words: a sentence
-    :param expired: True when a link had died, so that a fresh one may help
-    """
-
-    words: str
-    expired: bool = False
 
 
 class Publisher:
@@ -185,104 +134,94 @@ class Publisher:
         :raises damo_tryon.errors.TryOnError: one of ``HOPELESS``: no other submission could be asked for either
         """
         done = Published()
-        with self._engine.connect() as connection:
-            found = connection.execute(
-                select(submissions.c.id, submissions.c.result_key, submissions.c.conn_id)
-                .where(
-                    submissions.c.batch_id == batch.id,
-                    submissions.c.state == SubmissionState.SUBMITTED.value,
-                )
-                .order_by(submissions.c.id)
-            ).all()
-        for row in found:
-            submission = _Submission(row.id, row.result_key, row.conn_id)
-            problems = self._publish(submission, done)
-            self._close(submission)
+        for submission in paid_submissions(self._engine, batch.id):
+            waiting, problems = self._try(submission, done)
+            if any(problem.expired for problem in problems):
+                # Each answer carries fresh links; what is published by now is left alone.
+                waiting, problems = self._try(submission, done)
+            close_submission(self._engine, submission)
+            done.waiting += waiting
             for problem in problems:
                 log.error("%s", problem.words)
             done.problems += [problem.words for problem in problems]
         return done
 
-    def _publish(self, submission: _Submission, done: Published) -> list[_Problem]:
-        """Publish what a submission has ready; returns what kept some of it back."""
+    def _try(self, submission: PaidSubmission, done: Published) -> tuple[int, list[Problem]]:
+        """Publish what is with us already, then ask for the rest; returns how many looks wait, and the problems."""
+        every = paid_looks(self._engine, submission)
+        with_us, problems = self._publish_archived(submission, every, done)
+        rest = [one for one in every if one.open and one.key not in with_us]
+        if not rest:
+            return 0, problems
         try:
-            waiting, problems = self._try(submission, done)
-            if any(problem.expired for problem in problems):
-                # Each answer carries fresh links; what is published by now is left alone.
-                waiting, problems = self._try(submission, done)
+            answer = self._query_over(submission.conn_id)(submission.result_key)
+            sub_tasks = answer.matched_to(sent_tasks(self._engine, submission.id))
         except HOPELESS:
             raise
         except JobFailedError as error:
-            every = self._looks_of(submission)
-            return self._record_failed([one for one in every if one.open], done, str(error), error.code)
+            return 0, problems + self._record_failed(submission, rest, done, str(error), error.code)
+        except UnknownResultKeyError as error:
+            return 0, problems + self._record_unknown(submission, rest, done, error)
         except TryOnError as error:
-            return [_Problem(str(error))]
-        done.waiting += waiting
-        return problems
-
-    def _try(self, submission: _Submission, done: Published) -> tuple[int, list[_Problem]]:
-        """Ask once and publish what can be published; returns how many looks wait, and the problems."""
-        every = self._looks_of(submission)
-        answer = self._query_over(submission.conn_id)(submission.result_key)
-        sub_tasks = answer.matched_to(sent_tasks(self._engine, submission.id))
-        seen = [(one, sub_task) for one, sub_task in zip(every, sub_tasks, strict=True) if one.open]
-        made = [replace(one, results=sub.results) for one, sub in seen if sub.status is SubTaskStatus.SUCCESS]
-        failed = [one for one, sub in seen if sub.status is SubTaskStatus.FAILED]
+            return 0, [*problems, Problem(str(error))]
+        told = dict(zip((one.key for one in every), sub_tasks, strict=True))
+        made = [
+            replace(one, results=told[one.key].results)
+            for one in rest
+            if told[one.key].status is SubTaskStatus.SUCCESS
+        ]
+        failed = [one for one in rest if told[one.key].status is SubTaskStatus.FAILED]
         # What the vendor said is the truth whatever happens next: committed before anything is fetched.
         with self._engine.begin() as connection:
-            move(connection, looks.c.key.in_([one.key for one in made]), LookState.SUCCEEDED, self._by)
-        problems = self._record_failed(failed, done, FAILED_REASON)
-        problems += asyncio.run(self._publish_looks(made, done))
-        return len(seen) - len(made) - len(failed), problems
+            new = looks.c.key.in_([one.key for one in made]) & submission.ours
+            drop_waiting_pictures(connection, move(connection, new, LookState.SUCCEEDED, self._by))
+        problems += self._record_failed(submission, failed, done, FAILED_REASON)
+        problems += asyncio.run(self._publish_looks(submission, made, done))
+        return len(rest) - len(made) - len(failed), problems
 
-    def _looks_of(self, submission: _Submission) -> list[_Paid]:
-        # A look of several garments is named after the first of them.
-        first = (
-            select(
-                garment_looks.c.look_key,
-                func.min(garment_looks.c.sku).label("garment_sku"),
-                func.min(garment_looks.c.title).label("garment_title"),
-                func.min(garment_looks.c.collection).label("garment_collection"),
-            )
-            .group_by(garment_looks.c.look_key)
-            .subquery()
-        )
-        # Whatever its address, the same bytes have the same size.
-        size = (
-            select(func.jsonb_build_array(images.c.width, images.c.height))
-            .where(images.c.sha256 == looks.c.model_sha256)
-            .limit(1)
-            .scalar_subquery()
-        )
+    def _publish_archived(
+        self, submission: PaidSubmission, every: Sequence[PaidLook], done: Published
+    ) -> tuple[set[str], list[Problem]]:
+        """Publish what an earlier try archived and did not publish; returns the looks' keys, and the problems."""
+        with_us: set[str] = set()
+        problems: list[Problem] = []
+        for one in every:
+            if not one.open or one.state is not LookState.SUCCEEDED:
+                continue
+            problem: Problem | None
+            try:
+                finished = self._archived(one)
+                if finished is None:
+                    continue
+                problem = self._record(submission, one, finished, done)
+            except OSError as error:
+                problem = one.problem(f"could not be read from the archive ({error}); see [archive] path")
+            with_us.add(one.key)
+            if problem is not None:
+                problems.append(problem)
+        return with_us, problems
+
+    def _archived(self, one: PaidLook) -> Finished | None:
         with self._engine.connect() as connection:
-            rows = connection.execute(
-                select(
-                    looks,
-                    first.c.garment_sku,
-                    first.c.garment_title,
-                    first.c.garment_collection,
-                    size.label("model_size"),
-                    waits_for(submissions.c.id == submission.id).label("ours"),
-                )
-                .join(submission_looks, submission_looks.c.look_key == looks.c.key)
-                .outerjoin(first, first.c.look_key == looks.c.key)
-                .where(submission_looks.c.submission_id == submission.id)
-                .order_by(submission_looks.c.position)
-            ).all()
-        return [
-            _Paid(_made(row, submission.result_key), LookState(row.state), row.moved_at, row.ours)
-            for row in rows
-        ]
+            rows = waiting_pictures(connection, one.key)
+        if rows:
+            return Finished(rows, rows[0]["doubts"] or "")
+        return self._finisher.kept(one.made)
 
     def _record_failed(
-        self, failed: Sequence[_Paid], done: Published, reason: str, code: int | str | None = None
-    ) -> list[_Problem]:
+        self,
+        submission: PaidSubmission,
+        failed: Sequence[PaidLook],
+        done: Published,
+        reason: str,
+        code: int | str | None = None,
+    ) -> list[Problem]:
         if not failed:
             return []
         with self._engine.begin() as connection:
             moved = move(
                 connection,
-                looks.c.key.in_([one.key for one in failed]),
+                looks.c.key.in_([one.key for one in failed]) & submission.ours,
                 LookState.FAILED,
                 self._by,
                 from_states=[LookState.SUBMITTED],
@@ -291,95 +230,96 @@ class Publisher:
             )
             self._catalogue.write_garments(connection, _skus(connection, moved))
         done.failed += len(moved)
-        return [
-            one.problem("the vendor had made its pictures and now says that it failed; ask its support")
-            for one in failed
-            if one.state is LookState.SUCCEEDED
-        ]
+        made = [one for one in failed if one.state is LookState.SUCCEEDED]
+        fresh = [one.problem(f"{FAILED_AFTER_ALL}; ask its support") for one in made if not self._is_old(one)]
+        return fresh + self._leave_to_a_person(submission, made, done, FAILED_AFTER_ALL)
 
-    async def _publish_looks(self, made: Sequence[_Paid], done: Published) -> list[_Problem]:
-        writing = asyncio.Lock()  # one connection to the database is enough for one task
-        async with open_fetcher(self._settings.fetch) as fetcher:
-            outcomes = await asyncio.gather(
-                *(self._publish_look(one, fetcher, writing, done) for one in made)
-            )
+    def _record_unknown(
+        self, submission: PaidSubmission, rest: Sequence[PaidLook], done: Published, error: TryOnError
+    ) -> list[Problem]:
+        """Leave to a person what the vendor knows nothing of for too long; till then it may be a passing error."""
+        fresh = [] if all(map(self._is_old, rest)) else [Problem(str(error))]
+        words = (
+            f"{self._settings.fetch.give_up_hours:g} hours and more after it was last heard of, the vendor does not "
+            f"know it: see whether the Airflow connection {submission.conn_id} is still of the account that paid"
+        )
+        return fresh + self._leave_to_a_person(submission, rest, done, words)
+
+    def _leave_to_a_person(
+        self, submission: PaidSubmission, stuck: Sequence[PaidLook], done: Published, words: str
+    ) -> list[Problem]:
+        """Leave those to a person that have been stuck for too long; nothing pays for them again by itself."""
+        lost = Finished(doubts=f"{words}; {ASK.format(submission.result_key)}")
+        outcomes = [self._record(submission, one, lost, done) for one in stuck if self._is_old(one)]
         return [outcome for outcome in outcomes if outcome is not None]
 
-    async def _publish_look(
-        self, one: _Paid, fetcher: Fetcher, writing: asyncio.Lock, done: Published
-    ) -> _Problem | None:
+    async def _publish_looks(
+        self, submission: PaidSubmission, made: Sequence[PaidLook], done: Published
+    ) -> list[Problem]:
+        writing = asyncio.Lock()  # one connection to the database is enough for one task
+        async with open_fetcher(self._settings.fetch) as fetcher:
+
+            async def publish(one: PaidLook) -> Problem | None:
+                finished = await self._finished(one, fetcher)
+                if isinstance(finished, Problem):
+                    return finished
+                async with writing:
+                    return await asyncio.to_thread(self._record, submission, one, finished, done)
+
+            outcomes = await asyncio.gather(*map(publish, made))
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    async def _finished(self, one: PaidLook, fetcher: Fetcher) -> Finished | Problem:
+        """Fetch and archive what the vendor made of a look."""
         try:
-            fetched = await asyncio.to_thread(self._finisher.kept, one.made)
-            if fetched is None:
-                fetched = await asyncio.gather(*(fetcher.fetch(url) for url in one.results))
-            finished = await asyncio.to_thread(self._finisher.finish, one.made, fetched)
+            fetched = await asyncio.gather(*(fetcher.fetch(url) for url in one.results))
+            return await asyncio.to_thread(self._finisher.finish, one.made, fetched)
         except FetchError as error:
-            if not self._given_up(one):
-                return one.problem(str(error), expired=error.expired)
-            finished = Finished(doubts=f"its pictures could not be fetched for too long: {error}")
+            if one.state is LookState.SUCCEEDED and self._is_old(one):
+                words = f"its pictures could not be fetched for too long ({error})"
+                return Finished(doubts=f"{words}; {ASK.format(one.made.result_key)}")
+            return one.problem(str(error), expired=error.expired)
         except LabelError as error:
             return one.problem(str(error))
         except OSError as error:
             return one.problem(f"could not be archived ({error}); see [archive] path and the room there")
-        try:
-            async with writing:
-                await asyncio.to_thread(self._record, one, finished, done)
-        except RowRefusedError as error:
-            return one.problem(str(error))
-        return None
 
-    def _given_up(self, one: _Paid) -> bool:
-        age = datetime.now(UTC) - one.moved_at
-        return one.state is LookState.SUCCEEDED and age > timedelta(hours=self._settings.fetch.give_up_hours)
+    def _is_old(self, one: PaidLook) -> bool:
+        return datetime.now(UTC) - one.moved_at > timedelta(hours=self._settings.fetch.give_up_hours)
 
-    def _record(self, one: _Paid, finished: Finished, done: Published) -> None:
-        """Commit a look's pictures, its state and the shop's row together, unless another try has."""
+    def _record(
+        self, submission: PaidSubmission, one: PaidLook, finished: Finished, done: Published
+    ) -> Problem | None:
+        """Commit a look's pictures, its state and the shop's row together, unless another try or submission has.
+
+        Where the shop's table refuses the row, the ledger keeps the pictures, and the look stays where it is.
+        """
         review = bool(finished.doubts) and (
             not finished.rows or self._settings.judgement.below is Below.REVIEW
         )
-        to = LookState.REVIEW if review else LookState.PUBLISHED
+        is_ours = select(looks.c.key).where(looks.c.key == one.key, looks.c.state.in_(OPEN), submission.ours)
         with self._engine.begin() as connection:
-            if not move(
-                connection,
-                looks.c.key == one.key,
-                to,
-                self._by,
-                from_states=[LookState.SUCCEEDED],
-                reason=finished.doubts or None,
-            ):
-                return
-            keep_pictures(connection, one.key, finished.rows, shown=not review)
-            self._catalogue.write_look(connection, one.key)
+            if connection.execute(is_ours.with_for_update(key_share=True)).one_or_none() is None:
+                return None
+            keep_waiting_pictures(connection, one.key, finished.rows, finished.doubts)
+            try:
+                with connection.begin_nested():
+                    move(
+                        connection,
+                        looks.c.key == one.key,
+                        LookState.REVIEW if review else LookState.PUBLISHED,
+                        self._by,
+                        from_states=OPEN,
+                        reason=finished.doubts or None,
+                    )
+                    if not review:
+                        show_waiting_pictures(connection, [one.key])
+                    self._catalogue.write_look(connection, one.key)
+            except RowRefusedError as error:
+                return one.problem(str(error))
         done.review += review
         done.published += not review
-
-    def _close(self, submission: _Submission) -> None:
-        """Call a submission collected once each of its looks has an end, or waits for a newer submission."""
-        open_looks = (
-            select(func.count())
-            .select_from(looks)
-            .where(waits_for(submissions.c.id == submission.id), looks.c.state.in_(NOT_ENDED))
-        )
-        with self._engine.begin() as connection:
-            if not connection.execute(open_looks).scalar_one():
-                connection.execute(
-                    update(submissions)
-                    .where(submissions.c.id == submission.id)
-                    .values(state=SubmissionState.COLLECTED.value, collected_at=func.now())
-                )
-
-
-def _made(row: Any, result_key: str) -> Made:
-    return Made(
-        key=row.key,
-        look=look_of(row),
-        result_key=result_key,
-        sku=row.garment_sku or "",
-        title=row.garment_title or "",
-        collection=row.garment_collection or "",
-        digests=(row.model_sha256, row.tops_sha256, row.pants_sha256, row.mask_sha256),
-        model_size=None if row.model_size is None else (row.model_size[0], row.model_size[1]),
-    )
+        return None
 
 
 def _skus(connection: Connection, look_keys: Sequence[str]) -> list[str]:

@@ -40,7 +40,7 @@ class Redo(StrEnum):
     FAILED = "failed"
     """Those that failed or were rejected."""
     REVIEWED = "reviewed"
-    """Those whose pictures wait for a person's eye."""
+    """Those that wait for a person's word."""
 
     @property
     def states(self) -> frozenset[LookState]:

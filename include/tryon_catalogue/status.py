@@ -36,7 +36,7 @@ MEANINGS = {
     LookState.REJECTED: "refused for what it is; nothing was paid",
     LookState.FAILED: "the vendor could not make it",
     LookState.IN_DOUBT: "sent, and the answer never came: a person decides",
-    LookState.REVIEW: "its picture waits for a person's eye",
+    LookState.REVIEW: "paid for, and a person decides: see `tryon review`",
 }
 
 

@@ -22,8 +22,12 @@ LIBRARIES: Final = frozenset(
 """Packages whose own exceptions say that the storage cannot be used. There is no common class for them, and which
 of them are installed is the shop's choice."""
 
+# A login begins with a colon before the first slash, and goes on to the last @: a secret key may have slashes in it.
 # Without a colon, what stands there in the URL of a storage is the name of an Airflow connection.
-_LOGIN = re.compile(r"(?<=https:)//[^/\s]*@|(?<=http:)//[^/\s]*@|//[^/\s]*:[^/\s]*@")
+_LOGIN = re.compile(
+    r"(?P<web>https?:)//(?:[^/\s:]*:(?!\d+/)\S*|[^/\s]*)@"  # what follows a host's colon may be its port
+    r"|(?<!http:)(?<!https:)(?<!/)//[^/\s:]*:\S*@"
+)
 _QUERY = re.compile(r"(https?://[^?\s]*)\?\S*")
 
 
@@ -39,7 +43,7 @@ def shown_place(place: str) -> str:
     text = place.encode(
         errors="replace"
     ).decode()  # a name in a folder may be no text, and then no log takes it
-    return _QUERY.sub(r"\1?***", _LOGIN.sub("//***@", text))
+    return _QUERY.sub(r"\1?***", _LOGIN.sub(r"\g<web>//***@", text))
 
 
 def object_at(url: str, conn_id: str | None) -> ObjectStoragePath:
@@ -52,9 +56,9 @@ def object_at(url: str, conn_id: str | None) -> ObjectStoragePath:
     from airflow.sdk import ObjectStoragePath  # noqa: PLC0415  # heavy
     from airflow.sdk.io import has_fs  # noqa: PLC0415  # heavy
 
-    scheme, _, rest = url.partition("://")
+    scheme = url.partition("://")[0]
     # Airflow takes what stands there for the name of a connection, and would log it.
-    if ":" in rest.partition("/")[0].rpartition("@")[0]:
+    if _LOGIN.search(url):
         raise StorageError(
             "there is a password in its URL; put it into an Airflow connection, and name that as conn_id"
         )

@@ -325,6 +325,23 @@ def test_a_row_that_was_refused_is_written_once_the_table_takes_it(engine: Engin
     assert [row(engine, sku).tryon_status for sku in ("sku-1", "sku-9")] == ["PLANNED", "REJECTED"]
 
 
+def test_a_row_that_was_refused_while_its_look_was_made_again_is_written_once_the_table_takes_it(
+    engine: Engine, keys: list[str]
+) -> None:
+    bring(engine, keys[0], LookState.PUBLISHED, "http://a/old")
+    write_run(engine)
+    with engine.begin() as connection:
+        connection.execute(update(pictures).values(url="http://a/new"))
+        connection.execute(
+            text("ALTER TABLE catalogue ADD CONSTRAINT shut CHECK (picture_url <> 'http://a/new')")
+        )
+    write(engine, "sku-0")
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE catalogue DROP CONSTRAINT shut"))
+    assert write_run(engine) == 1
+    assert row(engine, "sku-0").picture_url == "http://a/new"
+
+
 def test_only_garments_whose_sku_could_be_a_key_are_unlisted(engine: Engine, keys: list[str]) -> None:
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE catalogue DROP CONSTRAINT catalogue_pkey"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, make_url, select
+from sqlalchemy import Engine, make_url, select, update
 
 from damo_tryon.contract import Answer, FitType, TryOnTask
 from damo_tryon.errors import CredentialsError, OutcomeUnknownError
@@ -19,7 +19,7 @@ from tests.tryon_catalogue.helpers import (
     submit_now,
 )
 from tryon_catalogue.cli import main
-from tryon_catalogue.ledger.tables import look_moves
+from tryon_catalogue.ledger.tables import look_moves, looks
 
 Run = Callable[..., tuple[int, str]]
 
@@ -133,6 +133,24 @@ def test_looks_that_were_given_up_can_be_tried_again(engine: Engine, tryon: Run,
     code, printed = tryon("retry", "sku-0", url=url)
     assert code == 2
     assert "it is PLANNED" in printed
+
+
+def test_a_look_whose_pictures_could_not_be_had_is_listed_and_asked_for_again(
+    engine: Engine, plan_batch: PlanBatch, tryon: Run, url: str
+) -> None:
+    plan_batch(some_looks(1))
+    with engine.begin() as connection:
+        for state in ("SUBMITTING", "SUBMITTED", "REVIEW"):
+            connection.execute(update(looks).values(state=state, reason="its result key is not known"))
+    listed = tryon("review", url=url)[1]
+    for words in ("its result key is not known", "No new picture of it is with us", "tryon review collect"):
+        assert words in listed
+    code, printed = tryon("review", "accept", "sku-0", url=url)
+    assert (code, states(engine)) == (2, ["REVIEW"])
+    assert "`tryon review collect LOOK...`" in printed
+    code, printed = tryon("review", "collect", "sku-0", url=url)
+    assert (code, states(engine)) == (0, ["SUBMITTED"])
+    assert "is asked for by the next run of tryon_recover" in printed
 
 
 def test_an_empty_database_is_told_with_the_command_that_fills_it(

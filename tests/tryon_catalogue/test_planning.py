@@ -197,6 +197,37 @@ def test_a_garment_with_fewer_looks_than_before_keeps_none_of_the_old_ones(
         assert connection.execute(select(garment_looks.c.position)).scalars().all() == [0]
 
 
+def test_a_garment_that_loses_a_look_loses_its_pictures_in_the_shop_too(
+    engine: Engine, plan_export: PlanExport, settings: Settings, tmp_path: Path
+) -> None:
+    cleo = RosterModel(name="cleo", image="https://pictures.example/cleo.png", tags=["women"])
+    roster = settings.roster.model_copy(update={"models": (*settings.roster.models, cleo)})
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO catalogue (sku) VALUES ('a')"))
+        store_images(connection, [good_image(cleo.image)])
+    plan_export([row("a")])
+    export = str(tmp_path / "dag-1.csv")
+    both = settings.model_copy(update={"roster": roster})
+    plan_run(engine, both, Run("dag/2", export, date(2026, 11, 21)))
+    with engine.begin() as connection:
+        for state in ("SUBMITTING", "SUBMITTED", "SUCCEEDED", "PUBLISHED"):
+            connection.execute(update(looks).values(state=state))
+        connection.execute(
+            text(
+                "INSERT INTO tryon.pictures (look_key, number, path, url, sha256, bytes, width, height) "
+                "SELECT key, 0, model, model, '', 1, 1, 1 FROM tryon.looks"
+            )
+        )
+    close_run(engine, both, "dag/2")
+    shown = text("SELECT picture_urls FROM catalogue")
+    with engine.connect() as connection:
+        assert connection.execute(shown).scalar_one() == ["anna", "cleo"]
+    plan_run(engine, settings, Run("dag/3", export, date(2026, 11, 22)))
+    close_run(engine, settings, "dag/3")
+    with engine.connect() as connection:
+        assert connection.execute(shown).scalar_one() == ["anna"]
+
+
 def test_a_look_that_gets_another_place_leaves_the_one_before(
     engine: Engine, plan_export: PlanExport, settings: Settings, tmp_path: Path
 ) -> None:

@@ -203,6 +203,37 @@ def test_pictures_that_cannot_be_fetched_for_too_long_are_left_to_a_person(
     with engine.connect() as connection:
         (waiting,) = review.open_reviews(connection)
     assert "could not be fetched for too long" in waiting.reason
+    assert "`tryon review collect`" in waiting.reason
+
+
+def test_a_look_without_a_new_picture_cannot_be_accepted_and_nothing_changes(
+    engine: Engine, ours: Settings, night: Night
+) -> None:
+    night(2, blank())
+    with engine.begin() as connection:
+        first = connection.execute(text("SELECT key FROM tryon.looks WHERE position = 0")).scalar_one()
+        connection.execute(text("DELETE FROM tryon.pictures WHERE look_key = :key"), {"key": first})
+    with pytest.raises(TryAgainError, match=rf"(?s){first[:10]}: picture 1.*`tryon review again LOOK...`"):
+        review.accept(engine, ours, ["sku-0", "sku-1"], PERSON)
+    assert states(engine) == ["REVIEW", "REVIEW"]
+    assert shop_row(engine, "sku-0").tryon_status == "REVIEW"
+    with engine.connect() as connection:
+        told = as_text(read_run_note(engine, close_run(engine, ours, "dag/run")))
+    assert f"tryon review collect {first[:10]}" in told
+    review.accept(engine, ours, ["sku-1"], PERSON)
+    assert len(review.make_again(engine, ["sku-0"], PERSON)) == 1
+
+
+def test_the_old_pictures_of_a_look_made_again_are_not_accepted_in_place_of_new_ones(
+    engine: Engine, ours: Settings, night: Night
+) -> None:
+    night(1)
+    with engine.begin() as connection:  # made again, and its new pictures could not be had
+        for state in ("PLANNED", "SUBMITTING", "SUBMITTED", "SUCCEEDED", "REVIEW"):
+            connection.execute(text("UPDATE tryon.looks SET state = :state"), {"state": state})
+    with pytest.raises(TryAgainError, match="no new picture"):
+        review.accept(engine, ours, ["sku-0"], PERSON)
+    assert states(engine) == ["REVIEW"]
 
 
 def test_the_account_of_a_run_says_what_waits_for_review_and_how_to_accept_it(

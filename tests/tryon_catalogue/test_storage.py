@@ -67,11 +67,26 @@ def test_a_storage_that_airflow_does_not_know_is_told_with_those_that_it_knows(u
         assert "abc" not in str(told.value)
 
 
-def test_a_password_in_a_url_is_not_taken_for_a_connection_nor_said_again() -> None:
+@pytest.mark.parametrize("password", ["hunter2", "hunter2/x+y", "/hunter2", "hunter2/a:b@c", "7/hunter2"])
+def test_a_password_in_a_url_is_not_taken_for_a_connection_nor_said_again(password: str) -> None:
     with pytest.raises(ExportError, match="there is a password in its URL") as told:
-        export_files("s3://shop:hunter2@bucket/x.csv", None, None)
+        export_files(f"s3://shop:{password}@bucket/x.csv", None, None)
     assert "hunter2" not in str(told.value)
-    assert object_at("s3://shop_bucket@bucket/x.csv", None).conn_id == "shop_bucket"
+
+
+@pytest.mark.parametrize(
+    ("url", "conn_id", "path"),
+    [
+        ("s3://shop_bucket@bucket/x.csv", "shop_bucket", "bucket/x.csv"),
+        ("s3://bucket/2026@v2/x.csv", None, "bucket/2026@v2/x.csv"),
+        ("s3://bucket/T02:00@v2/x.csv", None, "bucket/T02:00@v2/x.csv"),
+    ],
+)
+def test_an_at_sign_without_a_password_before_it_opens_as_it_stands(
+    url: str, conn_id: str | None, path: str
+) -> None:
+    place = object_at(url, None)
+    assert (place.conn_id, place.path) == (conn_id, path)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +95,12 @@ def test_a_password_in_a_url_is_not_taken_for_a_connection_nor_said_again() -> N
         ("exports/cat?.csv", "exports/cat?.csv"),
         ("s3://bucket/cat?.csv", "s3://bucket/cat?.csv"),
         ("s3://shop_bucket@bucket/x.csv", "s3://shop_bucket@bucket/x.csv"),
+        ("s3://bucket/T02:00@v2/x.csv", "s3://bucket/T02:00@v2/x.csv"),
+        ("no s3://AKIA1:abc/d+x@bucket/x.csv here", "no s3://***@bucket/x.csv here"),
+        ("file:///a:b@c.csv", "file:///a:b@c.csv"),
         ("ftp://u:p@host/x", "ftp://***@host/x"),
+        ("https://u:p/q@host/x", "https://***@host/x"),
+        ("http://localhost:8123/x@2x.png", "http://localhost:8123/x@2x.png"),
         ("https://token@host/x", "https://***@host/x"),
         ("GET https://host/x?sig=1: refused", "GET https://host/x?*** refused"),
     ],

@@ -27,25 +27,45 @@ def newest_pictures() -> ColumnElement[bool]:
     return pictures.c.shown == (looks.c.state != LookState.REVIEW.value)
 
 
-def keep_pictures(
-    connection: Connection, look_key: str, rows: Sequence[dict[str, Any]], *, shown: bool
+def keep_waiting_pictures(
+    connection: Connection, look_key: str, rows: Sequence[dict[str, Any]], doubts: str
 ) -> None:
-    """Keep what was made of a look: in place of all its pictures, or beside those that are shown.
+    """Keep what was made of a look beside the pictures that are shown, in place of those that waited till now.
 
-    :param connection: in the transaction that moves the look
+    :param connection: in a transaction that has locked the look
     :param rows: of the table ``pictures``; none where nothing could be kept
-    :param shown: whether the catalogue is to show them
+    :param doubts: why a person should look at them; empty when they are good
     """
-    replaced = pictures.c.look_key == look_key
-    if not shown:
-        replaced &= ~pictures.c.shown
-    connection.execute(delete(pictures).where(replaced))
+    drop_waiting_pictures(connection, [look_key])
     if rows:
-        connection.execute(insert(pictures), [{**row, "shown": shown} for row in rows])
+        kept = {"shown": False, "doubts": doubts or None}
+        connection.execute(insert(pictures), [{**row, **kept} for row in rows])
+
+
+def waiting_pictures(connection: Connection, look_key: str) -> list[dict[str, Any]]:
+    """Read what is kept of a look and not shown. While it is SUCCEEDED, that is of its newest submission.
+
+    :param connection: to the ledger
+    :param look_key: of the look
+    :returns: rows of the table ``pictures``, in their order
+    """
+    waiting = (
+        select(pictures).where(pictures.c.look_key == look_key, ~pictures.c.shown).order_by(pictures.c.number)
+    )
+    return [dict(row) for row in connection.execute(waiting).mappings()]
+
+
+def drop_waiting_pictures(connection: Connection, look_keys: Sequence[str]) -> None:
+    """Drop the pictures of looks that are not shown: those of an earlier submission, once a newer one has made others.
+
+    :param connection: in the transaction that moves the looks
+    :param look_keys: of the looks
+    """
+    connection.execute(delete(pictures).where(pictures.c.look_key.in_(look_keys), ~pictures.c.shown))
 
 
 def show_waiting_pictures(connection: Connection, look_keys: Sequence[str]) -> None:
-    """Show the pictures of looks that have waited for a person's eye, in place of those that were shown till now.
+    """Show the pictures of looks that have waited, in place of those that were shown till now.
 
     :param connection: in the transaction that moves the looks
     :param look_keys: of the looks

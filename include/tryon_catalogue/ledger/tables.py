@@ -281,7 +281,7 @@ pictures = Table(
         Boolean,
         primary_key=True,
         server_default="true",
-        doc="in the catalogue; one that waits for a person's eye stands beside those that are",
+        doc="in the catalogue; one that waits for a person's eye, or for the shop's row, stands beside those that are",
     ),
     Column("number", SmallInteger, primary_key=True, doc="place among the look's pictures, from 0"),
     Column("path", Text, nullable=False),
@@ -293,6 +293,7 @@ pictures = Table(
     Column("thumbnail", Text, doc="where a small copy of it is kept"),
     Column("score", Float, doc="of the judgement, 0 to 1; null when it was not judged"),
     Column("verdict", JSONB, doc="what was measured"),
+    Column("doubts", Text, doc="what speaks against the look's pictures; null when nothing does"),
     Column("archived_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 

@@ -231,7 +231,7 @@ class Report:
 
     @property
     def in_review(self) -> tuple[ReportedLook, ...]:
-        """Looks whose pictures wait for a person's eye."""
+        """Looks that wait for a person's word."""
         return tuple(look for look in self.looks if look.state is LookState.REVIEW)
 
     @property

@@ -84,5 +84,5 @@ class FetchSettings(Section):
     max_pixels: int = Field(50_000_000, ge=1, description="the largest picture, width times height")
     allow_private: bool = Field(False, description="whether private and loopback addresses are allowed")
     give_up_hours: float = Field(
-        24, gt=0, description="hours after which a look whose pictures cannot be fetched is left to a person"
+        24, gt=0, description="hours after which a look whose pictures cannot be had is left to a person"
     )

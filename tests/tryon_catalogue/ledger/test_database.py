@@ -67,6 +67,17 @@ def test_pictures_from_before_are_shown_unless_a_person_had_yet_to_look_at_them(
         assert connection.execute(select(pictures.c.shown)).scalar_one() is (ways[0] == "PUBLISHED")
 
 
+def test_pictures_that_a_person_refused_before_a_look_was_made_again_wait_no_longer(
+    old_ledger: Engine,
+) -> None:
+    with old_ledger.begin() as connection:
+        for state in ("SUCCEEDED", "REVIEW", "PLANNED", "SUBMITTING", "SUBMITTED", "SUCCEEDED"):
+            connection.execute(text("UPDATE tryon.looks SET state = :state"), {"state": state})
+    migrate(old_ledger, "tryon")
+    with old_ledger.connect() as connection:
+        assert connection.execute(select(pictures)).all() == []
+
+
 def test_of_runs_of_an_earlier_release_those_that_were_planned_count_as_cut(first_ledger: Engine) -> None:
     with first_ledger.begin() as connection:
         connection.execute(

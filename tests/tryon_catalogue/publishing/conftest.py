@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from damo_tryon.hooks import DamoTryOnHook
-from tests.tryon_catalogue.helpers import PlanBatch, some_looks, submit_now
+from tests.tryon_catalogue.helpers import NO_LIMITS, PlanBatch, quick_gate, some_looks, submit_now
 from tests.tryon_catalogue.publishing.world import (
     QUICK,
     Publish,
+    SendAgain,
     Submit,
     wait_for_vendor,
 )
 from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue.ledger.journal import Batch
 from tryon_catalogue.ledger.moves import Mover
+from tryon_catalogue.ledger.tables import looks
 from tryon_catalogue.looks import Look
 from tryon_catalogue.publishing import Published, Publisher, Query
-from tryon_catalogue.settings import Settings
+from tryon_catalogue.settings import Price, Settings
+from tryon_catalogue.submission import submit_batch
 from tryon_sandbox.server import RunningSandbox
 
 
@@ -50,5 +53,25 @@ def publish(engine: Engine, settings: Settings, vendor: RunningSandbox) -> Publi
             return publisher.publish_batch(batch)
         finally:
             vendor.set_faults()
+
+    return go
+
+
+@pytest.fixture
+def send_again(engine: Engine) -> SendAgain:
+    """Plan the first look of a batch again, whatever it is, and submit it."""
+
+    def go(batch: Batch) -> None:
+        with engine.begin() as connection:
+            connection.execute(update(looks).where(looks.c.position == 0).values(state="PLANNED"))
+        submit_batch(
+            engine,
+            DamoTryOnHook().submit,
+            batch,
+            Mover("dag/again"),
+            Price(),
+            budget=NO_LIMITS,
+            gate=quick_gate(engine),
+        )
 
     return go

@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from sqlalchemy import Engine, select, update
 
-from damo_tryon.hooks import DamoTryOnHook
-from tests.tryon_catalogue.helpers import NO_LIMITS, quick_gate, states
-from tests.tryon_catalogue.publishing.world import Publish, Submit, files, kept, shop_row
+from tests.tryon_catalogue.helpers import states
+from tests.tryon_catalogue.publishing.world import BLANK, Publish, SendAgain, Submit, files, kept, shop_row
 from tryon_catalogue import review
 from tryon_catalogue.catalogue import Catalogue
-from tryon_catalogue.ledger.journal import Batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import garment_looks, looks
-from tryon_catalogue.settings import Price, Settings
-from tryon_catalogue.submission import submit_batch
+from tryon_catalogue.settings import Settings
 
 PERSON = Mover("mei")
-BLANK = {"kind": "spoil_picture", "how": "blank", "path": "result", "times": None}
-SendAgain = Callable[[Batch], None]
-
-
-@pytest.fixture
-def send_again(engine: Engine) -> SendAgain:
-    """Plan the first look of a batch again, whatever it is, and submit it."""
-
-    def go(batch: Batch) -> None:
-        with engine.begin() as connection:
-            connection.execute(update(looks).where(looks.c.position == 0).values(state="PLANNED"))
-        submit_batch(
-            engine,
-            DamoTryOnHook().submit,
-            batch,
-            Mover("dag/again"),
-            Price(),
-            budget=NO_LIMITS,
-            gate=quick_gate(engine),
-        )
-
-    return go
 
 
 def shown(engine: Engine) -> tuple[object, bytes]:

@@ -18,6 +18,8 @@ from tryon_catalogue.settings import Settings
 QUICK = RetryPolicy(attempts=2, first_wait=0.001, longest_wait=0.01)
 Submit = Callable[..., Batch]
 Publish = Callable[..., Published]
+SendAgain = Callable[[Batch], None]
+BLANK = {"kind": "spoil_picture", "how": "blank", "path": "result", "times": None}
 
 
 def result_keys(engine: Engine, batch: Batch) -> list[str]:
@@ -33,6 +35,12 @@ def wait_for_vendor(engine: Engine, batch: Batch) -> None:
     for key in result_keys(engine, batch):
         while not hook.query(key).ended:
             pass
+
+
+def grow_old(engine: Engine) -> None:
+    """Let every look have been where it is for longer than [fetch] give_up_hours."""
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE tryon.looks SET moved_at = now() - interval '25 hours'"))
 
 
 def submission_states(engine: Engine) -> Counter[str]:
