@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, delete, false, func, literal, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
-from tryon_catalogue.ledger.spending import LONGEST_RUN, is_live, is_narrow
+from tryon_catalogue.ledger.spending import LONGEST_RUN, is_closed, is_live, is_narrow
 from tryon_catalogue.ledger.tables import batches, collections, garment_looks, looks, run_looks, runs
 from tryon_catalogue.ledger.wanted import OURS, WAITING, ready
 from tryon_catalogue.looks import LookState
@@ -126,7 +126,7 @@ def _is_abandoned(answer_within: timedelta) -> ColumnElement[bool]:
         return and_(
             run.c.cut_at.is_(None),
             run.c.opened_at > func.now() - (LONGEST_RUN + answer_within),
-            or_(run.c.ended_at.is_(None), run.c.ended_at < run.c.opened_at),
+            ~is_closed(run),
         )
 
     is_decided = other.c.cut_at > func.greatest(dead.c.opened_at, dead.c.planned_at)

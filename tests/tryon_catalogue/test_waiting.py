@@ -148,6 +148,37 @@ def test_a_run_that_is_begun_anew_after_its_account_lives(
     assert carried(engine) == {"dag/next": 1}
 
 
+def test_a_run_that_is_begun_anew_keeps_the_batches_it_had(
+    engine: Engine, settings: Settings, recorded: Recorded, export: WriteExport
+) -> None:
+    run = recorded()
+    cut_run(engine, settings, run.id)
+    close_run(engine, settings, run.id)
+    with engine.begin() as connection:
+        connection.execute(update(batches).values(cut_at=batches.c.cut_at - timedelta(days=3)))
+    begin_run(engine, run)
+    plan(engine, settings, export("b-", 1), "dag/next")
+    assert carried(engine) == {run.id: 3, "dag/next": 1}
+
+
+def test_what_a_run_has_reserved_counts_against_its_limit_when_it_is_begun_anew(
+    engine: Engine, settings: Settings, recorded: Recorded
+) -> None:
+    limited = with_budget(settings, per_run=3)
+    run = recorded()
+    cut_run(engine, limited, run.id)
+    close_run(engine, limited, run.id)
+    with engine.begin() as connection:
+        connection.execute(
+            update(looks)
+            .where(looks.c.key.in_(select(looks.c.key).limit(1)))
+            .values(batch_id=None, held_since=None)
+        )
+    recorded()
+    assert estimate_run(engine, with_budget(settings, per_run=2), run.id).looks == 0
+    assert cut_run(engine, limited, run.id).estimate.looks == 1
+
+
 def test_what_another_living_run_asks_for_as_well_is_left_to_that(
     engine: Engine, settings: Settings, recorded: Recorded, export: WriteExport
 ) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     and_,
     cast,
+    false,
     func,
     literal,
     null,
@@ -37,7 +38,7 @@ from tryon_catalogue.looks import LookState
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import ColumnElement, Connection, FromClause, Select
 
     from tryon_catalogue.limits import Kind
     from tryon_catalogue.settings import BudgetSettings, Price
@@ -64,15 +65,20 @@ class LimitReachedError(Exception):
         self.collection = collection
 
 
+def is_closed(run: FromClause = runs) -> ColumnElement[bool]:
+    """Select the runs that have ended. One that was begun again after its account is at work until its next one.
+
+    :param run: ``runs``, or an alias of it
+    """
+    return func.coalesce(run.c.ended_at >= run.c.opened_at, false())
+
+
 def is_live() -> ColumnElement[bool]:
     """Select the batches that somebody is going to send: their run is neither closed nor dead.
 
     :returns: condition on ``batches`` joined with ``runs``
     """
-    return and_(
-        batches.c.cut_at > func.now() - LONGEST_RUN,
-        or_(runs.c.ended_at.is_(None), runs.c.ended_at < batches.c.cut_at),
-    )
+    return and_(func.greatest(batches.c.cut_at, runs.c.opened_at) > func.now() - LONGEST_RUN, ~is_closed())
 
 
 def one_at_a_time(connection: Connection, lock: int) -> None:
