@@ -50,7 +50,7 @@ def find_waiting(connection: Connection, run_id: str, answer_within: timedelta) 
         ready(connection, WAITING)
         return  # whoever asks for three garments gets three garments
     left_by_others = _waiting(run_id, leftover=True).where(
-        or_(held, looks.c.batch_id.is_not(None) & ~is_live(), _is_abandoned(answer_within)),
+        or_(held, _is_left_in_batch(), _is_abandoned(answer_within)),
         # Not with NOT IN, which compares every row with every row once the keys no longer fit into working memory.
         ~select(OURS.c.key).where(OURS.c.key == looks.c.key).exists(),
     )
@@ -112,6 +112,26 @@ def _found(*, leftover: bool) -> Select[Any]:
 def _is_reserved() -> ColumnElement[bool]:
     """Select the looks that a run which is alive is going to send."""
     return func.coalesce(looks.c.batch_id.is_not(None) & is_live(), false())
+
+
+def _is_left_in_batch() -> ColumnElement[bool]:
+    """Select the looks in a batch of a night that is dead; what a person's request left is nobody's to send unasked.
+
+    Unless a night has asked for it as well since it was in that batch, and left it to the request.
+    """
+    asked, night = run_looks.alias("asked"), runs.alias("night")
+    left_to_it = (
+        select(asked.c.look_key)
+        .join(night, night.c.id == asked.c.run_id)
+        .where(
+            asked.c.look_key == looks.c.key,
+            ~asked.c.leftover,
+            night.c.request == {},
+            night.c.cut_at > batches.c.cut_at,
+        )
+        .exists()
+    )
+    return looks.c.batch_id.is_not(None) & ~is_live() & or_(runs.c.request == {}, left_to_it)
 
 
 def _is_abandoned(answer_within: timedelta) -> ColumnElement[bool]:

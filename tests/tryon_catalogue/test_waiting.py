@@ -206,6 +206,33 @@ def test_what_a_person_let_not_go_is_taken_up_by_nobody(
     assert any("rejected by ada" in str(reason) for reason in waiting(engine))
 
 
+def test_a_night_makes_nothing_that_was_cut_for_a_persons_request_and_not_sent(
+    engine: Engine, settings: Settings, recorded: Recorded, export: WriteExport
+) -> None:
+    request = Request(inference_num=1)
+    run = recorded(request=request)
+    cut_run(engine, settings, run.id)
+    close_run(engine, settings, run.id)
+    plan(engine, settings, export("b-", 1), "dag/next")
+    assert carried(engine) == {run.id: 3, "dag/next": 1}
+    recorded("dag/again", request=request)
+    assert cut_run(engine, settings, "dag/again").estimate.looks == 3
+    assert carried(engine) == {"dag/again": 3, "dag/next": 1}
+
+
+def test_what_a_backfill_left_to_a_persons_request_that_died_is_taken_up(
+    engine: Engine, settings: Settings, recorded: Recorded, export: WriteExport
+) -> None:
+    run = recorded(request=Request(inference_num=1))
+    cut_run(engine, settings, run.id)
+    recorded("dag/season", backfill=True)
+    cut_run(engine, settings, "dag/season")
+    assert carried(engine) == {run.id: 3}
+    close_run(engine, settings, run.id)
+    plan(engine, settings, export("b-", 1), "dag/next")
+    assert carried(engine) == {"dag/next": 4}
+
+
 def test_what_a_persons_request_left_is_made_when_somebody_asks_for_it_again(
     engine: Engine, settings: Settings, recorded: Recorded, export: WriteExport
 ) -> None:
