@@ -140,22 +140,6 @@ def _is_abandoned(answer_within: timedelta) -> ColumnElement[bool]:
     What a living run is about to cut is left to it, and what a person has let not go stays until an export names it.
     """
     asked, dead = run_looks.alias("asked"), runs.alias("dead")
-    also_asked, other = run_looks.alias("also_asked"), runs.alias("other")
-
-    def is_open(run: FromClause) -> ColumnElement[bool]:
-        return and_(
-            run.c.cut_at.is_(None),
-            run.c.opened_at > func.now() - (LONGEST_RUN + answer_within),
-            ~is_closed(run),
-        )
-
-    is_decided = other.c.cut_at > func.greatest(dead.c.opened_at, dead.c.planned_at)
-    spoken_for = (
-        select(also_asked.c.look_key)
-        .join(other, other.c.id == also_asked.c.run_id)
-        .where(also_asked.c.look_key == asked.c.look_key, or_(is_open(other), is_decided))
-        .exists()
-    )
     left = (
         select(asked.c.look_key)
         .join(dead, dead.c.id == asked.c.run_id)
@@ -163,12 +147,42 @@ def _is_abandoned(answer_within: timedelta) -> ColumnElement[bool]:
             asked.c.look_key == looks.c.key,
             dead.c.cut_at.is_(None),
             dead.c.request == {},  # what a person asked for is made when somebody asks for it again
-            ~is_open(dead),
-            ~spoken_for,
+            ~_is_open(dead, answer_within),
+            ~is_spoken_for(asked, dead, answer_within),
         )
         .exists()
     )
     return looks.c.batch_id.is_(None) & left
+
+
+def is_spoken_for(asked: FromClause, run: FromClause, answer_within: timedelta) -> ColumnElement[bool]:
+    """Select the looks of a run on which another run has decided since that one began, or is about to.
+
+    :param asked: ``run_looks``, or an alias of it
+    :param run: ``runs``, or an alias of it: the run that asked
+    :param answer_within: see ``find_waiting``
+    """
+    also_asked, other = run_looks.alias("also_asked"), runs.alias("other")
+    is_decided = other.c.cut_at > func.greatest(run.c.opened_at, run.c.planned_at)
+    return (
+        select(also_asked.c.look_key)
+        .join(other, other.c.id == also_asked.c.run_id)
+        .where(
+            also_asked.c.look_key == asked.c.look_key,
+            also_asked.c.run_id != asked.c.run_id,
+            or_(_is_open(other, answer_within), is_decided),
+        )
+        .exists()
+    )
+
+
+def _is_open(run: FromClause, answer_within: timedelta) -> ColumnElement[bool]:
+    """Select the runs that are still to be cut."""
+    return and_(
+        run.c.cut_at.is_(None),
+        run.c.opened_at > func.now() - (LONGEST_RUN + answer_within),
+        ~is_closed(run),
+    )
 
 
 def _is_backfill(run_id: str) -> ColumnElement[bool]:

@@ -206,6 +206,44 @@ def test_what_a_person_let_not_go_is_taken_up_by_nobody(
     assert any("rejected by ada" in str(reason) for reason in waiting(engine))
 
 
+def reject(engine: Engine, settings: Settings, run: Run) -> None:
+    """Ask a person about a run, who lets nothing of it go."""
+    record_question(engine, run.id, estimate_run(engine, settings, run.id), settings.price)
+    record_answer(engine, run.id, Answer("ada", None), settings.price)
+
+
+def test_a_run_that_died_says_so_once_and_not_over_what_others_have_said_since(
+    engine: Engine, settings: Settings, recorded: Recorded
+) -> None:
+    recorded()
+    close_run(engine, settings, "dag/dead")
+    reject(engine, settings, recorded("dag/asks"))
+    close_run(engine, settings, "dag/dead")  # as the recovery does
+    assert [str(reason).partition(";")[0] for reason in waiting(engine)] == ["not approved: rejected by ada"]
+
+
+def test_a_run_that_died_after_another_has_decided_on_its_looks_leaves_the_reason_to_that(
+    engine: Engine, settings: Settings, recorded: Recorded
+) -> None:
+    recorded()
+    run = recorded("dag/limited")
+    cut_run(engine, with_budget(settings, per_run=1), run.id)
+    close_run(engine, settings, "dag/dead")
+    ((reason, number),) = waiting(engine).items()
+    assert (number, "per_run = ¥1" in str(reason)) == (2, True)
+
+
+def test_a_run_that_is_begun_anew_and_dies_again_says_so_again(
+    engine: Engine, settings: Settings, recorded: Recorded
+) -> None:
+    recorded()
+    close_run(engine, settings, "dag/dead")
+    reject(engine, settings, recorded("dag/asks"))
+    recorded()
+    close_run(engine, settings, "dag/dead")
+    assert [str(reason).rpartition("; ")[2] for reason in waiting(engine)] == ["the next run takes it up"]
+
+
 def test_a_night_makes_nothing_that_was_cut_for_a_persons_request_and_not_sent(
     engine: Engine, settings: Settings, recorded: Recorded, export: WriteExport
 ) -> None:

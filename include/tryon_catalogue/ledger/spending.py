@@ -26,6 +26,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     union_all,
     update,
 )
@@ -217,14 +218,21 @@ def hold_back(connection: Connection, which: ColumnElement[bool], reason: str, r
     )
 
 
-def say_why(connection: Connection, run_id: str, reason: str) -> None:
+def say_why(
+    connection: Connection, run_id: str, reason: str, unless: ColumnElement[bool] | None = None
+) -> None:
     """Say of what a run has asked for and nobody has reserved why it waits.
 
     :param connection: in a transaction
     :param run_id: the run
     :param reason: why, in words
+    :param unless: condition on ``run_looks`` joined with ``runs``: of which of them something else is true
     """
-    of_run = select(run_looks.c.look_key).where(run_looks.c.run_id == run_id)
+    of_run = (
+        select(run_looks.c.look_key)
+        .join(runs, runs.c.id == run_looks.c.run_id)
+        .where(run_looks.c.run_id == run_id, true() if unless is None else ~unless)
+    )
     connection.execute(
         update(looks)
         .where(looks.c.key.in_(of_run), looks.c.state == LookState.PLANNED.value, looks.c.batch_id.is_(None))
