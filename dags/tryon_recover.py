@@ -46,6 +46,7 @@ def tryon_recover() -> None:
 
     @task_group
     def batch(batch_id: int) -> None:
+        # In no pool of ours: those bound what is sent, and a large night that fills them would keep this waiting.
         collect(batch_id, settings, patience_seconds=PATIENCE_SECONDS, late_fails=False)
 
     @task(trigger_rule="all_done", priority_weight=PUBLISH_FIRST, outlets=[NEWS])
