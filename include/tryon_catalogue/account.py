@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,13 +15,14 @@ from sqlalchemy import func, or_, select, update
 
 from tryon_catalogue.catalogue import Catalogue
 from tryon_catalogue.exports import ROSTER_LINE, beside
-from tryon_catalogue.ledger.spending import PAID, say_why
+from tryon_catalogue.ledger.spending import PAID, is_closed, say_why
 from tryon_catalogue.ledger.tables import batches, looks, rejections, run_looks, runs, submissions
 from tryon_catalogue.limits import ASKED_FOR_AGAIN, TAKEN_UP
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.request import Request
 from tryon_catalogue.run_errors import RunFailedError
 from tryon_catalogue.settings.export import ExportKind
+from tryon_catalogue.waiting import is_spoken_for
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -176,16 +177,21 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
     :raises tryon_catalogue.catalogue.CatalogueError: the shop's table is not as the settings say
     """
     with engine.connect() as connection:
-        run = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
+        run = connection.execute(
+            select(runs, is_closed().label("is_closed")).where(runs.c.id == run_id)
+        ).one_or_none()
         if run is None:
             raise RunFailedError(
                 f"the ledger has no run {run_id}: its export was never read, and nothing was planned or sent; see the "
                 "log of its first task that failed"
             )
         catalogue = Catalogue(connection, settings.catalogue)
-    if run.cut_at is None:
+    # Said once: when its account is written anew, other runs may have had their say.
+    if run.cut_at is None and not run.is_closed:
+        then = ASKED_FOR_AGAIN if run.request else TAKEN_UP
+        others = is_spoken_for(run_looks, runs, timedelta(hours=settings.budget.answer_within_hours))
         with engine.begin() as connection:
-            say_why(connection, run_id, f"{DIED}; {ASKED_FOR_AGAIN if run.request else TAKEN_UP}")
+            say_why(connection, run_id, f"{DIED}; {then}", unless=others)
     written = catalogue.write_run(engine, run_id)
     with engine.begin() as connection:
         ours = batches.c.run_id.is_not_distinct_from(run_id)

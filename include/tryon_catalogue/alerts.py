@@ -18,10 +18,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseNotifier
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from tryon_catalogue.doubts import open_doubts
+from tryon_catalogue.ledger.spending import is_closed
 from tryon_catalogue.ledger.stops import active_stops
 from tryon_catalogue.ledger.tables import alerts, runs
 
@@ -167,15 +168,14 @@ def of_all(engine: Engine, late_after: timedelta) -> tuple[Alert, ...]:
     :param late_after: how long a run may take until it has its account
     """
     with engine.connect() as connection:
+        # One that was begun again after its account is not as late as its first beginning.
+        began = case((runs.c.ended_at.is_(None), runs.c.started_at), else_=runs.c.opened_at)
         late = connection.execute(
-            select(runs.c.id, runs.c.started_at)
-            .where(
-                runs.c.ended_at.is_(None),
-                runs.c.started_at.between(func.now() - late_after - OLD_NEWS, func.now() - late_after),
-            )
-            .order_by(runs.c.started_at)
+            select(runs.c.id, began.label("began"))
+            .where(~is_closed(), began.between(func.now() - late_after - OLD_NEWS, func.now() - late_after))
+            .order_by(began)
         ).all()
-    return (*_standing(engine), *(late_alert(row.id, row.started_at) for row in late))
+    return (*_standing(engine), *(late_alert(row.id, row.began) for row in late))
 
 
 def _standing(engine: Engine) -> list[Alert]:

@@ -44,7 +44,7 @@ def default_args(settings: Settings) -> dict[str, Any]:
 
 
 def collect(
-    batch_id: int, settings: Settings, *, patience_seconds: float, late_fails: bool
+    batch_id: int, settings: Settings, *, patience_seconds: float, late_fails: bool, pool: str | None = None
 ) -> WaitForBatchSensor:
     """Wait for everything of a batch that is paid for, then publish it: the tasks ``wait`` and ``publish``.
 
@@ -52,10 +52,11 @@ def collect(
     there is even when the waiting was in vain.
 
     :param batch_id: the batch's id in the ledger, usually of a mapped task group
-    :param settings: the vendor's connection, the pool, the pace of asking
+    :param settings: the vendor's connection, the pace of asking
     :param patience_seconds: how long to wait, in seconds
     :param late_fails: whether a vendor that takes longer fails the task `wait`, or skips it because somebody comes
-        again anyway; whether the run is red is for its account to say
+        again anyway; whether the run is red is for its last task to say
+    :param pool: whose places waiting takes; None where nothing is sent that is to be bounded: Airflow's default one
     :returns: the first of the two, to be set behind what comes before
     """
     wait = WaitForBatchSensor(
@@ -66,7 +67,7 @@ def collect(
         soft_fail=not late_fails,
         poke_interval=settings.vendor.first_poll_seconds,
         max_wait=settings.vendor.max_poll_seconds,
-        pool=settings.batches.pool,
+        pool=pool,
         priority_weight=WAIT_FIRST,
         trigger_rule="all_done",
     )

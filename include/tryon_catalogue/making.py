@@ -49,7 +49,11 @@ def make_pictures(settings: Settings, *, wait_for_export: bool) -> None:
             priority_weight=SUBMIT_FIRST,
         )
         submit >> collect(
-            batch_id, settings, patience_seconds=settings.vendor.wait_minutes * 60, late_fails=True
+            batch_id,
+            settings,
+            patience_seconds=settings.vendor.wait_minutes * 60,
+            late_fails=True,
+            pool=settings.batches.pool,
         )
 
     @task(trigger_rule="all_done", retry_policy=RED_RETRIES, priority_weight=PUBLISH_FIRST, outlets=[NEWS])

@@ -34,6 +34,7 @@ from tryon_catalogue.ledger.wanted import WANTED, fill_wanted
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.redoing import ask_again
 from tryon_catalogue.request import read_wanted
+from tryon_catalogue.rereading import forget_unwanted
 from tryon_catalogue.runs import open_run
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
         left_out.update(chunk.left_out)
         wanted.update(map(bytes.fromhex, chunk_wanted))  # half as large as the text, for a whole season
     with engine.begin() as connection:
-        new = _count_new(connection, run)
+        new = forget_unwanted(connection, run.id, wanted)
         connection.execute(
             update(runs)
             .where(runs.c.id == run.id)
@@ -369,9 +370,3 @@ def _rejection_row(run: Run, one: Rejection | ImageRejection) -> dict[str, Any]:
         return {**row, "rule": one.rule, "value": None, **of_image}
     value = one.value[:LONGEST_VALUE] if one.value else None
     return {**row, "rule": one.rule.value, "value": value, "image": None, "measured": None, "limit": None}
-
-
-def _count_new(connection: Connection, run: Run) -> int:
-    return connection.execute(
-        select(func.count()).select_from(run_looks).where(run_looks.c.run_id == run.id, ~run_looks.c.leftover)
-    ).scalar_one()

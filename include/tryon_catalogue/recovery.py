@@ -14,6 +14,7 @@ from sqlalchemy import func, select, union
 
 from tryon_catalogue.account import close_run
 from tryon_catalogue.ledger.journal import SECONDS_TO_KEEP_TRYING, doubt_unanswered
+from tryon_catalogue.ledger.spending import is_closed
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import batches, looks, run_looks, runs, submission_looks, submissions
 from tryon_catalogue.looks import LookState
@@ -125,7 +126,8 @@ def runs_with_news(engine: Engine, recovery_id: str) -> frozenset[str]:
 def refresh_accounts(engine: Engine, settings: Settings, batch_ids: Sequence[int]) -> tuple[Account, ...]:
     """Write the accounts of closed runs anew, after some batches were collected for them. Nothing is judged.
 
-    A run that has no account yet is left alone: it writes its own, or it died before and never had one.
+    A run that has no account yet is left alone: it writes its own, or it died before and never had one. So is one that
+    was begun again after its account: it is at work.
 
     :param engine: the ledger's
     :param settings: the catalogue, the price
@@ -134,7 +136,7 @@ def refresh_accounts(engine: Engine, settings: Settings, batch_ids: Sequence[int
     :raises tryon_catalogue.catalogue.CatalogueError: the shop's table is not as the settings say
     """
     with engine.connect() as connection:
-        closed = set(connection.execute(select(runs.c.id).where(runs.c.ended_at.is_not(None))).scalars())
+        closed = set(connection.execute(select(runs.c.id).where(is_closed())).scalars())
     return tuple(
         close_run(engine, settings, run_id) for run_id in runs_of(engine, batch_ids) if run_id in closed
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, delete, false, func, literal, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
-from tryon_catalogue.ledger.spending import LONGEST_RUN, is_live, is_narrow
+from tryon_catalogue.ledger.spending import LONGEST_RUN, is_closed, is_live, is_narrow
 from tryon_catalogue.ledger.tables import batches, collections, garment_looks, looks, run_looks, runs
 from tryon_catalogue.ledger.wanted import OURS, WAITING, ready
 from tryon_catalogue.looks import LookState
@@ -50,7 +50,7 @@ def find_waiting(connection: Connection, run_id: str, answer_within: timedelta) 
         ready(connection, WAITING)
         return  # whoever asks for three garments gets three garments
     left_by_others = _waiting(run_id, leftover=True).where(
-        or_(held, looks.c.batch_id.is_not(None) & ~is_live(), _is_abandoned(answer_within)),
+        or_(held, _is_left_in_batch(), _is_abandoned(answer_within)),
         # Not with NOT IN, which compares every row with every row once the keys no longer fit into working memory.
         ~select(OURS.c.key).where(OURS.c.key == looks.c.key).exists(),
     )
@@ -114,28 +114,32 @@ def _is_reserved() -> ColumnElement[bool]:
     return func.coalesce(looks.c.batch_id.is_not(None) & is_live(), false())
 
 
+def _is_left_in_batch() -> ColumnElement[bool]:
+    """Select the looks in a batch of a night that is dead; what a person's request left is nobody's to send unasked.
+
+    Unless a night has asked for it as well since it was in that batch, and left it to the request.
+    """
+    asked, night = run_looks.alias("asked"), runs.alias("night")
+    left_to_it = (
+        select(asked.c.look_key)
+        .join(night, night.c.id == asked.c.run_id)
+        .where(
+            asked.c.look_key == looks.c.key,
+            ~asked.c.leftover,
+            night.c.request == {},
+            night.c.cut_at > batches.c.cut_at,
+        )
+        .exists()
+    )
+    return looks.c.batch_id.is_not(None) & ~is_live() & or_(runs.c.request == {}, left_to_it)
+
+
 def _is_abandoned(answer_within: timedelta) -> ColumnElement[bool]:
     """Select the looks without a batch whose run died before it was cut, and that nobody has decided on since.
 
     What a living run is about to cut is left to it, and what a person has let not go stays until an export names it.
     """
     asked, dead = run_looks.alias("asked"), runs.alias("dead")
-    also_asked, other = run_looks.alias("also_asked"), runs.alias("other")
-
-    def is_open(run: FromClause) -> ColumnElement[bool]:
-        return and_(
-            run.c.cut_at.is_(None),
-            run.c.opened_at > func.now() - (LONGEST_RUN + answer_within),
-            or_(run.c.ended_at.is_(None), run.c.ended_at < run.c.opened_at),
-        )
-
-    is_decided = other.c.cut_at > func.greatest(dead.c.opened_at, dead.c.planned_at)
-    spoken_for = (
-        select(also_asked.c.look_key)
-        .join(other, other.c.id == also_asked.c.run_id)
-        .where(also_asked.c.look_key == asked.c.look_key, or_(is_open(other), is_decided))
-        .exists()
-    )
     left = (
         select(asked.c.look_key)
         .join(dead, dead.c.id == asked.c.run_id)
@@ -143,12 +147,42 @@ def _is_abandoned(answer_within: timedelta) -> ColumnElement[bool]:
             asked.c.look_key == looks.c.key,
             dead.c.cut_at.is_(None),
             dead.c.request == {},  # what a person asked for is made when somebody asks for it again
-            ~is_open(dead),
-            ~spoken_for,
+            ~_is_open(dead, answer_within),
+            ~is_spoken_for(asked, dead, answer_within),
         )
         .exists()
     )
     return looks.c.batch_id.is_(None) & left
+
+
+def is_spoken_for(asked: FromClause, run: FromClause, answer_within: timedelta) -> ColumnElement[bool]:
+    """Select the looks of a run on which another run has decided since that one began, or is about to.
+
+    :param asked: ``run_looks``, or an alias of it
+    :param run: ``runs``, or an alias of it: the run that asked
+    :param answer_within: see ``find_waiting``
+    """
+    also_asked, other = run_looks.alias("also_asked"), runs.alias("other")
+    is_decided = other.c.cut_at > func.greatest(run.c.opened_at, run.c.planned_at)
+    return (
+        select(also_asked.c.look_key)
+        .join(other, other.c.id == also_asked.c.run_id)
+        .where(
+            also_asked.c.look_key == asked.c.look_key,
+            also_asked.c.run_id != asked.c.run_id,
+            or_(_is_open(other, answer_within), is_decided),
+        )
+        .exists()
+    )
+
+
+def _is_open(run: FromClause, answer_within: timedelta) -> ColumnElement[bool]:
+    """Select the runs that are still to be cut."""
+    return and_(
+        run.c.cut_at.is_(None),
+        run.c.opened_at > func.now() - (LONGEST_RUN + answer_within),
+        ~is_closed(run),
+    )
 
 
 def _is_backfill(run_id: str) -> ColumnElement[bool]:

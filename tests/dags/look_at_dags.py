@@ -49,6 +49,7 @@ def dags_in(folder: Path) -> dict[str, Any]:
                 task.task_id: {
                     "owner": task.owner,
                     "retries": task.retries,
+                    "pool": task.pool,
                     "upstream": sorted(task.upstream_task_ids),
                     "outlets": [outlet.name for outlet in task.outlets],
                 }

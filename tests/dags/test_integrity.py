@@ -105,6 +105,15 @@ def test_an_account_may_have_news_of_the_catalogue(seen: dict[str, Any], dag_id:
     ]
 
 
+def test_the_recovery_waits_in_no_pool_that_bounds_what_is_sent(seen: dict[str, Any]) -> None:
+    pools = {dag_id: dag["tasks"]["batch.wait"]["pool"] for dag_id, dag in seen["dags"].items()}
+    assert pools == {
+        "tryon_nightly": "damo_tryon",
+        "tryon_on_demand": "damo_tryon",
+        "tryon_recover": "default_pool",
+    }
+
+
 @EACH_FILE
 def test_a_dag_file_imports_nothing_heavy_at_its_top_level(seen: dict[str, Any], file: str) -> None:
     assert heavy(seen["before"]) == set(), (

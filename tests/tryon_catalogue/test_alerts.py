@@ -173,6 +173,24 @@ def test_a_run_is_late_when_it_has_no_account_after_the_time_given(
     assert of_all(engine, after) == ()
 
 
+def test_a_run_that_was_begun_again_after_its_account_is_late_by_its_new_beginning(
+    engine: Engine, plan_batch: PlanBatch
+) -> None:
+    plan_batch(some_looks(1))
+    after = timedelta(hours=6)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE tryon.runs SET started_at = now() - interval '20 hours',"
+                " ended_at = now() - interval '8 hours', opened_at = now() - interval '5 hours'"
+            )
+        )
+    assert of_all(engine, after) == ()
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE tryon.runs SET opened_at = now() - interval '7 hours'"))
+    assert [one.run_id for one in of_all(engine, after)] == ["dag/run"]
+
+
 def test_a_run_that_died_long_ago_is_no_news(engine: Engine, plan_batch: PlanBatch) -> None:
     plan_batch(some_looks(1))
     with engine.begin() as connection:

@@ -101,7 +101,9 @@ def test_what_a_dead_run_has_reserved_is_free_again_and_taken_over(
     plan(engine, limited, export("a-", 5))
     assert plan(engine, limited, export("b-", 5), "dag/2").batch_ids == ()
     with engine.begin() as connection:
-        connection.execute(update(batches).values(cut_at=func.now() - func.make_interval(0, 0, 0, 2)))
+        long_ago = func.now() - func.make_interval(0, 0, 0, 2)
+        connection.execute(update(batches).values(cut_at=long_ago))
+        connection.execute(update(runs).values(opened_at=long_ago))
     plan(engine, limited, export("c-", 5), "dag/3")
     assert committed(engine) == 5
     with engine.connect() as connection:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from threading import Barrier
 from types import SimpleNamespace
@@ -34,6 +34,7 @@ from tryon_catalogue.recovery import (
     runs_of,
     uncollected_batches,
 )
+from tryon_catalogue.runs import Run, begin_run
 from tryon_catalogue.settings import Settings, load_settings
 from tryon_catalogue.submission import submit_batch
 from tryon_sandbox.server import RunningSandbox
@@ -270,6 +271,17 @@ def test_a_run_without_an_account_is_left_alone(engine: Engine, settings: Settin
     assert runs_of(engine, [batch.id]) == (batch.run_id,)
     assert refresh_accounts(engine, settings, [batch.id]) == ()
     assert summary_of(engine, batch.run_id) is None
+
+
+def test_a_run_that_was_begun_again_after_its_account_is_left_alone(
+    engine: Engine, settings: Settings, submit: Submit
+) -> None:
+    batch = submit(2)
+    close_run(engine, settings, batch.run_id)
+    begin_run(engine, Run(batch.run_id, "export.csv", date(2026, 11, 20)))
+    assert refresh_accounts(engine, settings, [batch.id]) == ()
+    close_run(engine, settings, batch.run_id)
+    assert [one.run_id for one in refresh_accounts(engine, settings, [batch.id])] == [batch.run_id]
 
 
 def test_a_run_that_asked_for_a_look_another_run_carries_is_brought_up_to_date_as_well(

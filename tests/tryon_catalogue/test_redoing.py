@@ -122,6 +122,18 @@ def test_the_next_night_makes_nothing_again(engine: Engine, priced: Settings, ex
     assert ask(engine, priced, export, "night/2").new == 0
 
 
+def test_what_was_planned_again_and_not_sent_is_taken_up_by_no_night_that_does_not_name_it(
+    engine: Engine, priced: Settings, export: str, tmp_path: Path
+) -> None:
+    ask(engine, priced, export, skus=SKUS, redo=Redo.ALL)
+    close_run(engine, priced, "hand/1")
+    other = write_export(engine, priced, tmp_path, "b-", 1)
+    send(engine, priced, ask(engine, priced, other, "night/2"))
+    assert charged(engine) == {1: 6}
+    send(engine, priced, ask(engine, priced, export, "hand/2", skus=SKUS, redo=Redo.ALL))
+    assert charged(engine) == {1: 3, 2: 3}
+
+
 def test_the_price_counts_it_before_anything_is_undone(engine: Engine, priced: Settings, export: str) -> None:
     before = estimate(engine, priced, export, skus=SKUS, redo=Redo.ALL)
     assert (before.looks, before.amount) == (3, Decimal(3))

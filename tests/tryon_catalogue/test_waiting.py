@@ -148,6 +148,37 @@ def test_a_run_that_is_begun_anew_after_its_account_lives(
     assert carried(engine) == {"dag/next": 1}
 
 
+def test_a_run_that_is_begun_anew_keeps_the_batches_it_had(
+    engine: Engine, settings: Settings, recorded: Recorded, export: WriteExport
+) -> None:
+    run = recorded()
+    cut_run(engine, settings, run.id)
+    close_run(engine, settings, run.id)
+    with engine.begin() as connection:
+        connection.execute(update(batches).values(cut_at=batches.c.cut_at - timedelta(days=3)))
+    begin_run(engine, run)
+    plan(engine, settings, export("b-", 1), "dag/next")
+    assert carried(engine) == {run.id: 3, "dag/next": 1}
+
+
+def test_what_a_run_has_reserved_counts_against_its_limit_when_it_is_begun_anew(
+    engine: Engine, settings: Settings, recorded: Recorded
+) -> None:
+    limited = with_budget(settings, per_run=3)
+    run = recorded()
+    cut_run(engine, limited, run.id)
+    close_run(engine, limited, run.id)
+    with engine.begin() as connection:
+        connection.execute(
+            update(looks)
+            .where(looks.c.key.in_(select(looks.c.key).limit(1)))
+            .values(batch_id=None, held_since=None)
+        )
+    recorded()
+    assert estimate_run(engine, with_budget(settings, per_run=2), run.id).looks == 0
+    assert cut_run(engine, limited, run.id).estimate.looks == 1
+
+
 def test_what_another_living_run_asks_for_as_well_is_left_to_that(
     engine: Engine, settings: Settings, recorded: Recorded, export: WriteExport
 ) -> None:
@@ -173,6 +204,71 @@ def test_what_a_person_let_not_go_is_taken_up_by_nobody(
     plan(engine, settings, export("b-", 1), "dag/next")
     assert carried(engine) == {"dag/next": 1}
     assert any("rejected by ada" in str(reason) for reason in waiting(engine))
+
+
+def reject(engine: Engine, settings: Settings, run: Run) -> None:
+    """Ask a person about a run, who lets nothing of it go."""
+    record_question(engine, run.id, estimate_run(engine, settings, run.id), settings.price)
+    record_answer(engine, run.id, Answer("ada", None), settings.price)
+
+
+def test_a_run_that_died_says_so_once_and_not_over_what_others_have_said_since(
+    engine: Engine, settings: Settings, recorded: Recorded
+) -> None:
+    recorded()
+    close_run(engine, settings, "dag/dead")
+    reject(engine, settings, recorded("dag/asks"))
+    close_run(engine, settings, "dag/dead")  # as the recovery does
+    assert [str(reason).partition(";")[0] for reason in waiting(engine)] == ["not approved: rejected by ada"]
+
+
+def test_a_run_that_died_after_another_has_decided_on_its_looks_leaves_the_reason_to_that(
+    engine: Engine, settings: Settings, recorded: Recorded
+) -> None:
+    recorded()
+    run = recorded("dag/limited")
+    cut_run(engine, with_budget(settings, per_run=1), run.id)
+    close_run(engine, settings, "dag/dead")
+    ((reason, number),) = waiting(engine).items()
+    assert (number, "per_run = ¥1" in str(reason)) == (2, True)
+
+
+def test_a_run_that_is_begun_anew_and_dies_again_says_so_again(
+    engine: Engine, settings: Settings, recorded: Recorded
+) -> None:
+    recorded()
+    close_run(engine, settings, "dag/dead")
+    reject(engine, settings, recorded("dag/asks"))
+    recorded()
+    close_run(engine, settings, "dag/dead")
+    assert [str(reason).rpartition("; ")[2] for reason in waiting(engine)] == ["the next run takes it up"]
+
+
+def test_a_night_makes_nothing_that_was_cut_for_a_persons_request_and_not_sent(
+    engine: Engine, settings: Settings, recorded: Recorded, export: WriteExport
+) -> None:
+    request = Request(inference_num=1)
+    run = recorded(request=request)
+    cut_run(engine, settings, run.id)
+    close_run(engine, settings, run.id)
+    plan(engine, settings, export("b-", 1), "dag/next")
+    assert carried(engine) == {run.id: 3, "dag/next": 1}
+    recorded("dag/again", request=request)
+    assert cut_run(engine, settings, "dag/again").estimate.looks == 3
+    assert carried(engine) == {"dag/again": 3, "dag/next": 1}
+
+
+def test_what_a_backfill_left_to_a_persons_request_that_died_is_taken_up(
+    engine: Engine, settings: Settings, recorded: Recorded, export: WriteExport
+) -> None:
+    run = recorded(request=Request(inference_num=1))
+    cut_run(engine, settings, run.id)
+    recorded("dag/season", backfill=True)
+    cut_run(engine, settings, "dag/season")
+    assert carried(engine) == {run.id: 3}
+    close_run(engine, settings, run.id)
+    plan(engine, settings, export("b-", 1), "dag/next")
+    assert carried(engine) == {"dag/next": 4}
 
 
 def test_what_a_persons_request_left_is_made_when_somebody_asks_for_it_again(

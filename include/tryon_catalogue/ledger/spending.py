@@ -20,11 +20,13 @@ from sqlalchemy import (
     Text,
     and_,
     cast,
+    false,
     func,
     literal,
     null,
     or_,
     select,
+    true,
     union_all,
     update,
 )
@@ -37,7 +39,7 @@ from tryon_catalogue.looks import LookState
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import ColumnElement, Connection, FromClause, Select
 
     from tryon_catalogue.limits import Kind
     from tryon_catalogue.settings import BudgetSettings, Price
@@ -64,15 +66,20 @@ class LimitReachedError(Exception):
         self.collection = collection
 
 
+def is_closed(run: FromClause = runs) -> ColumnElement[bool]:
+    """Select the runs that have ended. One that was begun again after its account is at work until its next one.
+
+    :param run: ``runs``, or an alias of it
+    """
+    return func.coalesce(run.c.ended_at >= run.c.opened_at, false())
+
+
 def is_live() -> ColumnElement[bool]:
     """Select the batches that somebody is going to send: their run is neither closed nor dead.
 
     :returns: condition on ``batches`` joined with ``runs``
     """
-    return and_(
-        batches.c.cut_at > func.now() - LONGEST_RUN,
-        or_(runs.c.ended_at.is_(None), runs.c.ended_at < batches.c.cut_at),
-    )
+    return and_(func.greatest(batches.c.cut_at, runs.c.opened_at) > func.now() - LONGEST_RUN, ~is_closed())
 
 
 def one_at_a_time(connection: Connection, lock: int) -> None:
@@ -211,14 +218,21 @@ def hold_back(connection: Connection, which: ColumnElement[bool], reason: str, r
     )
 
 
-def say_why(connection: Connection, run_id: str, reason: str) -> None:
+def say_why(
+    connection: Connection, run_id: str, reason: str, unless: ColumnElement[bool] | None = None
+) -> None:
     """Say of what a run has asked for and nobody has reserved why it waits.
 
     :param connection: in a transaction
     :param run_id: the run
     :param reason: why, in words
+    :param unless: condition on ``run_looks`` joined with ``runs``: of which of them something else is true
     """
-    of_run = select(run_looks.c.look_key).where(run_looks.c.run_id == run_id)
+    of_run = (
+        select(run_looks.c.look_key)
+        .join(runs, runs.c.id == run_looks.c.run_id)
+        .where(run_looks.c.run_id == run_id, true() if unless is None else ~unless)
+    )
     connection.execute(
         update(looks)
         .where(looks.c.key.in_(of_run), looks.c.state == LookState.PLANNED.value, looks.c.batch_id.is_(None))

@@ -52,7 +52,7 @@ runs = Table(
         doc="when it was decided what of it goes, were it nothing; null while that is open",
     ),
     Column("problem", Text, doc="why there was no export to read, in words"),
-    Column("ended_at", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True), doc="last account; older than opened_at: begun again since"),
     Column("rows_read", Integer, nullable=False, server_default="0"),
     Column("rows_further", Integer, nullable=False, server_default="0", doc="of garments of earlier rows"),
     Column(

@@ -18,6 +18,7 @@ from sqlalchemy import case, distinct, func, select
 from tryon_catalogue import doubts
 from tryon_catalogue.account import carried_by_nobody
 from tryon_catalogue.ledger.pictures import newest_pictures
+from tryon_catalogue.ledger.spending import is_closed
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.stops import active_stops
 from tryon_catalogue.ledger.tables import (
@@ -101,7 +102,7 @@ def read_report(
             export=run.export.rstrip("/").rpartition("/")[2],
             export_date=run.export_date,
             started_at=run.started_at,
-            ended_at=run.ended_at,
+            ended_at=run.ended_at if run.is_closed else None,
             made_at=connection.execute(select(func.now())).scalar_one(),
             figures=_figures(connection, price, run, sum((one.cost for one in doubtful), Decimal())),
             looks=_looks(connection, run, most_looks),
@@ -144,8 +145,9 @@ def find_run(connection: Connection, run_id: str) -> Row[Any]:
     :param run_id: ``dag_id/run_id``, or `LAST`
     :raises NoSuchRunError: there is no such run
     """
-    newest = select(runs).order_by(runs.c.started_at.desc(), runs.c.id)
-    wanted = newest.limit(1) if run_id == LAST else select(runs).where(runs.c.id == run_id)
+    every = select(runs, is_closed().label("is_closed"))
+    newest = every.order_by(runs.c.started_at.desc(), runs.c.id)
+    wanted = newest.limit(1) if run_id == LAST else every.where(runs.c.id == run_id)
     run = connection.execute(wanted).one_or_none()
     if run is not None:
         return run

@@ -221,3 +221,9 @@ def test_a_run_that_is_not_there_is_answered_with_those_that_are(engine: Engine)
     open_run(engine)
     with pytest.raises(NoSuchRunError, match=RUN):
         read_report(engine, Price(), "tryon_nightly/other")
+
+
+def test_a_run_that_was_begun_again_after_its_account_has_not_ended(engine: Engine) -> None:
+    open_run(engine, opened_at=START + timedelta(hours=1))
+    report = read_report(engine, Price(), RUN)
+    assert (report.ended_at, report.duration) == (None, None)
