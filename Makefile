@@ -35,10 +35,10 @@ test: $(STAMP) ## run the tests (PYTEST_ARGS="-k ledger" passes arguments on)
 	@$(BIN)/python -m pytest -m "e2e and not long" -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS) \
 		|| [ $$? -eq 5 ]
 
-faults: $(STAMP) ## run the fault matrix alone: real processes, killed (about 15 minutes)
+faults: $(STAMP) ## run the whole fault matrix, alone: real processes, killed (about 15 minutes)
 	@$(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
 
-season: $(STAMP) ## run what takes longest: a season of nights, a demo that was killed (about 8 minutes)
+season: $(STAMP) ## run what takes longest: a season of nights, many kills, a killed demo (about 12 minutes)
 	@$(BIN)/python -m pytest -m long $(PYTEST_ARGS)
 
 bench: $(STAMP) ## measure, and print the table

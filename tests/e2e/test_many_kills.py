@@ -12,7 +12,7 @@ from tests.e2e.cases import Case, CaseBook, Expected, Row
 from tests.e2e.waiting import until
 from tests.e2e.world import ENDED, Night, World
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.long]
 
 BOOK = CaseBook()
 AT_ONCE = 1
