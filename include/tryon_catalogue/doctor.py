@@ -151,7 +151,7 @@ def _catalogue(settings: Settings) -> str:
 
     with _engine(settings).connect() as connection:
         table = ShopTable(connection, settings.catalogue)
-        table.check(connection)
+        table.check(connection, settings.archive.public_url)
     if narrow := table.narrow():
         raise NotRightError(narrow)
     columns = ", ".join(settings.catalogue.columns.named.values())

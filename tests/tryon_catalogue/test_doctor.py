@@ -134,7 +134,7 @@ def test_a_key_of_numbers_is_said_to_find_no_other_skus(
         connection.execute(text("ALTER TABLE catalogue ALTER COLUMN sku TYPE bigint USING sku::bigint"))
     found = findings(capsys)["catalogue table"]
     assert found.startswith("ok")
-    assert found.endswith("its key sku is BIGINT: a sku that is no number can never be found in it")
+    assert "its key sku is BIGINT: a sku that is not written just as the database writes the number" in found
 
 
 @pytest.mark.parametrize(
