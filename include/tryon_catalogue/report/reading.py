@@ -101,7 +101,8 @@ def read_report(
             export=run.export.rstrip("/").rpartition("/")[2],
             export_date=run.export_date,
             started_at=run.started_at,
-            ended_at=run.ended_at,
+            # A run that was begun again keeps the account of its earlier try until it has a new one.
+            ended_at=run.ended_at if run.ended_at and run.ended_at >= run.opened_at else None,
             made_at=connection.execute(select(func.now())).scalar_one(),
             figures=_figures(connection, price, run, sum((one.cost for one in doubtful), Decimal())),
             looks=_looks(connection, run, most_looks),
@@ -114,7 +115,8 @@ def read_report(
             planned=run.planned_at is not None,
             cut=run.cut_at is not None,
             problem=run.problem or "",
-            would_make=run.looks_new if request.dry_run else None,
+            may_be_empty=(run.summary or {}).get("may_be_empty", True),
+            would_make=run.looks_new if request.dry_run and run.planned_at is not None else None,
             estimate=run.estimated_amount,
         )
 

@@ -55,6 +55,7 @@ def open_run(engine: Engine, run_id: str = RUN, *, ended: bool = True, **values:
         "export": "exports/catalogue.csv",
         "export_date": "2026-11-20",
         "started_at": START,
+        "opened_at": START,
         "planned_at": START,
         "cut_at": START,
         "rows_read": 24,
