@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -125,9 +126,14 @@ def _database(settings: Settings) -> str:
         with _engine(settings).connect() as connection:
             version = connection.execute(text("SHOW server_version")).scalar_one()
     except AirflowNotFoundException as error:
+        variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+        if os.environ.get(variable):  # Airflow passes over what it cannot read, and then finds none
+            raise NotRightError(
+                f"the Airflow connection {conn_id} is no address that can be read: write {variable} as "
+                "postgresql://user:password@host:5432/database, with %40 for an @ of the password and the like"
+            ) from error
         raise NotRightError(
-            f"there is no Airflow connection {conn_id}: add it in the UI (Admin, Connections) or as "
-            f"AIRFLOW_CONN_{conn_id.upper()}"
+            f"there is no Airflow connection {conn_id}: add it in the UI (Admin, Connections) or as {variable}"
         ) from error
     except OperationalError as error:
         raise NotRightError(
@@ -151,7 +157,7 @@ def _catalogue(settings: Settings) -> str:
 
     with _engine(settings).connect() as connection:
         table = ShopTable(connection, settings.catalogue)
-        table.check(connection)
+        table.check(connection, settings.archive.public_url)
     if narrow := table.narrow():
         raise NotRightError(narrow)
     columns = ", ".join(settings.catalogue.columns.named.values())
@@ -178,18 +184,27 @@ def _vendor(settings: Settings) -> str:
 
 
 def _export(settings: Settings) -> str:
-    from tryon_catalogue.exports import read_export  # noqa: PLC0415  # heavy
+    from tryon_catalogue.exports import beside, read_export  # noqa: PLC0415  # heavy
 
     path = settings.export.path_for(datetime.now(UTC).date())
-    first = next(iter(read_export(path, settings.export)), None)
-    if first is None:
-        raise NotRightError(f"{path} has no rows: nothing would be made")
-    if not first.garments:
-        worst = first.rejections[0]
+    rows = further = 0
+    left_out: Counter[str] = Counter()
+    for chunk in read_export(path, settings.export):
+        rows, further = rows + chunk.rows, further + chunk.further
+        left_out.update(chunk.left_out)
+        read = f"{rows} rows{beside(further, left_out)}"
+        if chunk.garments:
+            return f"{path}: of the first {read} {len(chunk.garments)} can be used"
+        if chunk.rejections:
+            worst = chunk.rejections[0]
+            raise NotRightError(
+                f"{path}: none of the first {read} can be used. Line {worst.line}: {worst.reason}"
+            )
+    if rows:
         raise NotRightError(
-            f"{path}: none of the first {first.rows} rows can be used. Line {worst.line}: {worst.reason}"
+            f"{path}: none of its {read} is meant, so nothing would be made: see [[export.filters]]"
         )
-    return f"{path}: of the first {first.rows} rows {len(first.garments)} can be used"
+    raise NotRightError(f"{path} has no rows: nothing would be made")
 
 
 def _archive(settings: Settings) -> str:

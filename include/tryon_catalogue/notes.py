@@ -245,18 +245,18 @@ def read_run_note(engine: Engine, account: Account) -> Note:
 
 
 def _title(account: Account) -> str:
-    if account.problem:
-        return "No export"
-    if account.would_make is not None:
-        price = money(account.estimate, account.currency)
-        return f"Dry run: {_looks(account.would_make)} would be made for {price}; nothing was sent"
-    if not account.planned:
-        return "The export was not read"
-    if not account.cut:
-        return "The export was read, and nothing of it was sent"
-    if account.tried:
-        return f"{account.published} of {_looks(account.tried)} published"
-    return f"{_looks(account.held)} held back" if account.held else "Nothing new to make"
+    price = money(account.estimate, account.currency)
+    would_make = f"{_looks(account.would_make or 0)} would be made for {price}"
+    cases = (
+        (bool(account.problem), "No export"),
+        (not account.planned, "The export was not read"),
+        (not account.cut, "The export was read, and nothing of it was sent"),
+        (not account.meant_rows and not account.may_be_empty, "The export has no row that is meant"),
+        (account.would_make is not None, f"Dry run: {would_make}; nothing was sent"),
+        (account.tried > 0, f"{account.published} of {_looks(account.tried)} published"),
+        (account.held > 0, f"{_looks(account.held)} held back"),
+    )
+    return next((words for holds, words in cases if holds), "Nothing new to make")
 
 
 def read_recovery_note(engine: Engine, batches: int, newly_doubted: int) -> Note:
@@ -281,7 +281,7 @@ def _figures(account: Account, rejected_by_rule: dict[str, int]) -> tuple[tuple[
     rules = ", ".join(f"{count} {rule}" for rule, count in rejected_by_rule.items())
     states = ", ".join(f"{count} {state}" for state, count in sorted(account.looks.items()))
     cost = money(account.cost, account.currency)
-    dry = account.would_make is not None
+    dry = account.would_make is not None and account.planned
     read = f"{account.rows:,} read{account.beside}"
     figures = {
         "export": account.problem,

@@ -13,14 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import (
-    ARRAY,
-    JSON,
-    Integer,
     MetaData,
-    Numeric,
     String,
     Table,
     Text,
+    and_,
     cast,
     func,
     or_,
@@ -28,9 +25,9 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, NoSuchTableError, OperationalError
 
+from tryon_catalogue.column_types import comparable, is_number, length, plain, unknown
 from tryon_catalogue.ledger.rows import as_table
 from tryon_catalogue.looks import LookState
 
@@ -46,15 +43,6 @@ Outcome = TypeVar("Outcome")
 
 ROOM_FOR_TEXT: Final = 255
 """Characters. Reasons and addresses often fill so many; a column that takes fewer refuses rows before long."""
-
-_PICTURE = "https://pictures.example/1.jpg"
-_SAMPLES: Final[dict[str, Sequence[Any]]] = {
-    "picture_url": (_PICTURE,),
-    "picture_urls": ([_PICTURE],),
-    "status": tuple(state.value for state in LookState),
-    "detail": ("why",),
-}
-"""Our word -> values of which its column has to take each."""
 
 _ADVICE: Final = {
     "22001": "make the column that is too short longer, or text",
@@ -85,7 +73,7 @@ class Refusal:
 
     :param sku: whose
     :param reason: the database's words, and what to do
-    :param there: whether the table has the row; False where the type of its key cannot hold the sku
+    :param there: whether the table has the row; False where its key can never be the sku
     """
 
     sku: str
@@ -118,7 +106,7 @@ class ShopTable:
 
     :param connection: to the database of ``[catalogue] conn_id``
     :param settings: the ``[catalogue]`` section
-    :raises CatalogueError: when the table or a named column is not there
+    :raises CatalogueError: when the table or a named column is not there, or is of a type that is not known here
     """
 
     def __init__(self, connection: Connection, settings: CatalogueSettings) -> None:
@@ -145,6 +133,13 @@ class ShopTable:
                 f"{', '.join(sorted(there))}): add it, or correct [catalogue] key and [catalogue.columns]"
             )
         self._key = self._table.c[settings.key]
+        self._key_is_number = is_number(self._key)
+        named = [self._key, *(self._table.c[name] for name in self._columns.values())]
+        if strange := unknown(connection, self._table, named):
+            raise CatalogueError(
+                f"the table {settings.table} has columns of a type that cannot be written to: {', '.join(strange)}; "
+                "make them text, or correct [catalogue] key and [catalogue.columns]"
+            )
 
     def write(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> Written:
         """Write our words to the shop's columns where they differ; each refused row is logged.
@@ -169,62 +164,73 @@ class ShopTable:
                 refused[part[0]["sku"]] = _words(outcome)
             else:
                 written.changed += outcome
-        there, impossible = self.find(connection, tuple(refused))
-        for sku, words in refused.items():
-            if sku in there or sku in impossible:  # else there is no row to write
+        # A number that is written otherwise finds no row, and the database has no word to say of it.
+        doubtful = [row["sku"] for row in rows] if self._key_is_number else list(refused)
+        there, impossible = self.find(connection, doubtful)
+        for sku in dict.fromkeys(doubtful):
+            words = impossible.get(sku) or (refused.get(sku) if sku in there else None)
+            if words:  # else it is written, or there is no row to write
                 reason = f"the table {self._name} does not take its row ({words})"
                 written.refused.append(Refusal(sku, reason, there=sku in there))
         for refusal in written.refused:
             log.error("Not written to the catalogue: %s", refusal)
         return written
 
-    def find(self, connection: Connection, skus: Sequence[str]) -> tuple[set[str], set[str]]:
+    def find(self, connection: Connection, skus: Sequence[str]) -> tuple[set[str], dict[str, str]]:
         """Find out which skus have a row.
 
         :param connection: in a transaction
         :param skus: to look for
-        :returns: those with a row, and those that the type of the key does not take
+        :returns: those with a row, and those that the key can never be, with why and what to do
         """
         there: set[str] = set()
-        impossible: set[str] = set()
+        impossible: dict[str, str] = {}
 
-        def look(part: Sequence[str]) -> Sequence[str]:
-            given = as_table([{"sku": sku, "key": sku} for sku in part], sku=Text(), key=self._key.type)
-            return (
-                connection.execute(select(given.c.sku).join(self._table, self._key == given.c.key))
-                .scalars()
-                .all()
-            )
+        def look(part: Sequence[str]) -> Sequence[Any]:
+            given = self._given([{"sku": sku} for sku in part])
+            found = select(given.c.sku, self._key.is_not(None), cast(given.c.key, Text))
+            return connection.execute(found.outerjoin_from(given, self._table, self._is_of(given))).all()
 
         for part, outcome in _divided(connection, skus, look):
             if isinstance(outcome, DBAPIError):
-                impossible.update(part)
-            else:
-                there.update(outcome)  # a key that is not unique gives a sku more than once
+                impossible |= dict.fromkeys(part, _words(outcome))
+                continue
+            for sku, has_row, written in outcome:  # a key that is not unique gives a sku more than once
+                if has_row:
+                    there.add(sku)
+                elif self._key_is_number and written != sku:
+                    impossible[sku] = (
+                        f"as {plain(self._key.type)} it is written {written}: write the sku as the key is written, or "
+                        "make the key text"
+                    )
         return there, impossible
 
-    def check(self, connection: Connection) -> None:
+    def check(self, connection: Connection, public_url: str | None) -> None:
         """Find out whether the table takes what is to be written, without changing a row.
 
         :param connection: to the table's database
+        :param public_url: what the pictures' addresses begin with; None where the settings do not say
         :raises CatalogueError: it does not; names each column and the database's words
         """
+        samples = _samples(public_url)
         problems = [
-            f"the column {self._table.c[name]} does not take {value!r} ({words})"
+            f"the column {self._table.c[name]} does not take {value!r} ({_words(error)})"
             for ours, name in self._columns.items()
-            for value in _SAMPLES.get(ours, ())
-            if (words := self._refused(connection, select(self._given([{ours: value}]))))
+            for value in samples.get(ours, ())
+            if (error := self._refused(connection, select(self._given([{ours: value}]))))
+            # A constraint may be right to refuse what is made up; the states are what will be written.
+            and (ours == "status" or _sqlstate(error)[:2] != "23")
         ]
         detail = self._columns.get("detail")
         if detail and not self._table.c[detail].nullable:
             problems.append(
                 f"the column {self._table.c[detail]} must not be NOT NULL: it is empty where all is well"
             )
-        everything = {"sku": None, **{ours: values[0] for ours, values in _SAMPLES.items()}}
+        everything = {"sku": None, **{ours: values[0] for ours, values in samples.items()}}
         if not problems and self._written(everything):
             # The database looks at rights and types before it finds that there is nothing to do.
-            words = self._refused(connection, self._update([everything]).where(text("false")))
-            problems += [f"it cannot be written to ({words})"] if words else []
+            error = self._refused(connection, self._update([everything]).where(text("false")))
+            problems += [f"it cannot be written to ({_words(error)})"] if error else []
         if problems:
             raise CatalogueError(
                 f"the table {self._name} is not fit for what [catalogue] writes to it: {'; '.join(problems)}"
@@ -233,8 +239,11 @@ class ShopTable:
     def limits(self) -> str:
         """Say in words which skus the key can never hold; empty when it takes any."""
         kind = self._key.type
-        if isinstance(kind, (Integer, Numeric)):
-            return f"its key {self._key.name} is {kind}: a sku that is no number can never be found in it"
+        if self._key_is_number:
+            return (
+                f"its key {self._key.name} is {plain(kind)}: a sku that is not written just as the database writes the "
+                "number (00123 for 123) can never be found in it"
+            )
         if isinstance(kind, String):
             longest = kind.length
             return (
@@ -247,10 +256,14 @@ class ShopTable:
     def narrow(self) -> str:
         """Say in words which columns are too short for reasons and addresses; empty when none is."""
         columns = {
-            name: _length(self._table.c[name]) for ours, name in self._columns.items() if ours != "status"
+            name: length(self._table.c[name])
+            for ours, name in self._columns.items()
+            if ours not in {"status", "updated_at"}
         }
         short = [
-            f"{name} ({length} characters)" for name, length in columns.items() if 0 < length < ROOM_FOR_TEXT
+            f"{name} ({longest} characters)"
+            for name, longest in columns.items()
+            if 0 < longest < ROOM_FOR_TEXT
         ]
         if not short:
             return ""
@@ -264,36 +277,56 @@ class ShopTable:
         return {ours: self._table.c[name] for ours, name in self._columns.items() if ours in row}
 
     def _given(self, rows: Sequence[dict[str, Any]]) -> Any:
-        """Give rows as PostgreSQL reads each value for the shop's column: a list as text, JSON or an array."""
+        """Give rows as PostgreSQL reads each value for the shop's column: a list as text, JSON or an array.
+
+        A row with a sku has it twice: ``sku`` is the text, ``key`` what the type of the key makes of it.
+        """
         kinds = {ours: column.type for ours, column in self._written(rows[0]).items()}
         if "sku" in rows[0]:
-            kinds["sku"] = self._key.type
+            rows = [{**row, "key": row["sku"]} for row in rows]
+            kinds |= {"sku": Text(), "key": self._key.type}
         return as_table([{word: row[word] for word in kinds} for row in rows], **kinds)
+
+    def _is_of(self, given: Any) -> ColumnElement[bool]:
+        """Give the condition under which a row of the table is a given one's: 1e0 and 1.4 are not the garment 1."""
+        same = self._key == given.c.key
+        return and_(same, cast(self._key, Text) == given.c.sku) if self._key_is_number else same
 
     def _update(self, rows: Sequence[dict[str, Any]]) -> Update:
         theirs = self._written(rows[0])
         given = self._given(rows)
         differs = or_(
             *(
-                _comparable(column).is_distinct_from(_comparable(given.c[ours]))
+                comparable(column).is_distinct_from(comparable(given.c[ours]))
                 for ours, column in theirs.items()
             )
         )
         values: dict[Any, Any] = {column: given.c[ours] for ours, column in theirs.items()}
         if stamp := self._columns.get("updated_at"):
             values[self._table.c[stamp]] = func.now()
-        return update(self._table).where(self._key == given.c.sku, differs).values(values)
+        return update(self._table).where(self._is_of(given), differs).values(values)
 
-    def _refused(self, connection: Connection, statement: Any) -> str:
-        """Say why the database refuses a statement; empty when it does not."""
+    def _refused(self, connection: Connection, statement: Any) -> DBAPIError | None:
+        """Give the error with which the database refuses a statement; None when it does not."""
         try:
             with connection.begin_nested():
                 connection.execute(statement)
         except OperationalError:
             raise
         except DBAPIError as error:
-            return _words(error)
-        return ""
+            return error
+        return None
+
+
+def _samples(public_url: str | None) -> dict[str, Sequence[Any]]:
+    """Give our word -> values of which its column has to take each."""
+    picture = f"{(public_url or 'https://pictures.example').rstrip('/')}/1.jpg"
+    return {
+        "picture_url": (picture,),
+        "picture_urls": ([picture],),
+        "status": tuple(state.value for state in LookState),
+        "detail": ("why",),
+    }
 
 
 def _divided(
@@ -336,14 +369,3 @@ def _words(error: DBAPIError) -> str:
     # Where it shows an address, what follows the question mark may be a signature.
     words = _AFTER_QUESTION_MARK.sub("?…", primary or type(error.orig).__name__)
     return f"{words}: {advice}"
-
-
-def _length(column: ColumnElement[Any]) -> int:
-    """Give how many characters a column or each value of its array takes; 0 for any number."""
-    kind = column.type.item_type if isinstance(column.type, ARRAY) else column.type
-    return (kind.length if isinstance(kind, String) else None) or 0
-
-
-def _comparable(value: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Give a value as PostgreSQL can compare it: it knows no equality of the type json."""
-    return cast(value, JSONB) if isinstance(value.type, JSON) else value

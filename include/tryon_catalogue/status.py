@@ -52,6 +52,7 @@ class Status:
     :param stops: why nothing is sent at all right now
     :param missing: what is said of the exports that did not come in the last two days
     :param refused: rows that the catalogue's table did not take, by each DAG's newest account, and why
+    :param more_refused: what is said of the accounts that name only the first of such rows
     """
 
     looks: Counter[LookState]
@@ -62,6 +63,7 @@ class Status:
     stops: tuple[Stop, ...] = ()
     missing: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    more_refused: tuple[str, ...] = ()
 
 
 def read_status(engine: Engine, price: Price) -> Status:
@@ -100,9 +102,14 @@ def read_status(engine: Engine, price: Price) -> Status:
     for run_id, account in accounts:
         newest.setdefault(run_id.partition("/")[0], account)
     refused = dict.fromkeys(row for account in newest.values() for row in account.get("refused_rows", ()))
+    more_refused = tuple(
+        f"{dag_id} names the first {named:,} of {account['refused']:,} rows; the log of its account has all of them"
+        for dag_id, account in newest.items()
+        if (named := len(account.get("refused_rows", ()))) < account.get("refused", 0)
+    )
     counts = Counter({LookState(state): count for state, count in by_state})
     age = now - oldest if oldest else None
-    return Status(counts, uses, cost, price.currency, age, stops, told, tuple(refused))
+    return Status(counts, uses, cost, price.currency, age, stops, told, tuple(refused), more_refused)
 
 
 def show_status(status: Status, console: Console | None = None) -> None:
@@ -114,7 +121,7 @@ def show_status(status: Status, console: Console | None = None) -> None:
     console = console or Console(highlight=False)
     for words in status.missing:
         console.print(f"[bold red]Missing:[/] {escape(words)}")
-    for words in status.refused:
+    for words in (*status.refused, *status.more_refused):
         console.print(f"[bold red]Not written to the catalogue:[/] {escape(words)}")
     if not status.looks.total():
         console.print("The ledger holds no looks yet: no run has read an export.")

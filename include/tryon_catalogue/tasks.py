@@ -90,7 +90,7 @@ def preflight() -> dict[str, int]:
         settings, engine = open_ledger()
         with engine.connect() as connection:
             # Found out before anything is done, not after.
-            ShopTable(connection, settings.catalogue).check(connection)
+            ShopTable(connection, settings.catalogue).check(connection, settings.archive.public_url)
         run = begun_run_of(settings, engine, context)
         found = preflight_run(engine, run.request.settings(settings), run.export, run.request)
         # Of a season's nights some have nothing of a collection; a person who asks for nothing has mistyped it.

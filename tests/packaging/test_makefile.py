@@ -148,9 +148,10 @@ def test_every_python_that_the_project_says_it_fits_is_tried_by_make() -> None:
         assert f"Python {named[0]} to {named[-1]} with venv and pip" in text
 
 
-def test_where_pictures_are_kept_by_default_nothing_is_committed() -> None:
+@pytest.mark.parametrize("folder", ["include", "include/samples"])
+def test_where_pictures_are_kept_by_default_nothing_is_committed(folder: str) -> None:
     checked = subprocess.run(
-        ["git", "check-ignore", "include/archive/SS26/00123/Mei-f62775-1.jpg"],  # noqa: S607 - as with make
+        ["git", "check-ignore", f"{folder}/archive/SS26/00123/Mei-f62775-1.jpg"],  # noqa: S607 - as with make
         cwd=ROOT,
         capture_output=True,
         check=False,

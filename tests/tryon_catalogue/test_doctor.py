@@ -109,6 +109,17 @@ def test_a_missing_connection_is_told_with_the_two_ways_to_add_it(
     assert "damo_tryon" in found["vendor"]
 
 
+def test_a_connection_that_airflow_cannot_read_is_not_told_to_be_missing(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_CATALOGUE_DB", "postgresql://shop:sec#ret@127.0.0.1:5432/shop")
+    found = findings(capsys)["database"]
+    assert found.startswith(
+        "NOT the Airflow connection catalogue_db is no address that can be read: write AIRFLOW_"
+    )
+    assert "sec#ret" not in found
+
+
 def test_a_ledger_without_tables_is_told_to_be_made(
     healthy: Path, engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,7 +145,7 @@ def test_a_key_of_numbers_is_said_to_find_no_other_skus(
         connection.execute(text("ALTER TABLE catalogue ALTER COLUMN sku TYPE bigint USING sku::bigint"))
     found = findings(capsys)["catalogue table"]
     assert found.startswith("ok")
-    assert found.endswith("its key sku is BIGINT: a sku that is no number can never be found in it")
+    assert "its key sku is BIGINT: a sku that is not written just as the database writes the number" in found
 
 
 @pytest.mark.parametrize(
@@ -211,6 +222,35 @@ def test_an_export_of_which_no_row_can_be_used_is_told_with_the_first_reason(
     found = findings(capsys)["export"]
     assert found.startswith("NOT")
     assert "none of the first 1 rows can be used. Line 2: The row has no image_url" in found
+
+
+@pytest.fixture
+def only_of_spring(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An export to write, of which the settings mean the rows of a collection, and which is read a row at a time."""
+    monkeypatch.setenv("TRYON_EXPORT__FILTERS", '[{"column": "collection", "only": "spring"}]')
+    monkeypatch.setenv("TRYON_EXPORT__CHUNK_ROWS", "1")
+    return healthy / "export.csv"
+
+
+def test_rows_that_are_left_out_first_do_not_hide_those_that_are_meant(
+    only_of_spring: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    only_of_spring.write_text(EXPORT + GOOD_ROW + BAD_ROW + GOOD_ROW.replace("autumn", "spring"))
+    assert findings(capsys)["export"].endswith(
+        "of the first 3 rows (2 left out because collection is not 'spring') 1 can be used"
+    )
+
+
+def test_an_export_of_which_no_row_is_meant_is_told_with_the_filter(
+    only_of_spring: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    only_of_spring.write_text(EXPORT + GOOD_ROW + BAD_ROW)
+    found = findings(capsys)["export"]
+    assert found.startswith("NOT ")
+    assert found.endswith(
+        "none of its 2 rows (2 left out because collection is not 'spring') is meant, so nothing would be made: see "
+        "[[export.filters]]"
+    )
 
 
 def test_an_export_without_a_named_column_is_told_with_the_column(

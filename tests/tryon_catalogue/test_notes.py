@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -221,3 +222,23 @@ def test_the_account_of_a_run_with_nothing_to_do_is_short(engine: Engine) -> Non
         "  known before: 4",
         "  cost: 0 uses in 0 submissions, ¥0",
     ]
+
+
+def told(engine: Engine, **changes: object) -> list[str]:
+    """The note of a run that read an export of four rows and made nothing, with these changes, as lines."""
+    account = Account("dag/run", 4, 0, 0, {}, 0, 0, 0, Decimal(0), "CNY", 0, 0)
+    return as_text(read_run_note(engine, replace(account, **changes))).splitlines()
+
+
+def test_a_dry_run_whose_export_was_not_read_says_nothing_of_what_would_be_made(engine: Engine) -> None:
+    lines = told(engine, would_make=0, planned=False, rows=0)
+    assert lines[0] == "The export was not read."
+    assert "would be made" not in "".join(lines)
+
+
+@pytest.mark.parametrize("rows", [{"rows": 0}, {"left_out": {"it is old": 3}, "further": 1}])
+def test_an_export_without_a_row_that_is_meant_is_told_where_it_may_not_be_empty(
+    engine: Engine, rows: dict[str, object]
+) -> None:
+    assert told(engine, may_be_empty=False, **rows)[0] == "The export has no row that is meant."
+    assert told(engine, may_be_empty=True, **rows)[0] == "Nothing new to make."

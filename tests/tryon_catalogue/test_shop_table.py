@@ -113,8 +113,41 @@ def test_a_sku_that_the_key_cannot_hold_is_named_and_the_others_are_written(rows
     assert (refusal.sku, refusal.there) == ("TEST", False)
     assert "invalid input syntax for type bigint" in refusal.reason
     with rows.begin() as connection:
-        found = table_of(rows).find(connection, ["1", "TEST", "4"])
-    assert found == ({"1"}, {"TEST"})
+        there, impossible = table_of(rows).find(connection, ["1", "TEST", "4"])
+    assert (there, set(impossible)) == ({"1"}, {"TEST"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "sku", "written"),
+    [
+        ("bigint", "0x7B", "123"),
+        ("bigint", "00123", "123"),
+        ("numeric(10,0)", "1.4", "1"),
+        ("numeric(10,0)", "1e0", "1"),
+        ("numeric(10,2)", "123", "123.00"),
+        ("numeric", "1.23e2", "123"),
+        ("double precision", "1e2", "100"),
+        ("number_of_a_garment", "+1", "1"),
+    ],
+)
+def test_a_number_that_is_written_otherwise_is_not_taken_for_another_garments(
+    rows: Engine, kind: str, sku: str, written: str
+) -> None:
+    change(
+        rows,
+        "CREATE DOMAIN number_of_a_garment AS integer",
+        "INSERT INTO catalogue (sku) VALUES ('100'), ('123')",
+        f"ALTER TABLE catalogue ALTER COLUMN sku TYPE {kind} USING sku::{kind}",
+    )
+    before = details(rows)
+    found = write(rows, **{f"_{sku}": "another's"})
+    (refusal,) = found.refused
+    assert (found.changed, refusal.sku, refusal.there) == (0, sku, False)
+    assert f"it is written {written}: write the sku as the key is written" in refusal.reason
+    assert details(rows) == before
+    own = dict.fromkeys(before, "its own")
+    assert write(rows, **{f"_{sku}": words for sku, words in own.items()}).changed == len(before)
+    assert details(rows) == own
 
 
 def test_what_does_not_fit_a_row_that_is_not_there_is_no_refusal(rows: Engine) -> None:
@@ -158,10 +191,10 @@ def test_one_refused_row_of_many_costs_few_statements(engine: Engine) -> None:
     assert len([one for one in statements if one.startswith("UPDATE")]) < 25
 
 
-def check(engine: Engine) -> None:
+def check(engine: Engine, public_url: str | None = None) -> None:
     table = table_of(engine)
     with engine.connect() as connection:
-        table.check(connection)
+        table.check(connection, public_url)
 
 
 def test_a_table_that_takes_everything_passes_and_keeps_its_rows(rows: Engine) -> None:
@@ -185,6 +218,13 @@ def test_a_table_that_takes_everything_passes_and_keeps_its_rows(rows: Engine) -
             "the column catalogue.tryon_status does not take 'PLANNED' (invalid input value for enum shown",
         ),
         (
+            [
+                "CREATE DOMAIN word AS text CHECK (VALUE <> 'IN_DOUBT')",
+                "ALTER TABLE catalogue ALTER COLUMN tryon_status TYPE word",
+            ],
+            "the column catalogue.tryon_status does not take 'IN_DOUBT' (value for domain word violates check",
+        ),
+        (
             ["ALTER TABLE catalogue ALTER COLUMN picture_url TYPE integer USING NULL"],
             "the column catalogue.picture_url does not take 'https://pictures.example/1.jpg'",
         ),
@@ -197,7 +237,7 @@ def test_a_table_that_takes_everything_passes_and_keeps_its_rows(rows: Engine) -
             'it cannot be written to (column "tryon_updated_at" is of type integer',
         ),
     ],
-    ids=["short", "enum", "number", "not null", "stamp"],
+    ids=["short", "enum", "domain", "number", "not null", "stamp"],
 )
 def test_a_table_that_would_refuse_what_is_written_to_it_is_found_out_before(
     engine: Engine, statements: list[str], words: str
@@ -207,6 +247,24 @@ def test_a_table_that_would_refuse_what_is_written_to_it_is_found_out_before(
         check(engine)
     assert words in str(caught.value)
     assert "the table catalogue is not fit for what [catalogue] writes to it" in str(caught.value)
+
+
+def test_a_constraint_that_refuses_a_made_up_address_is_no_fault_of_the_table(rows: Engine) -> None:
+    change(
+        rows,
+        "CREATE DOMAIN ours AS text CHECK (VALUE LIKE 'https://cdn.shop.example/%')",
+        "ALTER TABLE catalogue ALTER COLUMN picture_url TYPE ours",
+    )
+    check(rows)
+
+
+def test_a_column_too_short_for_the_address_of_the_archive_is_found_out_before(rows: Engine) -> None:
+    change(rows, "ALTER TABLE catalogue ALTER COLUMN picture_url TYPE varchar(36)")
+    check(rows)
+    with pytest.raises(
+        CatalogueError, match=r"does not take 'https://cdn\.shop\.example/try-on/spring/1\.jpg'"
+    ):
+        check(rows, "https://cdn.shop.example/try-on/spring/")
 
 
 @pytest.fixture
@@ -233,7 +291,11 @@ def test_a_user_without_the_right_to_write_is_found_out_before(engine: Engine, r
     ("kind", "words"),
     [
         ("text", ""),
-        ("bigint", "its key sku is BIGINT: a sku that is no number can never be found in it"),
+        (
+            "bigint",
+            "its key sku is BIGINT: a sku that is not written just as the database writes the number (00123 for 123) "
+            "can never be found in it",
+        ),
         ("varchar(12)", "its key sku is VARCHAR(12): a longer sku can never be found in it"),
         ("uuid", "its key sku is UUID: a sku that is no such value can never be found in it"),
     ],
@@ -250,8 +312,9 @@ def test_columns_too_short_for_reasons_and_addresses_are_named(engine: Engine) -
         "ALTER TABLE catalogue ALTER COLUMN tryon_detail TYPE varchar(100)",
         "ALTER TABLE catalogue ALTER COLUMN picture_urls TYPE varchar(90)[] USING NULL",
         "ALTER TABLE catalogue ALTER COLUMN tryon_status TYPE varchar(10)",
+        "ALTER TABLE catalogue ALTER COLUMN tryon_updated_at TYPE varchar(40)",
     )
     assert (
-        "too short in picture_urls (90 characters), tryon_detail (100 characters)"
+        "too short in picture_urls (90 characters), tryon_detail (100 characters):"
         in table_of(engine).narrow()
     )

@@ -127,3 +127,18 @@ def test_rows_that_the_catalogue_refused_are_told_until_an_account_has_written_t
         connection.execute(text("ALTER TABLE catalogue DROP CONSTRAINT shut"))
     close_run(engine, settings, "dag/run")
     assert read_status(engine, Price()).refused == ()
+
+
+def test_where_more_rows_were_refused_than_are_named_the_screen_says_how_many(
+    engine: Engine, settings: Settings, plan_batch: PlanBatch
+) -> None:
+    plan_batch(some_looks(23))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE catalogue ADD CONSTRAINT shut CHECK (tryon_status IS NULL)"))
+    close_run(engine, settings, "dag/run")
+    said = " ".join(shown(read_status(engine, Price())).split())
+    assert said.count("the table catalogue does not take its row") == 20
+    assert (
+        "Not written to the catalogue: dag names the first 20 of 23 rows; the log of its account has all"
+        in said
+    )

@@ -9,7 +9,7 @@ from typing import Final
 from tryon_catalogue.exports.errors import ExportError
 from tryon_catalogue.exports.places import ExportFile
 from tryon_catalogue.exports.tables import Table
-from tryon_catalogue.exports.text import without_mark
+from tryon_catalogue.exports.text import beginning_of
 from tryon_catalogue.settings import ExportSettings
 
 _NOT_A_TABLE: Final[Mapping[bytes, str]] = {
@@ -26,7 +26,7 @@ def read_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
     Raises:
         ExportError: it is no table, cannot be decoded, or lacks a column; at once, and not with the first table.
     """
-    start = without_mark(file.head).lstrip()
+    start = beginning_of(file).lstrip()
     for magic, kind in _NOT_A_TABLE.items():
         if start.startswith(magic):
             raise ExportError(file, f"is {kind}; CSV, Excel (.xlsx), Parquet or JSON lines are expected")

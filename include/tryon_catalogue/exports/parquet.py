@@ -41,7 +41,7 @@ def _parquet(file: ExportFile) -> Iterator[pq.ParquetFile]:
         # Buffered reading, so that a file of one large row group is not held in memory.
         with file.open() as raw, pq.ParquetFile(raw, buffer_size=_BLOCK) as parquet:
             yield parquet
-    except (pa.lib.ArrowException, OSError) as wrong:
+    except (pa.lib.ArrowException, OSError, UnicodeDecodeError) as wrong:  # the last for a column's name
         raise ExportError(file, f"cannot be read as Parquet: {wrong}") from wrong
 
 

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 LONGEST_FIELD: Final = 1 << 20
 """Longest field of a CSV file, in characters. A quotation mark that is never closed costs so much memory at most."""
+LONGEST_BROKEN_ROW: Final = 2_000
+"""Characters that are kept of a broken row: more than is shown of it, and not the descriptions of a whole chunk."""
 
 _BLOCK: Final = 1 << 20
 _MARKS: Final[Mapping[bytes, str]] = {
@@ -39,13 +41,16 @@ class BrokenRow:
 
     Args:
         line: the line it starts on.
-        text: the row as it stands in the file.
+        text: the row as it stands in the file; its beginning is kept.
         problem: what is wrong with it and what to do, in sentences.
     """
 
     line: int
     text: str
     problem: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", self.text[:LONGEST_BROKEN_ROW])
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +149,12 @@ def text_of(file: ExportFile, encoding: str) -> Iterator[IO[str]]:
         yield text
 
 
-def without_mark(head: bytes) -> bytes:
-    """Give the beginning of a file without the mark of its encoding."""
-    return next((head.removeprefix(mark) for mark in _MARKS if head.startswith(mark)), head)
+def beginning_of(file: ExportFile) -> bytes:
+    """Give how a file begins: where a mark says in which encoding it is, its text as UTF-8, without the mark."""
+    for mark, encoding in _MARKS.items():
+        if file.head.startswith(mark):
+            return file.head.decode(encoding, "ignore").removeprefix("\ufeff").encode()
+    return file.head
 
 
 def encoding_of(file: ExportFile, wanted: str) -> str:

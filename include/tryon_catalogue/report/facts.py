@@ -157,10 +157,14 @@ class Figures:
         return self.looks.get(LookState.PUBLISHED, 0)
 
     @property
+    def meant_rows(self) -> int:
+        """Rows of the export that are to be garments: neither left out nor part of another row's."""
+        return self.rows - self.further - sum(self.left_out.values())
+
+    @property
     def all_rejected(self) -> bool:
         """Whether there are rows that are to be garments, and none of them gets a picture."""
-        meant = self.rows - self.further - sum(self.left_out.values())
-        return 0 < meant <= self.rejected_rows
+        return 0 < self.meant_rows <= self.rejected_rows
 
     @property
     def held_back(self) -> int:
@@ -184,7 +188,7 @@ class Report:
     :param export: name of the export
     :param export_date: the date that the export is of
     :param started_at: when the run was first planned
-    :param ended_at: when its account was written; None while it runs
+    :param ended_at: when its account was written; None while it runs, be it for the second time
     :param made_at: the moment that everything here is true for
     :param figures: the counts
     :param looks: in the order of the export; those with trouble are kept first when there are too many to show
@@ -195,7 +199,9 @@ class Report:
     :param planned: whether its export was read to the end
     :param cut: whether it was decided after that what of it goes, were it nothing
     :param problem: why there was no export to read, in words; empty when there was one
-    :param would_make: looks that a dry run would have sent, for the estimate; None for a run that is none
+    :param may_be_empty: whether an export without a row that is meant is nothing to wonder at; as its account says
+    :param would_make: looks that a dry run would have sent, for the estimate; None for a run that is none, and for one
+        whose export was not read
     :param estimate: what it was thought to cost before anything was sent
     """
 
@@ -214,6 +220,7 @@ class Report:
     planned: bool = True
     cut: bool = True
     problem: str = ""
+    may_be_empty: bool = True
     would_make: int | None = None
     estimate: Decimal = Decimal(0)
 

@@ -115,7 +115,8 @@ def read_report(
             planned=run.planned_at is not None,
             cut=run.cut_at is not None,
             problem=run.problem or "",
-            would_make=run.looks_new if request.dry_run else None,
+            may_be_empty=(run.summary or {}).get("may_be_empty", True),
+            would_make=run.looks_new if request.dry_run and run.planned_at is not None else None,
             estimate=run.estimated_amount,
         )
 

@@ -193,9 +193,10 @@ def headline(report: Report) -> str:
     held = f"{_counted(figures.held_back, 'look')} {'held back' if ended else 'not sent yet'}"
     cases = (
         (bool(report.problem), "No export"),
-        (report.would_make is not None, f"Dry run: {_counted(report.would_make or 0, 'look')} would be made"),
         (not report.planned, "The export was not read" if ended else "The export is being read"),
         (ended and not report.cut, "The export was read, and nothing of it was sent"),
+        (ended and not figures.meant_rows and not report.may_be_empty, "The export has no row that is meant"),
+        (report.would_make is not None, f"Dry run: {_counted(report.would_make or 0, 'look')} would be made"),
         (figures.tried > 0, _published(figures) + (f", {held}" if figures.held_back else "")),
         (figures.held_back > 0, held),
         (figures.elsewhere > 0, f"{_counted(figures.elsewhere, 'look')} left to another run"),
@@ -239,8 +240,11 @@ def _tiles(report: Report) -> Iterator[Tile]:
     yield Tile("Spend", money(figures.cost, figures.currency), spent)
     if report.doubts:
         yield Tile("In doubt", money(figures.doubtful_cost, figures.currency), "more, if the vendor has it")
-    read = f"of {figures.rows:,} rows read{beside(figures.further, figures.left_out)}"
-    yield Tile("Rejected rows", f"{figures.rejected_rows:,}", read)
+    rows = beside(figures.further, figures.left_out)
+    if report.would_make is None:
+        yield Tile("Rejected rows", f"{figures.rejected_rows:,}", f"of {figures.rows:,} rows read{rows}")
+    else:  # of a dry run the ledger keeps no rejections to count
+        yield Tile("Rows", f"{figures.rows:,}", f"read{rows}")
     if figures.known:
         yield Tile("Known before", f"{figures.known:,}", "looks that had an end already")
     if figures.elsewhere:

@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 
 from tests.tryon_catalogue.exports.helpers import HEADER, PLAIN, TOP, outcomes, read, refused
 from tryon_catalogue.exports import Rule, read_export
-from tryon_catalogue.exports.text import LONGEST_FIELD
-from tryon_catalogue.settings import ExportSettings
+from tryon_catalogue.exports.formats import read_tables
+from tryon_catalogue.exports.places import export_files
+from tryon_catalogue.exports.text import LONGEST_BROKEN_ROW, LONGEST_FIELD
+from tryon_catalogue.settings import ExportColumns, ExportSettings
 
 NAMES = HEADER.split(",")
 # Files are written for each example; how long that takes is the machine's business.
@@ -97,11 +99,34 @@ def test_a_mark_says_which_encoding_a_csv_file_is_in(tmp_path: Path, encoding: s
     assert (garment.sku, garment.title, rejections) == ("a", title, [])
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "gb18030"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "gb18030"])
 def test_json_lines_may_begin_with_a_mark(tmp_path: Path, encoding: str) -> None:
     line = json.dumps({"sku": "a", "title": "裙", "category": "dress", "image_url": TOP}, ensure_ascii=False)
     (garment,), rejections = read(written(tmp_path, f"\ufeff{line}\n".encode(encoding)))
     assert (garment.title, rejections) == ("裙", [])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "gb18030"])
+def test_what_is_no_table_is_told_behind_a_mark_too(tmp_path: Path, encoding: str) -> None:
+    assert "is XML or a web page" in refused(written(tmp_path, "\ufeff<html>".encode(encoding)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f'{HEADER}\na,"{"x" * 10_000}"t,dress,{TOP}\n',
+        f"{HEADER}\na,t,dress,{TOP},{'x' * 10_000}\n",
+        f'{{"sku": "a"}}\n{{"sku": "{"x" * 10_000}\n',
+        f'{{"sku": "a"}}\n["{"x" * 10_000}"]\n',
+    ],
+    ids=["quotes", "fields", "JSON", "list"],
+)
+def test_of_a_broken_row_the_beginning_is_held(tmp_path: Path, content: str) -> None:
+    path = written(tmp_path, content)
+    settings = ExportSettings(path="-", columns=ExportColumns(category="sku", tops_image="sku"))
+    (file,) = export_files(path, None, None)
+    (broken,) = [row for table in read_tables(file, settings) for row in table.broken]
+    assert (broken.line, len(broken.text)) == (2, LONGEST_BROKEN_ROW)
 
 
 def test_a_long_description_of_many_lines_is_one_field(tmp_path: Path) -> None:

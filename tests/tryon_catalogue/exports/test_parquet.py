@@ -90,6 +90,12 @@ def test_a_parquet_column_that_turns_out_to_be_no_text_is_told_before_any_row_is
         next(chunks)
 
 
+def test_a_parquet_column_whose_name_is_no_text_is_told_as_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    path = parquet(tmp_path, sku=["a"], colour=["red"])
+    path.write_bytes(path.read_bytes().replace(b"colour", b"col\xff\xfer"))
+    assert "cannot be read as Parquet" in refused(path)
+
+
 def test_a_missing_parquet_column_is_named(tmp_path: Path) -> None:
     assert "has no column 'sku'" in refused(parquet(tmp_path, style=["a"]))
 

@@ -105,6 +105,7 @@ def test_a_look_that_was_to_be_made_again_and_did_not_go_is_held_back(engine: En
             ("the export is missing", False, True, None),
         ),
         ({"request": {"dry_run": True}, "looks_new": 4}, ("", True, True, 4)),
+        ({"request": {"dry_run": True}, "planned_at": None}, ("", False, True, None)),
         ({"looks_new": 4, "cut_at": None}, ("", True, False, None)),
     ],
 )
@@ -115,6 +116,20 @@ def test_a_report_knows_of_a_run_without_an_export_and_of_a_dry_run(
     report = read_report(engine, Price(), RUN)
     assert (report.problem, report.planned, report.cut, report.would_make) == told
     assert report.estimate == Decimal("3.80")
+
+
+def test_a_run_that_was_begun_again_has_not_ended_whatever_its_last_account_says(engine: Engine) -> None:
+    open_run(engine, planned_at=None, opened_at=START + timedelta(hours=3))
+    report = read_report(engine, Price(), RUN)
+    assert (report.ended_at, report.duration, report.unread) == (None, None, "")
+
+
+@pytest.mark.parametrize("may_be_empty", [True, False])
+def test_a_report_knows_from_the_account_whether_the_export_may_be_empty(
+    engine: Engine, may_be_empty: bool
+) -> None:
+    open_run(engine, summary={"may_be_empty": may_be_empty})
+    assert read_report(engine, Price(), RUN).may_be_empty is may_be_empty
 
 
 def test_one_look_of_several_garments_names_them_all(engine: Engine) -> None:
@@ -221,9 +236,3 @@ def test_a_run_that_is_not_there_is_answered_with_those_that_are(engine: Engine)
     open_run(engine)
     with pytest.raises(NoSuchRunError, match=RUN):
         read_report(engine, Price(), "tryon_nightly/other")
-
-
-def test_a_run_that_was_begun_again_after_its_account_has_not_ended(engine: Engine) -> None:
-    open_run(engine, opened_at=START + timedelta(hours=1))
-    report = read_report(engine, Price(), RUN)
-    assert (report.ended_at, report.duration) == (None, None)

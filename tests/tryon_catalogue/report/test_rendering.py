@@ -352,6 +352,9 @@ HELD = {"waits for money: per_run = ¥0.50 is taken up": 3, "": 1}
         ({"planned": False}, {}, "The export was not read"),
         ({"planned": False, "ended_at": None}, {}, "The export is being read"),
         ({"would_make": 4}, {}, "Dry run: 4 looks would be made"),
+        ({"would_make": 0, "planned": False}, {}, "The export was not read"),
+        ({"may_be_empty": False}, {"rows": 0}, "The export has no row that is meant"),
+        ({"may_be_empty": False}, {"left_out": {"status": 24}}, "The export has no row that is meant"),
         ({"cut": False}, {"held": HELD}, "The export was read, and nothing of it was sent"),
         ({"cut": False, "ended_at": None}, {"held": HELD}, "4 looks not sent yet"),
         ({}, {"held": HELD}, "4 looks held back"),
@@ -382,6 +385,18 @@ def test_a_dry_run_says_what_it_would_make_and_what_that_costs_in_place_of_pictu
     words = Page(page_of(a_report(would_make=4, estimate=Decimal("3.80")))).words
     assert words[words.index("Would make") :][1:3] == ["4", "looks for ¥3.80; nothing was sent"]
     assert "Pictures" not in words
+
+
+def test_a_dry_run_of_which_no_rejections_are_kept_does_not_say_that_there_are_none() -> None:
+    report = a_report(would_make=4)
+    words = Page(page_of(replace(report, figures=replace(report.figures, left_out={"it is old": 2})))).words
+    assert words[words.index("Rows") :][1:3] == ["24", "read (2 left out because it is old)"]
+    assert "Rejected rows" not in words
+
+
+def test_an_export_without_rows_that_may_be_empty_is_nothing_to_wonder_at() -> None:
+    report = a_report()
+    assert headline(replace(report, figures=replace(report.figures, rows=0))) == "Nothing new to make"
 
 
 def test_looks_that_nobody_carries_are_held_back_with_the_reason_and_what_to_do() -> None:
