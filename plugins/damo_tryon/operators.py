@@ -165,9 +165,11 @@ class TryOnSubmitOperator(BaseOperator):
             either way. When nothing at all was accepted the task fails.
         on_doubt: What to do about looks whose submission was begun and never answered. "fail": send nothing
             further and fail. "continue": leave them out and push them as XCom ``in_doubt``. "resend": send
-            what an earlier try left in doubt once more, which can be a second charge. Templated, so that a
-            person can say it before clearing the task, for instance by an Airflow variable:
-            ``on_doubt="{{ var.value.get('tryon_on_doubt', 'fail') }}"``.
+            what was in doubt before this was said once more, which can be a second charge. Sending spends the
+            word: what is sent under it, for the first time or again, and then left in doubt is not sent again by
+            the task's retries, nor by a clear, before another word is said: "resend" and a space with anything
+            behind it, such as "resend 2". Templated, so that a person can say it before clearing the task, for
+            instance by an Airflow variable: ``on_doubt="{{ var.value.get('tryon_on_doubt', 'fail') }}"``.
         retry_policy: Default ``SUBMIT_RETRY_POLICY``; None for Airflow's plain retries.
         kwargs: What ``BaseOperator`` takes.
 
@@ -214,7 +216,7 @@ class TryOnSubmitOperator(BaseOperator):
         return TaskStateJournal(
             context["task_state_store"],
             retention=NEVER_EXPIRE,
-            resend_doubts=self._doubt_rule is OnDoubt.RESEND,
+            resend_word=str(self.on_doubt) if self._doubt_rule is OnDoubt.RESEND else None,
         )
 
     @cached_property
@@ -301,6 +303,8 @@ class TryOnSubmitOperator(BaseOperator):
 
     @property
     def _doubt_rule(self) -> OnDoubt:
+        if str(self.on_doubt).startswith(f"{OnDoubt.RESEND} "):
+            return OnDoubt.RESEND
         try:
             return OnDoubt(self.on_doubt)
         except ValueError as error:
@@ -317,7 +321,8 @@ _NEXT_STEP_FOR_REFUSED: Final = (
 )
 _NEXT_STEP_FOR_DOUBTS: Final = (
     "The log names each of them: compare the vendor's bill with what was sent, then clear the task with "
-    'on_doubt="resend" to send them once more or "continue" to go on without them.'
+    'on_doubt="resend" (where that was said before, "resend 2" and so on) to send them once more, or '
+    '"continue" to go on without them.'
 )
 
 

@@ -221,6 +221,46 @@ def test_by_a_persons_word_looks_in_doubt_are_sent_once_more(ti: TaskInstance, v
     assert vendor.sent == [["a"], ["a"]]
 
 
+def test_one_word_sends_a_doubt_once_more_however_often_the_task_is_tried(
+    ti: TaskInstance, vendor: Vendor
+) -> None:
+    for _ in range(3):
+        vendor.loses_the_answer()
+    with pytest.raises(OutcomeUnknownError):
+        ti.run(make(looks("a")))
+    with pytest.raises(OutcomeUnknownError):
+        ti.run(make(looks("a"), on_doubt="resend"))
+    for _ in range(2):
+        with pytest.raises(InDoubtError, match=r"resend 2"):
+            ti.run(make(looks("a"), on_doubt="resend"))
+    assert len(vendor.sent) == 2
+    with pytest.raises(OutcomeUnknownError):
+        ti.run(make(looks("a"), on_doubt="resend 2"))
+    assert len(vendor.sent) == 3
+
+
+def test_a_worker_that_dies_while_it_sends_a_doubt_again_is_not_followed_by_one_that_does(
+    ti: TaskInstance, vendor: Vendor
+) -> None:
+    class Died(BaseException):
+        """The end of a process, as far as a test can have one."""
+
+    def die(*_call: object) -> None:
+        calls.append(_call)
+        raise Died
+
+    calls: list[object] = []
+    vendor.loses_the_answer()
+    with pytest.raises(OutcomeUnknownError):
+        ti.run(make(looks("a")))
+    for end in (Died, InDoubtError, InDoubtError):
+        operator = make(looks("a"), on_doubt="resend")
+        operator.__dict__["hook"] = SimpleNamespace(get_conn=lambda: None, submit=die)
+        with pytest.raises(end):
+            ti.run(operator)
+    assert len(calls) == 1
+
+
 def test_even_when_told_to_send_doubts_again_a_try_does_not_do_so_to_its_own(
     ti: TaskInstance, vendor: Vendor
 ) -> None:
