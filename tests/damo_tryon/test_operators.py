@@ -193,6 +193,60 @@ def test_what_was_accepted_is_there_to_be_collected_although_the_task_fails(
     assert ti.xcoms["return_value"] == ["k1"]
 
 
+def test_what_an_earlier_try_paid_for_is_there_although_the_connection_cannot_even_be_read(
+    ti: TaskInstance, vendor: Vendor
+) -> None:
+    names = [f"look-{number}" for number in range(20)]
+    vendor.accepts("k1")
+    vendor.refuses(23500003, http_status=403)
+    with pytest.raises(PackageUsedUpError):
+        ti.run(make(looks(*names)))
+
+    def get_conn() -> None:
+        raise RuntimeError("the secrets backend is away")
+
+    operator = make(looks(*names))
+    operator.__dict__["hook"] = SimpleNamespace(get_conn=get_conn)
+    with pytest.raises(RuntimeError, match="secrets backend"):
+        ti.run(operator)
+    assert ti.xcoms["return_value"] == ["k1"]
+
+
+# Each submission is written down twice: that it is intended, and what came of it.
+@pytest.mark.parametrize(("write", "paid_for"), [(1, None), (2, ["k1"]), (3, ["k1"]), (4, ["k1", "k2"])])
+@pytest.mark.parametrize("failure", [RuntimeError("no more"), KeyboardInterrupt("no more")])
+def test_what_was_paid_for_is_there_although_writing_it_down_fails(
+    vendor: Vendor, write: int, paid_for: list[str] | None, failure: BaseException
+) -> None:
+    class Forgetful(TaskInstance):
+        writes = 0
+
+        def set(self, key: str, value: object, *, retention: object = None) -> None:
+            self.writes += 1
+            if self.writes == write:
+                raise failure
+
+    ti = Forgetful()
+    vendor.accepts("k1", "k2")
+    with pytest.raises(type(failure), match="no more"):
+        ti.run(make(looks(*(f"look-{number}" for number in range(20)))))
+    assert ti.xcoms.get("return_value") == paid_for
+
+
+def test_a_failure_is_told_as_it_is_although_its_keys_cannot_be_pushed(
+    ti: TaskInstance, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def xcom_push(_key: str, _value: object) -> None:
+        raise RuntimeError("the API server is away")
+
+    monkeypatch.setattr(ti, "xcom_push", xcom_push)
+    vendor.accepts("k1")
+    vendor.refuses(23500003, http_status=403)
+    with pytest.raises(PackageUsedUpError):
+        ti.run(make(looks(*(f"look-{number}" for number in range(20)))))
+    assert "could not be pushed as XCom: k1" in capsys.readouterr().out
+
+
 def test_by_a_persons_word_looks_in_doubt_are_left_out(ti: TaskInstance, vendor: Vendor) -> None:
     names = [f"look{number}" for number in range(20)]
     vendor.loses_the_answer()
