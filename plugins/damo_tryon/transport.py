@@ -196,7 +196,8 @@ async def apost(attempt: Attempt) -> Reply:
         ValueError,  # an address that none can have
     ) as error:
         raise attempt.not_sent(_reason(error)) from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+    # Without its compiled parser aiohttp raises what is wrong with a body as it is, and not as a ClientError.
+    except (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, TimeoutError, OSError) as error:
         raise attempt.lost(_reason(error)) from error
 
 

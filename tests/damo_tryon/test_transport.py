@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from aiohttp.http_parser import HttpResponseParserPy
 from tests.damo_tryon.conftest import Connect, ScriptedServer
 
 from damo_tryon import transport
@@ -173,6 +174,7 @@ def test_a_submissions_answer_is_waited_for_as_long_as_it_comes(server: Scripted
 LOST = [
     ("then_close", ()),
     ("then_close_within_body", (b'{"code": 0, "data": {"result_key": "k"}}',)),
+    ("then_break_a_chunk", ()),
     ("then_stay_silent", ()),
 ]
 
@@ -188,6 +190,16 @@ async def test_an_answer_that_is_lost_after_sending_proves_nothing(
     assert type(error) is (PollFailedError if asynchronous else OutcomeUnknownError)
     assert not error.proved_not_accepted
     assert len(server.received) == 1
+
+
+async def test_a_chunk_that_is_none_is_a_lost_answer_also_to_aiohttps_parser_in_python(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aiohttp.client_proto.HttpResponseParser", HttpResponseParserPy)
+    server.then_break_a_chunk()
+    error = await failure(attempt(server.url, call=Call.QUERY, patience=5), asynchronous=True)
+    assert type(error) is PollFailedError
+    assert "TransferEncodingError" in str(error)
 
 
 def test_a_tls_error_after_the_body_began_proves_nothing(
