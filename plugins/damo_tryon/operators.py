@@ -152,6 +152,10 @@ class TryOnSubmitOperator(BaseOperator):
     has changed by the time it is cleared, another index holds a look's memory, and the look is paid for again.
     Give one task all looks, or a subclass a journal of its own, as ``tryon_catalogue`` does.
 
+    It knows a look by its full URLs, their queries included. Presigned URLs that are made anew for a retry or a clear
+    are other looks to it, and those are paid for again: give addresses that stay, or compute them once in a task
+    upstream and take its XCom, which a retry or a clear of this task alone leaves as it is.
+
     For catalogues, subclass it: ``read_tasks`` says what to submit, ``make_journal`` where it is remembered.
 
     Args:

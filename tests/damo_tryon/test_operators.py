@@ -134,6 +134,18 @@ def test_a_later_try_with_another_list_still_pays_for_no_look_twice(ti: TaskInst
     assert vendor.sent == [["a", "b", "c"], ["new"]]
 
 
+def test_a_look_is_known_by_its_full_addresses_so_that_those_signed_anew_are_paid_for_again(
+    ti: TaskInstance, vendor: Vendor
+) -> None:
+    def signed(signature: str) -> list[dict[str, str]]:
+        return [{name: f"{url}?sig={signature}" for name, url in look("a").items()}]
+
+    vendor.accepts("k1", "k2")
+    assert ti.run(make(signed("monday"))) == ["k1"]
+    assert ti.run(make(signed("monday"))) == ["k1"]
+    assert ti.run(make(signed("tuesday"))) == ["k2"]
+
+
 def test_the_good_looks_go_through_and_the_refused_are_told(ti: TaskInstance, vendor: Vendor) -> None:
     vendor.refuses(23500007)
     vendor.accepts("k1")
