@@ -144,7 +144,12 @@ class DamoTryOnHook(HttpHook):
 
     @property
     def longest_submit_seconds(self) -> float:
-        """The longest that ``submit`` can take with its repetitions, in seconds, while the vendor stays silent."""
+        """The longest that ``submit`` takes, with its repetitions, to learn nothing from a vendor that stays silent.
+
+        In seconds, and no bound on every call: an answer that has begun is waited for as long as it goes on coming,
+        for it is worth money, and the time-outs hold for each address of a host that has several, and not for
+        looking up its name. Whoever takes a call for dead by this must still take the answer of one that was not.
+        """
         settings = self._read_settings()
         attempts = self.retry.attempts
         return (

@@ -115,7 +115,8 @@ class TaskStateJournal:
     """A journal in Airflow's task state: it outlives retries, clears and dead workers of one task instance.
 
     All of it stands under one key, as JSON of about 400 bytes a submission (Airflow warns above 64 KB). It
-    holds digests, states, codes, the vendor's words and result keys; never a URL of ours, never a secret.
+    holds digests, states, codes, the vendor's words, result keys and the wording of ``resend_word``; never a
+    URL of ours, never a secret.
     What ends it: deleting the key, and Airflow's setting ``[state_store] clear_on_success``, with which a
     task that is cleared after its success pays again.
 
@@ -123,30 +124,30 @@ class TaskStateJournal:
         store: ``context["task_state_store"]``.
         retention: How long Airflow keeps the record after its last change; None for Airflow's own setting,
             ``airflow.sdk.execution_time.context.NEVER_EXPIRE`` for as long as the DAG run's rows.
-        resend_doubts: Forget submissions in doubt, so that they are sent again: a person's explicit word.
+        resend_word: A person's word, in any wording, that what is in doubt may be sent again. It is spent by
+            sending: what is intended under it is noted with it, and is not forgotten for the sake of the same
+            word, however often the task is tried. Another wording is another word. None: no such word.
 
     Raises:
         ValueError: The stored record is of another version.
     """
 
     def __init__(
-        self, store: StateStore, *, retention: timedelta | None = None, resend_doubts: bool = False
+        self, store: StateStore, *, retention: timedelta | None = None, resend_word: str | None = None
     ) -> None:
         self._store = store
         self._retention = retention
-        self._resend_doubts = resend_doubts
+        self._resend_word = resend_word
         self._entries: dict[str, dict[str, Any]] = self._read()
 
     def recall(self, submission: Submission) -> Memory | None:
         """Return what is known of a submission; see ``Journal.recall``."""
-        memories = [_memory(entry) for entry in self._candidates(submission)]
-        if self._resend_doubts:
-            memories = [memory for memory in memories if memory.state is not MemoryState.INTENDED]
+        memories = [_memory(entry) for entry in self._candidates(submission) if not self._forgets(entry)]
         return min(memories, key=lambda memory: _PRECEDENCE[memory.state], default=None)
 
     def intend(self, submission: Submission) -> None:
         """Commit the intent; see ``Journal.intend``."""
-        self._write(submission, {"state": MemoryState.INTENDED.value})
+        self._write(submission, self._intended())
 
     def accepted(self, submission: Submission, answer: Answer) -> None:
         """Commit the result key; see ``Journal.accepted``."""
@@ -158,7 +159,19 @@ class TaskStateJournal:
 
     def unanswered(self, submission: Submission, error: TryOnError) -> None:
         """Commit what is known of the doubt; see ``Journal.unanswered``."""
-        self._write(submission, {"state": MemoryState.INTENDED.value, **_words_of(error)})
+        self._write(submission, {**self._intended(), **_words_of(error)})
+
+    def _intended(self) -> dict[str, Any]:
+        spent = {"resend_word": self._resend_word} if self._resend_word else {}
+        return {"state": MemoryState.INTENDED.value, **spent}
+
+    def _forgets(self, entry: Mapping[str, Any]) -> bool:
+        """Say whether a word that this entry has not spent gives it free."""
+        return (
+            self._resend_word is not None
+            and entry["state"] == MemoryState.INTENDED
+            and entry.get("resend_word") != self._resend_word
+        )
 
     def _candidates(self, submission: Submission) -> Iterator[Mapping[str, Any]]:
         if entry := self._entries.get(submission.fingerprint()):

@@ -19,7 +19,7 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryPolicy, RetryRule
 from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
-from damo_tryon.contract import MAX_TASKS, FitType, Submission, TryOnTask
+from damo_tryon.contract import MAX_TASKS, Answer, FitType, Submission, TryOnTask
 from damo_tryon.errors import (
     CredentialsError,
     ImageRefusedError,
@@ -144,12 +144,17 @@ class TryOnSubmitOperator(BaseOperator):
     Any number of looks is put into submissions of at most ten. A look listed twice is submitted once. Where
     the vendor refuses a submission for an image, it is split until the bad look stands alone and the good
     ones are through. A later try of the same task instance (retry, clear, a worker that died) reuses what was
-    accepted, look by look, even when the list has changed since. Of a task that fails all the same, what was
-    accepted is there as its return value, for a sensor with ``trigger_rule="all_done"``.
+    accepted, look by look, even when the list has changed since. Of a task that raises all the same, whatever it
+    is, what was accepted is there as its return value, for a sensor with ``trigger_rule="all_done"``; where
+    Airflow does not take it any more, the keys are in the log. A process that is killed returns nothing.
 
     Airflow keeps the memory by task instance, and so by map index: of a task that is mapped over looks whose list
     has changed by the time it is cleared, another index holds a look's memory, and the look is paid for again.
     Give one task all looks, or a subclass a journal of its own, as ``tryon_catalogue`` does.
+
+    It knows a look by its full URLs, their queries included. Presigned URLs that are made anew for a retry or a clear
+    are other looks to it, and those are paid for again: give addresses that stay, or compute them once in a task
+    upstream and take its XCom, which a retry or a clear of this task alone leaves as it is.
 
     For catalogues, subclass it: ``read_tasks`` says what to submit, ``make_journal`` where it is remembered.
 
@@ -165,9 +170,11 @@ class TryOnSubmitOperator(BaseOperator):
             either way. When nothing at all was accepted the task fails.
         on_doubt: What to do about looks whose submission was begun and never answered. "fail": send nothing
             further and fail. "continue": leave them out and push them as XCom ``in_doubt``. "resend": send
-            what an earlier try left in doubt once more, which can be a second charge. Templated, so that a
-            person can say it before clearing the task, for instance by an Airflow variable:
-            ``on_doubt="{{ var.value.get('tryon_on_doubt', 'fail') }}"``.
+            what was in doubt before this was said once more, which can be a second charge. Sending spends the
+            word: what is sent under it, for the first time or again, and then left in doubt is not sent again by
+            the task's retries, nor by a clear, before another word is said: "resend" and a space with anything
+            behind it, such as "resend 2". Templated, so that a person can say it before clearing the task, for
+            instance by an Airflow variable: ``on_doubt="{{ var.value.get('tryon_on_doubt', 'fail') }}"``.
         retry_policy: Default ``SUBMIT_RETRY_POLICY``; None for Airflow's plain retries.
         kwargs: What ``BaseOperator`` takes.
 
@@ -214,7 +221,7 @@ class TryOnSubmitOperator(BaseOperator):
         return TaskStateJournal(
             context["task_state_store"],
             retention=NEVER_EXPIRE,
-            resend_doubts=self._doubt_rule is OnDoubt.RESEND,
+            resend_word=str(self.on_doubt) if self._doubt_rule is OnDoubt.RESEND else None,
         )
 
     @cached_property
@@ -232,16 +239,28 @@ class TryOnSubmitOperator(BaseOperator):
             self.log.warning("%d of %d looks are listed again; each is submitted once", repeated, len(tasks))
         if self.conn_id != DEFAULT_CONN_ID:
             context["ti"].xcom_push(XCOM_CONN_ID, self.conn_id)
-        failure = self._submit(context, tally) if tasks else None
-        keys = tally.result_keys
-        self.log.info("%d looks, %d result keys: %s", len(tally.places), len(keys), ", ".join(keys))
-        self._report(context, XCOM_REFUSED, tally.refused)
-        self._report(context, XCOM_IN_DOUBT, tally.in_doubt)
+        try:
+            failure = self._submit(context, tally) if tasks else None
+            keys = tally.result_keys
+            self.log.info("%d looks, %d result keys: %s", len(tally.places), len(keys), ", ".join(keys))
+            self._report(context, XCOM_REFUSED, tally.refused)
+            self._report(context, XCOM_IN_DOUBT, tally.in_doubt)
+        except BaseException:
+            # Without a key this may have come before the memory was read, and [] would claim that nothing was paid for.
+            if paid_for := tally.result_keys:
+                self._leave_behind(context, paid_for)
+            raise
         if failure := failure or self._verdict(tally):
-            # What was accepted is paid for: whoever collects it must find it although this task fails.
-            context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, keys)
+            self._leave_behind(context, keys)
             raise failure
         return keys
+
+    def _leave_behind(self, context: Context, keys: list[str]) -> None:
+        """Push what a task that fails would have returned; should that fail too, its own failure is told."""
+        try:
+            context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, keys)
+        except Exception:
+            self.log.exception("These result keys could not be pushed as XCom: %s", ", ".join(keys))
 
     def _submit(self, context: Context, tally: _Tally) -> TryOnError | None:
         """Settle what can be settled; return what stopped it, so that the rest is reported first."""
@@ -265,8 +284,16 @@ class TryOnSubmitOperator(BaseOperator):
     def _send(self, journal: Journal, submissions: Sequence[Submission], tally: _Tally) -> None:
         if submissions:
             self.hook.get_conn()  # an unusable connection is to be found out before there is any intent
+
+        def send(tasks: Sequence[TryOnTask], fit_type: FitType, inference_num: int) -> Answer:
+            answer = self.hook.submit(tasks, fit_type, inference_num)
+            sent = Submission(fit_type=fit_type, inference_num=inference_num, tasks=tuple(tasks))
+            # At once: the journal may fail now, and the key is paid for.
+            tally.add(Accepted(sent, answer.result_key))
+            return answer
+
         for submission in submissions:
-            for outcome in outcomes(self.hook.submit, journal, submission):
+            for outcome in outcomes(send, journal, submission):
                 tally.add(outcome)
                 if not self._may_go_on(tally):
                     return
@@ -301,6 +328,8 @@ class TryOnSubmitOperator(BaseOperator):
 
     @property
     def _doubt_rule(self) -> OnDoubt:
+        if str(self.on_doubt).startswith(f"{OnDoubt.RESEND} "):
+            return OnDoubt.RESEND
         try:
             return OnDoubt(self.on_doubt)
         except ValueError as error:
@@ -317,7 +346,8 @@ _NEXT_STEP_FOR_REFUSED: Final = (
 )
 _NEXT_STEP_FOR_DOUBTS: Final = (
     "The log names each of them: compare the vendor's bill with what was sent, then clear the task with "
-    'on_doubt="resend" to send them once more or "continue" to go on without them.'
+    'on_doubt="resend" (where that was said before, "resend 2" and so on) to send them once more, or '
+    '"continue" to go on without them.'
 )
 
 

@@ -16,6 +16,7 @@ import io
 import os
 import re
 import ssl
+import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -44,7 +45,8 @@ class Attempt:
         headers: Every header that matters, authentication included.
         body: The exact bytes; a signature covers them.
         connect_timeout: Seconds to wait for a connection.
-        read_timeout: Seconds of silence to bear while waiting for the answer.
+        read_timeout: Seconds of silence to bear while waiting for the answer. A query's answer is given up,
+            silent or not, when it is not whole within both time-outs together.
         call: Which of the two calls it is; that decides what a lost answer means.
         result_key: The key that a query asks for, to be named in its errors.
     """
@@ -118,12 +120,17 @@ os.register_at_fork(after_in_child=shared_session.cache_clear)
 def post(session: requests.Session, attempt: Attempt) -> Reply:
     """Send one attempt and return its answer, whatever it says; redirects are not followed.
 
+    A submission's answer is worth money, and is waited for as long as it goes on coming. A query is free to repeat:
+    it ends at the first byte, or silence, after both time-outs together. Headers that come a byte at a time are
+    the exception, for they are read by the library, which bounds each silence and not their sum.
+
     Raises:
         NotConnectedError: Nothing of the body was sent.
         OutcomeUnknownError: Some of a submission was sent and no whole answer came.
         PollFailedError: The same of a query.
     """
     body = WatchedBody(attempt.body)
+    give_up_at = time.monotonic() + attempt.connect_timeout + attempt.read_timeout
     try:
         response = session.post(
             attempt.url,
@@ -131,12 +138,25 @@ def post(session: requests.Session, attempt: Attempt) -> Reply:
             headers=dict(attempt.headers),
             timeout=(attempt.connect_timeout, attempt.read_timeout),
             allow_redirects=False,
+            stream=attempt.call is Call.QUERY,
         )
+        content = _read_until(give_up_at, response) if attempt.call is Call.QUERY else response.content
     # Every error of requests is an OSError, and so is a missing bundle of certificates; urllib3's for an address that
     # none can have is a ValueError.
     except (OSError, ValueError) as error:
         raise (attempt.lost if body.begun else attempt.not_sent)(_reason(error)) from error
-    return Reply.of(response.status_code, response.headers, response.content)
+    return Reply.of(response.status_code, response.headers, content)
+
+
+def _read_until(give_up_at: float, response: requests.Response) -> bytes:
+    content = bytearray()
+    with response:
+        # A larger chunk would be waited for until it is full; an answer is some kilobytes, at 10 µs a byte.
+        for byte in response.iter_content(1):
+            content += byte
+            if time.monotonic() > give_up_at:
+                raise TimeoutError("the answer had begun, and was not whole in the time it is given")
+    return bytes(content)
 
 
 async def apost(attempt: Attempt) -> Reply:
@@ -176,7 +196,8 @@ async def apost(attempt: Attempt) -> Reply:
         ValueError,  # an address that none can have
     ) as error:
         raise attempt.not_sent(_reason(error)) from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+    # Without its compiled parser aiohttp raises what is wrong with a body as it is, and not as a ClientError.
+    except (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, TimeoutError, OSError) as error:
         raise attempt.lost(_reason(error)) from error
 
 

@@ -112,6 +112,19 @@ class ScriptedServer(ThreadingHTTPServer):
 
         self.script.append(act)
 
+    def then_break_a_chunk(self) -> None:
+        """Begin a chunked answer to the next request, then send a chunk whose length is no number."""
+
+        def act(handler: BaseHTTPRequestHandler) -> None:
+            handler.send_response(200)
+            handler.send_header("Transfer-Encoding", "chunked")
+            handler.end_headers()
+            self.released.wait(0.2)  # the headers are read before
+            handler.wfile.write(b"zz\r\nhello\r\n0\r\n\r\n")
+            handler.close_connection = True
+
+        self.script.append(act)
+
     def then_stay_silent(self) -> None:
         """Read the next request and say nothing until the test ends."""
 

@@ -92,11 +92,28 @@ def test_what_was_paid_for_counts_before_what_is_in_doubt(store: JsonStore) -> N
 
 
 def test_by_an_explicit_word_doubts_are_forgotten_and_nothing_else(store: JsonStore) -> None:
-    journal = TaskStateJournal(store, resend_doubts=True)
-    journal.intend(submission("a"))
-    journal.accepted(submission("b"), Answer(result_key="key"))
+    earlier = TaskStateJournal(store)
+    earlier.intend(submission("a"))
+    earlier.accepted(submission("b"), Answer(result_key="key"))
+    journal = TaskStateJournal(store, resend_word="resend")
     assert journal.recall(submission("a")) is None
     assert journal.recall(submission("b")) == Memory(MemoryState.ACCEPTED, result_key="key")
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_word_is_spent_by_what_is_sent_under_it_and_another_word_is_another(
+    store: JsonStore, answered: bool
+) -> None:
+    TaskStateJournal(store).intend(submission("a", "b"))
+    word = TaskStateJournal(store, resend_word="resend")
+    word.intend(submission("b", "c"))  # a list put together anew: b is sent once more, c for the first time
+    if answered:
+        word.unanswered(submission("b", "c"), OutcomeUnknownError("broken"))
+    for looks, sent_again in [(("a",), True), (("b",), False), (("c",), False), (("b", "c"), False)]:
+        same = TaskStateJournal(store, resend_word="resend").recall(submission(*looks))
+        assert (same is None) is sent_again
+        assert TaskStateJournal(store, resend_word="resend 2").recall(submission(*looks)) is None
+        assert TaskStateJournal(store).recall(submission(*looks)) is not None
 
 
 @pytest.mark.parametrize(

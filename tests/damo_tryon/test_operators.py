@@ -134,6 +134,18 @@ def test_a_later_try_with_another_list_still_pays_for_no_look_twice(ti: TaskInst
     assert vendor.sent == [["a", "b", "c"], ["new"]]
 
 
+def test_a_look_is_known_by_its_full_addresses_so_that_those_signed_anew_are_paid_for_again(
+    ti: TaskInstance, vendor: Vendor
+) -> None:
+    def signed(signature: str) -> list[dict[str, str]]:
+        return [{name: f"{url}?sig={signature}" for name, url in look("a").items()}]
+
+    vendor.accepts("k1", "k2")
+    assert ti.run(make(signed("monday"))) == ["k1"]
+    assert ti.run(make(signed("monday"))) == ["k1"]
+    assert ti.run(make(signed("tuesday"))) == ["k2"]
+
+
 def test_the_good_looks_go_through_and_the_refused_are_told(ti: TaskInstance, vendor: Vendor) -> None:
     vendor.refuses(23500007)
     vendor.accepts("k1")
@@ -193,6 +205,60 @@ def test_what_was_accepted_is_there_to_be_collected_although_the_task_fails(
     assert ti.xcoms["return_value"] == ["k1"]
 
 
+def test_what_an_earlier_try_paid_for_is_there_although_the_connection_cannot_even_be_read(
+    ti: TaskInstance, vendor: Vendor
+) -> None:
+    names = [f"look-{number}" for number in range(20)]
+    vendor.accepts("k1")
+    vendor.refuses(23500003, http_status=403)
+    with pytest.raises(PackageUsedUpError):
+        ti.run(make(looks(*names)))
+
+    def get_conn() -> None:
+        raise RuntimeError("the secrets backend is away")
+
+    operator = make(looks(*names))
+    operator.__dict__["hook"] = SimpleNamespace(get_conn=get_conn)
+    with pytest.raises(RuntimeError, match="secrets backend"):
+        ti.run(operator)
+    assert ti.xcoms["return_value"] == ["k1"]
+
+
+# Each submission is written down twice: that it is intended, and what came of it.
+@pytest.mark.parametrize(("write", "paid_for"), [(1, None), (2, ["k1"]), (3, ["k1"]), (4, ["k1", "k2"])])
+@pytest.mark.parametrize("failure", [RuntimeError("no more"), KeyboardInterrupt("no more")])
+def test_what_was_paid_for_is_there_although_writing_it_down_fails(
+    vendor: Vendor, write: int, paid_for: list[str] | None, failure: BaseException
+) -> None:
+    class Forgetful(TaskInstance):
+        writes = 0
+
+        def set(self, key: str, value: object, *, retention: object = None) -> None:
+            self.writes += 1
+            if self.writes == write:
+                raise failure
+
+    ti = Forgetful()
+    vendor.accepts("k1", "k2")
+    with pytest.raises(type(failure), match="no more"):
+        ti.run(make(looks(*(f"look-{number}" for number in range(20)))))
+    assert ti.xcoms.get("return_value") == paid_for
+
+
+def test_a_failure_is_told_as_it_is_although_its_keys_cannot_be_pushed(
+    ti: TaskInstance, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def xcom_push(_key: str, _value: object) -> None:
+        raise RuntimeError("the API server is away")
+
+    monkeypatch.setattr(ti, "xcom_push", xcom_push)
+    vendor.accepts("k1")
+    vendor.refuses(23500003, http_status=403)
+    with pytest.raises(PackageUsedUpError):
+        ti.run(make(looks(*(f"look-{number}" for number in range(20)))))
+    assert "could not be pushed as XCom: k1" in capsys.readouterr().out
+
+
 def test_by_a_persons_word_looks_in_doubt_are_left_out(ti: TaskInstance, vendor: Vendor) -> None:
     names = [f"look{number}" for number in range(20)]
     vendor.loses_the_answer()
@@ -219,6 +285,46 @@ def test_by_a_persons_word_looks_in_doubt_are_sent_once_more(ti: TaskInstance, v
     assert ti.run(operator) == ["k1"]
     assert ti.run(make(looks("a"))) == ["k1"]
     assert vendor.sent == [["a"], ["a"]]
+
+
+def test_one_word_sends_a_doubt_once_more_however_often_the_task_is_tried(
+    ti: TaskInstance, vendor: Vendor
+) -> None:
+    for _ in range(3):
+        vendor.loses_the_answer()
+    with pytest.raises(OutcomeUnknownError):
+        ti.run(make(looks("a")))
+    with pytest.raises(OutcomeUnknownError):
+        ti.run(make(looks("a"), on_doubt="resend"))
+    for _ in range(2):
+        with pytest.raises(InDoubtError, match=r"resend 2"):
+            ti.run(make(looks("a"), on_doubt="resend"))
+    assert len(vendor.sent) == 2
+    with pytest.raises(OutcomeUnknownError):
+        ti.run(make(looks("a"), on_doubt="resend 2"))
+    assert len(vendor.sent) == 3
+
+
+def test_a_worker_that_dies_while_it_sends_a_doubt_again_is_not_followed_by_one_that_does(
+    ti: TaskInstance, vendor: Vendor
+) -> None:
+    class Died(BaseException):
+        """The end of a process, as far as a test can have one."""
+
+    def die(*_call: object) -> None:
+        calls.append(_call)
+        raise Died
+
+    calls: list[object] = []
+    vendor.loses_the_answer()
+    with pytest.raises(OutcomeUnknownError):
+        ti.run(make(looks("a")))
+    for end in (Died, InDoubtError, InDoubtError):
+        operator = make(looks("a"), on_doubt="resend")
+        operator.__dict__["hook"] = SimpleNamespace(get_conn=lambda: None, submit=die)
+        with pytest.raises(end):
+            ti.run(operator)
+    assert len(calls) == 1
 
 
 def test_even_when_told_to_send_doubts_again_a_try_does_not_do_so_to_its_own(

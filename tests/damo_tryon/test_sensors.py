@@ -149,6 +149,17 @@ def test_not_deferred_it_raises_the_same_error_when_the_time_is_over(tell: Tell)
         run(make(deferrable=False, timeout=0))
 
 
+def test_not_deferred_an_answer_that_comes_a_byte_at_a_time_does_not_hold_it_beyond_its_time(
+    server: Any, connect: Any
+) -> None:
+    connect(server.url, extra={"connect_timeout": 0.3, "read_timeout": 0.3})
+    server.then_drip(b"x" * 100, every=0.1)
+    begun = time.monotonic()
+    with pytest.raises(ResultTimeoutError):
+        run(make(deferrable=False, timeout=0))
+    assert time.monotonic() - begun < 5
+
+
 def test_not_deferred_it_bears_some_bad_polls_and_not_too_many(server: Any, connect: Any) -> None:
     connect(server.url)
     for _ in range(3):

@@ -7,11 +7,13 @@ import dataclasses
 import gc
 import os
 import socket
+import time
 import warnings
 from pathlib import Path
 
 import pytest
 import requests
+from aiohttp.http_parser import HttpResponseParserPy
 from tests.damo_tryon.conftest import Connect, ScriptedServer
 
 from damo_tryon import transport
@@ -153,15 +155,26 @@ async def test_an_address_that_none_can_have_proves_that_nothing_was_sent(host: 
         assert type(error) is NotConnectedError
 
 
-async def test_an_answer_that_comes_a_byte_at_a_time_is_given_up(server: ScriptedServer) -> None:
-    server.then_drip(b"x" * 400, every=0.1)
-    error = await failure(attempt(server.url, call=Call.QUERY, patience=0.3), asynchronous=True)
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_querys_answer_that_comes_a_byte_at_a_time_is_given_up(
+    server: ScriptedServer, asynchronous: bool
+) -> None:
+    server.then_drip(b"x" * 100, every=0.1)
+    begun = time.monotonic()
+    error = await failure(attempt(server.url, call=Call.QUERY, patience=0.3), asynchronous=asynchronous)
     assert type(error) is PollFailedError
+    assert time.monotonic() - begun < 5
+
+
+def test_a_submissions_answer_is_waited_for_as_long_as_it_comes(server: ScriptedServer) -> None:
+    server.then_drip(b"x" * 20, every=0.1)
+    assert send(attempt(server.url, patience=0.3)).body == b"x" * 20
 
 
 LOST = [
     ("then_close", ()),
     ("then_close_within_body", (b'{"code": 0, "data": {"result_key": "k"}}',)),
+    ("then_break_a_chunk", ()),
     ("then_stay_silent", ()),
 ]
 
@@ -177,6 +190,16 @@ async def test_an_answer_that_is_lost_after_sending_proves_nothing(
     assert type(error) is (PollFailedError if asynchronous else OutcomeUnknownError)
     assert not error.proved_not_accepted
     assert len(server.received) == 1
+
+
+async def test_a_chunk_that_is_none_is_a_lost_answer_also_to_aiohttps_parser_in_python(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aiohttp.client_proto.HttpResponseParser", HttpResponseParserPy)
+    server.then_break_a_chunk()
+    error = await failure(attempt(server.url, call=Call.QUERY, patience=5), asynchronous=True)
+    assert type(error) is PollFailedError
+    assert "TransferEncodingError" in str(error)
 
 
 def test_a_tls_error_after_the_body_began_proves_nothing(
@@ -222,12 +245,15 @@ async def test_calls_of_one_event_loop_share_a_connection(server: ScriptedServer
     assert len({request.client_port for request in server.received}) == 1
 
 
-def test_the_shared_session_shares_a_connection_and_new_ones_do_not(server: ScriptedServer) -> None:
+@pytest.mark.parametrize("call", Call)
+def test_the_shared_session_shares_a_connection_and_new_ones_do_not(
+    server: ScriptedServer, call: Call
+) -> None:
     for _ in range(6):
-        server.then_answer(200)
+        server.then_answer(200, b"{}")
     for _ in range(3):
-        post(shared_session(), attempt(server.url))
-        send(attempt(server.url))
+        post(shared_session(), attempt(server.url, call=call))
+        send(attempt(server.url, call=call))
     assert len({request.client_port for request in server.received}) == 4
 
 
