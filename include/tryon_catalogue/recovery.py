@@ -37,7 +37,7 @@ class Caller(Protocol):
 
     @property
     def longest_submit_seconds(self) -> float:
-        """The longest that one call of ``submit`` can take, in seconds."""
+        """The longest that one call of ``submit`` takes, in seconds, where the vendor stays silent."""
 
 
 def longest_life_of_an_intent(hook: Caller) -> timedelta:

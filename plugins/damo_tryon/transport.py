@@ -28,10 +28,12 @@ import aiohttp
 import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
+from urllib3.exceptions import HTTPError
 
 from damo_tryon.answers import Call, Reply
 from damo_tryon.errors import NotConnectedError, TryOnError
 
+_AT_ONCE: Final = 65_536
 _MAX_REASON: Final = 300
 _USER_INFO: Final = re.compile(r"\S*@")  # of a proxy, whose password stands in its URL
 
@@ -142,8 +144,8 @@ def post(session: requests.Session, attempt: Attempt) -> Reply:
         )
         content = _read_until(give_up_at, response) if attempt.call is Call.QUERY else response.content
     # Every error of requests is an OSError, and so is a missing bundle of certificates; urllib3's for an address that
-    # none can have is a ValueError.
-    except (OSError, ValueError) as error:
+    # none can have is a ValueError, and those of a body that is read past requests are its own.
+    except (OSError, ValueError, HTTPError) as error:
         raise (attempt.lost if body.begun else attempt.not_sent)(_reason(error)) from error
     return Reply.of(response.status_code, response.headers, content)
 
@@ -151,9 +153,9 @@ def post(session: requests.Session, attempt: Attempt) -> Reply:
 def _read_until(give_up_at: float, response: requests.Response) -> bytes:
     content = bytearray()
     with response:
-        # A larger chunk would be waited for until it is full; an answer is some kilobytes, at 10 µs a byte.
-        for byte in response.iter_content(1):
-            content += byte
+        # Whatever has come: ``iter_content`` would wait until a whole chunk is there.
+        while some := response.raw.read1(_AT_ONCE, decode_content=True):
+            content += some
             if time.monotonic() > give_up_at:
                 raise TimeoutError("the answer had begun, and was not whole in the time it is given")
     return bytes(content)
