@@ -13,9 +13,11 @@ from concurrent.futures import Future
 from enum import Enum, auto
 
 import aiohttp
+from yarl import URL
 
 MOST_REDIRECTS = 3
 
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _AT_ONCE = 5
 """A server that is as small as Python's own takes five connections at a time, and lets the sixth wait for a second."""
 _UNREACHABLE = (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, OSError, ValueError)
@@ -66,21 +68,28 @@ class Downloads:
         async with self._places:
             try:
                 async with asyncio.timeout(self._timeout):
-                    content = await self._read(url)
+                    content = await self._read(_as_written(url))
             except _UNREACHABLE:
                 return NoDownload.UNREACHABLE
         return content if isinstance(content, NoDownload) else await asyncio.to_thread(self._keep, content)
 
-    async def _read(self, url: str) -> bytes | NoDownload:
+    async def _read(self, url: URL) -> bytes | NoDownload:
+        # Redirects are followed here, because the library would write their addresses anew.
+        for _ in range(1 + MOST_REDIRECTS):
+            async with self._session.get(url, allow_redirects=False) as response:
+                if response.status == 200:
+                    return await self._content(response)
+                if response.status not in _REDIRECTS or "Location" not in response.headers:
+                    return NoDownload.UNREACHABLE
+                url = url.join(_as_written(response.headers["Location"]))
+        return NoDownload.UNREACHABLE
+
+    async def _content(self, response: aiohttp.ClientResponse) -> bytes | NoDownload:
         content = bytearray()
-        # The library counts the redirect it refuses. It closes the connection of one without reading its body.
-        async with self._session.get(url, max_redirects=MOST_REDIRECTS + 1) as response:
-            if response.status != 200:
-                return NoDownload.UNREACHABLE
-            async for chunk in response.content.iter_any():
-                content += chunk
-                if len(content) > self._most_bytes:
-                    return NoDownload.TOO_LARGE
+        async for chunk in response.content.iter_any():
+            content += chunk
+            if len(content) > self._most_bytes:
+                return NoDownload.TOO_LARGE
         return bytes(content)
 
     async def _give_up(self) -> None:
@@ -89,6 +98,11 @@ class Downloads:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         await self._session.close()
+
+
+def _as_written(url: str) -> URL:
+    """A URL that is asked for character by character, as far as it may be: a server may have signed it so."""
+    return URL(url, encoded=url.isascii() and " " not in url)
 
 
 async def _open_session() -> aiohttp.ClientSession:
