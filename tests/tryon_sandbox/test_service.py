@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -232,6 +233,48 @@ def test_links_nobody_was_given_open_nothing(caller: Any) -> None:
     ):
         assert requests.get(made_up, timeout=10).status_code == 403
     assert requests.get(f"{stem}/one.jpg", timeout=10).status_code == 404
+
+
+def test_submissions_whose_pictures_never_come_hold_up_neither_another_submission_nor_a_query(
+    open_sandbox: Callable[..., Any], silent: str, wait_for: Callable[..., Any]
+) -> None:
+    caller = open_sandbox(image_timeout=2)
+    key = caller.submitted()
+
+    def give_up(number: int) -> requests.Response:
+        mine = type(caller)(caller.running, caller.wardrobe)
+        return mine.submit(mine.task(tops_image=f"{silent}/{number}"))
+
+    with ThreadPoolExecutor(20) as pool:
+        dead = [pool.submit(give_up, number) for number in range(20)]
+        wait_for(lambda: caller.running.charges().calls.submit, lambda calls: calls == 21)
+        began = time.monotonic()
+        caller.submitted()
+        caller.states(key)
+        took = time.monotonic() - began
+        codes = {each.result().json()["code"] for each in dead}
+
+    assert codes == {"23500006"}
+    assert took < 1.5
+
+
+def test_a_query_is_answered_while_submissions_take_up_every_place(
+    open_sandbox: Callable[..., Any],
+    silent: str,
+    monkeypatch: pytest.MonkeyPatch,
+    wait_for: Callable[..., Any],
+) -> None:
+    monkeypatch.setattr("tryon_sandbox.service._SUBMITTERS", 1)
+    caller = open_sandbox(image_timeout=2)
+    key = caller.submitted()
+    with ThreadPoolExecutor(1) as pool:
+        dead = pool.submit(
+            type(caller)(caller.running, caller.wardrobe).submit, caller.task(tops_image=silent)
+        )
+        wait_for(lambda: caller.running.charges().calls.submit, lambda calls: calls == 2)
+        caller.states(key)
+
+        assert not dead.done()
 
 
 def test_many_callers_at_once_are_each_charged_once_and_all_served(caller: Any) -> None:
