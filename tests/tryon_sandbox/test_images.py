@@ -259,6 +259,19 @@ def test_an_image_is_kept_from_the_moment_it_arrived(
     assert shelf.asked.count(url.removeprefix(shelf.base)) == 2
 
 
+def test_an_image_that_did_not_arrive_is_asked_for_again_by_the_next_submission(
+    open_sandbox: Callable[..., Any], shelf: Any, draw: Any
+) -> None:
+    caller = open_sandbox(image_cache=1000)
+    url = f"{shelf.base}/late.png"
+
+    early = caller.submit(caller.task(tops_image=url)).json()["code"]
+    shelf.put(draw.shirt(), "late.png")
+
+    assert early == "23500006"
+    caller.submitted(caller.task(tops_image=url))
+
+
 @pytest.mark.parametrize("exif", [b"", b"Exif\0\0not EXIF"])
 def test_exif_data_that_says_nothing_turns_nothing(shared: Any, shelf: Any, draw: Any, exif: bytes) -> None:
     content = io.BytesIO()
