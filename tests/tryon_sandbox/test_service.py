@@ -18,6 +18,7 @@ from PIL import Image
 
 from tryon_sandbox.settings import Pictures, SandboxSettings
 
+SUBMIT = "/api/v1/tryon/submit"
 QUERY = "/api/v1/tryon/query"
 
 
@@ -63,13 +64,6 @@ def test_the_same_look_is_drawn_alike_every_time(caller: Any) -> None:
 
     contents = {requests.get(caller.ended(key)[0]["results"][0], timeout=10).content for key in keys}
     assert len(contents) == 1
-
-
-def test_the_charset_in_the_content_type_is_allowed(caller: Any) -> None:
-    headers = caller.headers(**{"Content-Type": "application/json; charset=UTF-8"})
-    response = caller.post(QUERY, {"data": {"result_key": "0" * 32}}, headers)
-
-    assert response.json()["code"] == "23500008"
 
 
 def test_result_links_carry_the_host_the_caller_used(caller: Any) -> None:
@@ -133,6 +127,29 @@ def test_calls_beyond_the_rate_are_throttled_with_the_vendor_s_envelope(
     assert asked == ["23500008", "23500004"]
     assert later.status_code == 200
     assert caller.running.charges().submissions == 3
+
+
+def test_a_malformed_call_uses_up_the_rate_and_one_the_gateway_refuses_does_not(
+    open_sandbox: Callable[..., Any], clock: Any, gateway_error: Callable[..., str]
+) -> None:
+    caller = open_sandbox(submit_rate=2, clock=clock)
+    without_nonce = caller.headers()
+    del without_nonce["X-Ca-Nonce"]
+
+    for _ in range(3):
+        gateway_error(caller.post(SUBMIT, {}, without_nonce), 400, "I400NC")
+    codes = [caller.post(SUBMIT, {}).json()["code"] for _ in range(3)]
+
+    assert codes == ["23500009", "23500009", "23500004"]
+
+
+@pytest.mark.parametrize("said", ["application/json; charset=UTF-8", "text/plain"])
+def test_whatever_the_content_type_says_it_is_only_to_be_there(caller: Any, said: str) -> None:
+    response = caller.post(
+        QUERY, {"data": {"result_key": "0" * 32}}, caller.headers(**{"Content-Type": said})
+    )
+
+    assert response.json()["code"] == "23500008"
 
 
 @pytest.mark.parametrize(
