@@ -59,7 +59,7 @@ def test_a_server_that_never_answers_is_given_up_after_twice_the_time_however_mu
     asked = [downloads.start(f"{silent}/{number}") for number in range(30)]
 
     assert {each.result(10) for each in asked} == {NoDownload.UNREACHABLE}
-    assert 0.4 <= time.monotonic() - began < 1.2
+    assert 0.4 <= time.monotonic() - began < 1.8
 
 
 def test_a_server_that_never_answers_holds_up_no_other(
@@ -75,7 +75,7 @@ def test_a_server_that_never_answers_holds_up_no_other(
 def test_the_time_in_which_a_server_answers_what_was_asked_before_does_not_count(
     download: Callable[[float], Downloads], one_by_one: str
 ) -> None:
-    downloads = download(0.5)
+    downloads = download(0.8)
 
     asked = [downloads.start(f"{one_by_one}/{number}") for number in range(12)]
 
@@ -92,14 +92,14 @@ def test_a_url_that_hangs_is_given_up_in_its_time_while_others_of_its_server_are
         assert downloads.start(shelf.put(b"here")).result(10) == "here"
     done.set()
 
-    assert time.monotonic() - began < 1.2
+    assert time.monotonic() - began < 2
     assert hanging.result(10) is NoDownload.UNREACHABLE
 
 
 def test_urls_that_hang_do_not_take_the_turn_of_others_of_their_server(
     download: Callable[[float], Downloads], shelf: Any
 ) -> None:
-    downloads, done = download(0.4), threading.Event()
+    downloads, done = download(0.8), threading.Event()
     hanging = [downloads.start(shelf.put(lambda _: done.wait(10))) for _ in range(5)]
     others = [downloads.start(shelf.put(b"here")) for _ in range(5)]
 
