@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from tryon_sandbox.images import TaskImages
 from tryon_sandbox.rules import Task
 from tryon_sandbox.settings import FailedLooks, Use
-from tryon_sandbox.state import AcceptedLook
+from tryon_sandbox.state import AcceptedLook, Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,14 @@ class Tariff:
     use: Use
     failed: FailedLooks
 
-    def uses(self, looks: int, pictures: int) -> int:
-        """Uses of a submission of so many looks with so many pictures each."""
-        return {Use.PICTURE: looks * pictures, Use.LOOK: looks, Use.SUBMISSION: 1}[self.use]
+    def uses(self, of: Totals) -> int:
+        """Uses of so much."""
+        return {Use.PICTURE: of.pictures, Use.LOOK: of.looks, Use.SUBMISSION: of.submissions}[self.use]
+
+    @property
+    def gives_back(self) -> bool:
+        """Whether the uses of a look are given back that FAILED."""
+        return self.failed is FailedLooks.FREE and self.use is not Use.SUBMISSION
 
     def bill(self, accepted: Iterable[AcceptedLook]) -> list[ChargedLook]:
         """Every look that was ever accepted, and its charges; the first accepted first."""
@@ -81,11 +86,10 @@ class Tariff:
         )
 
     def _is_charged(self, look: AcceptedLook) -> bool:
-        return not look.failed or self.failed is FailedLooks.CHARGED or self.use is Use.SUBMISSION
+        return not (look.failed and self.gives_back)
 
     def _uses_of(self, look: AcceptedLook) -> int:
-        alone = self.uses(1, look.inference_num)
-        return alone if self.use is not Use.SUBMISSION or look.position == 0 else 0
+        return self.uses(Totals(1 if look.position == 0 else 0, 1, look.inference_num))
 
 
 def most_for_same_pictures(bill: Sequence[ChargedLook]) -> int:

@@ -63,7 +63,8 @@ class ImageDesk:
     Arguments:
         files: where the bytes are kept.
         timeout: seconds one image may take from asking to its last byte.
-        cache: seconds a URL is not asked again after it answered. Bytes behind a URL may change, so it is short.
+        cache: seconds a URL is not asked again after its image arrived. Bytes behind a URL may change, so it is short;
+            what did not arrive may do so the next moment, and is asked for again.
     """
 
     def __init__(self, files: PictureFiles, *, timeout: float, cache: float) -> None:
@@ -125,8 +126,9 @@ class ImageDesk:
         return future
 
     def _arrived(self, url: str, future: Future[str | NoDownload]) -> None:
+        arrived = not future.cancelled() and future.exception() is None and isinstance(future.result(), str)
         with self._lock:
-            self._fetched[url] = (time.monotonic() + self._cache, future)
+            self._fetched[url] = (time.monotonic() + self._cache if arrived else 0.0, future)
 
 
 def open_picture(path: Path) -> Image.Image:

@@ -31,7 +31,7 @@ from tryon_sandbox.rendering import render
 from tryon_sandbox.rules import SubmissionBody, Task
 from tryon_sandbox.settings import Pictures, SandboxSettings
 from tryon_sandbox.spoiling import Sitting
-from tryon_sandbox.state import Job, Store, SubTask
+from tryon_sandbox.state import Job, Store, SubTask, Totals
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +110,8 @@ class JobBook:
         Raises:
             VendorRefusal: 23500003, when the credits left do not cover all of it. Nothing is charged then.
         """
-        uses = self._tariff.uses(len(submission.tasks), submission.inference_num)
+        looks = len(submission.tasks)
+        uses = self._tariff.uses(Totals(1, looks, looks * submission.inference_num))
         with self._store.transaction():
             left = self.credits_left()
             if left is not None and uses > left:
@@ -177,10 +178,14 @@ class JobBook:
         return self._sitting(sub_task.images, job.fit_type, number - 1)
 
     def credits_left(self) -> int | None:
-        """Uses left in the account; None when it never runs out."""
+        """Uses left in the account; None when it never runs out. As the bill has them, without reading every look."""
         if self._settings.credits is None:
             return None
-        return max(0, self._settings.credits - sum(look.uses for look in self.bill()))
+        with self._store.transaction():
+            used = self._tariff.uses(self._store.accepted())
+            if self._tariff.gives_back:
+                used -= self._tariff.uses(self._store.failed(self._clock()))
+        return max(0, self._settings.credits - used)
 
     def bill(self) -> list[ChargedLook]:
         """Every look that was accepted, and what was charged for it."""

@@ -112,7 +112,7 @@ class Sandbox:
             bill = self.jobs.bill()
             return ChargesReport(
                 uses=sum(look.uses for look in bill),
-                submissions=self.store.job_count(),
+                submissions=self.store.accepted().submissions,
                 max_times_one_look_was_charged=max((look.charged for look in bill), default=0),
                 max_times_the_same_pictures_were_charged=most_for_same_pictures(bill),
                 looks=[

@@ -27,7 +27,10 @@ from tryon_sandbox.spoiling import Sitting
 from tryon_sandbox.state import Job
 from tryon_sandbox.wire import AnswerData, SubTaskAnswer
 
-_WORKERS = 16
+_SUBMITTERS = 200
+"""Most of them only wait for pictures: so many, that some dead servers of pictures leave room for other submissions."""
+_ANSWERERS = 8
+"""For what is answered from memory: no submission, however long it takes, holds that up."""
 _SERVICE_NAME = re.compile("[a-zA-Z][a-zA-Z0-9_-]*")
 _HOST = re.compile(r"[A-Za-z0-9._\-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 _NOT_FOR_A_HEADER = re.compile(r"[^\x20-\x7e]")
@@ -46,11 +49,13 @@ class Service:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="sandbox-submit")
+        self._submitters = ThreadPoolExecutor(_SUBMITTERS, thread_name_prefix="sandbox-submit")
+        self._answerers = ThreadPoolExecutor(_ANSWERERS, thread_name_prefix="sandbox-answer")
 
     def close(self) -> None:
         """Wait for the work in hand."""
-        self._workers.shutdown(wait=True, cancel_futures=True)
+        for workers in (self._submitters, self._answerers):
+            workers.shutdown(wait=True, cancel_futures=True)
 
     async def submit(self, request: Request) -> Response:
         """Serve a `submit` call."""
@@ -91,7 +96,7 @@ class Service:
             if faults:  # some of them draw another picture, which takes a while
                 loop = asyncio.get_running_loop()
                 sitting = partial(self._sandbox.jobs.sitting, token, number)
-                content = await loop.run_in_executor(self._workers, _with_faults, content, sitting, faults)
+                content = await loop.run_in_executor(self._answerers, _with_faults, content, sitting, faults)
         except LinkExpiredError:
             return _storage_refusal("AccessDenied", "Request has expired.")
         except LinkUnknownError:
@@ -120,7 +125,8 @@ class Service:
             said += _words_of(arrived.body)
             await self._suffer(Stage.ADMITTED, endpoint, said, signed=signed)
             sandbox.check_rate(endpoint)
-            job = await asyncio.get_running_loop().run_in_executor(self._workers, work, arrived.body)
+            workers = self._submitters if endpoint is Endpoint.SUBMIT else self._answerers
+            job = await asyncio.get_running_loop().run_in_executor(workers, work, arrived.body)
             said += " ".join(url for sub_task in job.sub_tasks for url in sub_task.task.urls)
             faults = await self._suffer(Stage.ANSWERING, endpoint, said, signed=signed)
         except (VendorRefusal, GatewayRefusal) as refusal:

@@ -78,7 +78,8 @@ class SandboxSettings:
         bad_image: what an unfit image does to the submission it came in.
         pictures: how result pictures are made.
         strict_nonce: refuse every nonce seen in the last 15 minutes, under AppCode too.
-        image_timeout: seconds one image may take to arrive.
+        image_timeout: seconds one image may take to arrive, without those in which its server answers what was
+            asked of it before.
         image_cache: seconds a downloaded image is not asked for again.
         state: SQLite file to go on from; None keeps everything in memory.
         seed: makes faults with a probability repeatable.

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS sub_tasks (
     images TEXT, pictures TEXT,
     PRIMARY KEY (result_key, position)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS sub_tasks_end ON sub_tasks (ends_at);
+CREATE INDEX IF NOT EXISTS sub_tasks_failed ON sub_tasks (ends_at) WHERE fails;
 CREATE TABLE IF NOT EXISTS renders (render_key TEXT PRIMARY KEY, digest TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS nonces (
     nonce TEXT NOT NULL, path TEXT NOT NULL, body_digest TEXT NOT NULL, seen_at REAL NOT NULL,
@@ -37,7 +38,12 @@ CREATE TABLE IF NOT EXISTS nonces (
 CREATE INDEX IF NOT EXISTS nonces_age ON nonces (seen_at);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+INSERT OR IGNORE INTO counters SELECT 'submissions', count(*) FROM jobs;
+INSERT OR IGNORE INTO counters SELECT 'looks', count(*) FROM sub_tasks;
+INSERT OR IGNORE INTO counters
+    SELECT 'pictures', coalesce(sum(inference_num), 0) FROM sub_tasks JOIN jobs USING (result_key);
 """
+"""The counters of what was accepted begin with what a file holds that was written before there were any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,15 @@ class Job:
     inference_num: int
     accepted_at: float
     sub_tasks: tuple[SubTask, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How much was accepted. What is charged is reckoned from it, so another tariff needs no other figures."""
+
+    submissions: int
+    looks: int
+    pictures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +191,9 @@ class Store:
                 "INSERT INTO sub_tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
                 [_sub_task_row(job.result_key, at, sub_task) for at, sub_task in enumerate(job.sub_tasks)],
             )
+            self.count("submissions")
+            self.count("looks", len(job.sub_tasks))
+            self.count("pictures", len(job.sub_tasks) * job.inference_num)
 
     def job(self, result_key: str) -> Job | None:
         """The job of a result key, or None."""
@@ -230,9 +248,19 @@ class Store:
         rows = self._all("SELECT ends_at FROM sub_tasks ORDER BY ends_at DESC LIMIT ?", number)
         return [float(row[0]) for row in rows]
 
-    def job_count(self) -> int:
-        """How many submissions were accepted."""
-        return int(self._one("SELECT count(*) FROM jobs")[0])
+    def accepted(self) -> Totals:
+        """How much was ever accepted; no more work when that is much."""
+        with self._lock:
+            return Totals(*(self.counted(name) for name in ("submissions", "looks", "pictures")))
+
+    def failed(self, now: float) -> Totals:
+        """How much of it has ended FAILED at a moment. No submission fails as a whole."""
+        looks, pictures = self._one(
+            "SELECT count(*), coalesce(sum(inference_num), 0) FROM sub_tasks JOIN jobs USING (result_key)"
+            " WHERE fails AND ends_at <= ?",
+            now,
+        )
+        return Totals(0, looks, pictures)
 
     def accepted_looks(self, now: float) -> list[AcceptedLook]:
         """Every sub-task ever accepted, as it stands at a moment; the first accepted first."""

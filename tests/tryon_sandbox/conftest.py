@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import io
 import json
+import socket
 import threading
 import time
 import uuid
@@ -112,6 +113,13 @@ def shelf() -> Iterator[Shelf]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A server that lets everybody connect and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as bound:
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 @dataclass(frozen=True)

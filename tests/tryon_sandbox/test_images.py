@@ -119,6 +119,48 @@ def test_a_redirect_or_two_are_followed(shared: Any, shelf: Any, wardrobe: Any) 
     shared.submitted(shared.task(tops_image=shelf.put(redirect_to(once))))
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["a%28b%29%2Cc.png", "a.png?X-Sig=a%2Fb%2Bc%3D%3D", "x/../a.png", "a.png?x='1'&&y=%7E", "a%zz.png"],
+)
+def test_a_url_is_asked_for_as_it_was_written_after_a_redirect_too(
+    shared: Any, shelf: Any, draw: Any, name: str
+) -> None:
+    url = shelf.put(draw.shirt(), name)
+    shared.submitted(shared.task(tops_image=url, pants_image=shelf.put(redirect_to(url))))
+
+    assert shelf.asked.count(f"/{name}") == 2
+
+
+def test_what_may_not_stand_in_a_request_is_encoded(shared: Any, shelf: Any, draw: Any) -> None:
+    for name in ("caf%C3%A9.png", "a%20b.png"):
+        shelf.put(draw.shirt(), name)
+
+    shared.submitted(
+        shared.task(tops_image=f"{shelf.base}/café.png", pants_image=shelf.put(redirect_to("/a b.png")))
+    )
+
+
+def test_a_redirect_may_name_only_a_path(shared: Any, shelf: Any, wardrobe: Any) -> None:
+    shared.submitted(
+        shared.task(
+            tops_image=shelf.put(redirect_to("/shirt.jpg")),
+            pants_image=shelf.put(redirect_to("../shirt.jpg"), "deep/down"),
+        )
+    )
+
+
+@pytest.mark.parametrize(("redirects", "status"), [(3, 200), (4, 400)])
+def test_three_redirects_are_followed_and_a_fourth_is_not(
+    shared: Any, shelf: Any, wardrobe: Any, redirects: int, status: int
+) -> None:
+    url = wardrobe.shirt
+    for _ in range(redirects):
+        url = shelf.put(redirect_to(url))
+
+    assert shared.submit(shared.task(tops_image=url)).status_code == status
+
+
 def test_the_body_of_a_redirect_is_not_read(shared: Any, shelf: Any, wardrobe: Any) -> None:
     written = []
 
@@ -215,6 +257,19 @@ def test_an_image_is_kept_from_the_moment_it_arrived(
         assert asked == 1
     caller.submitted(caller.task(tops_image=url))
     assert shelf.asked.count(url.removeprefix(shelf.base)) == 2
+
+
+def test_an_image_that_did_not_arrive_is_asked_for_again_by_the_next_submission(
+    open_sandbox: Callable[..., Any], shelf: Any, draw: Any
+) -> None:
+    caller = open_sandbox(image_cache=1000)
+    url = f"{shelf.base}/late.png"
+
+    early = caller.submit(caller.task(tops_image=url)).json()["code"]
+    shelf.put(draw.shirt(), "late.png")
+
+    assert early == "23500006"
+    caller.submitted(caller.task(tops_image=url))
 
 
 @pytest.mark.parametrize("exif", [b"", b"Exif\0\0not EXIF"])

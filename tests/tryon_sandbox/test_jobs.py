@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from tryon_sandbox.images import TaskImages
 from tryon_sandbox.rules import SubmissionBody, Task
+from tryon_sandbox.settings import FailedLooks
+from tryon_sandbox.state import Job, SubTask
 
 
 def statuses(caller: Any, key: str) -> list[str]:
@@ -67,6 +70,32 @@ def test_a_submission_that_could_not_be_accepted_has_taken_no_place(
 
     assert statuses(caller, caller.submitted()) == ["RUNNING"]
     assert caller.running.charges().uses == 1
+
+
+@pytest.mark.parametrize("failed", ["charged", "free"])
+def test_to_accept_a_submission_is_no_more_work_when_many_were_accepted_before(
+    open_sandbox: Callable[..., Any], failed: str
+) -> None:
+    sandbox = open_sandbox(credits=10**6, failed=FailedLooks(failed)).running.sandbox
+    task = Task("http://pictures/model.png", "http://pictures/shirt.png", None, None)
+    steps = []
+
+    def work() -> int:
+        """Steps the database takes."""
+        steps.clear()
+        sandbox.store._db.set_progress_handler(lambda: steps.append(1), 1)
+        sandbox.jobs.accept(SubmissionBody("HALF_BODY", 1, (task,)), [None], lambda _: frozenset())
+        sandbox.store._db.set_progress_handler(None, 1)
+        return len(steps)
+
+    work()
+    before = work()
+    sub_task = SubTask(task, 0, 0, False, TaskImages("0" * 64, "1" * 64, None, None))
+    for number in range(300):
+        sandbox.store.add_job(Job(f"{number:032}", "HALF_BODY", 1, 0, (sub_task,) * 10))
+
+    assert work() < before * 1.5
+    assert sandbox.jobs.credits_left() == 10**6 - sandbox.charges().uses
 
 
 def test_a_result_key_nobody_was_given_is_unknown(shared: Any, refused: Callable[..., None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from PIL import Image
 
 from tryon_sandbox.settings import Pictures, SandboxSettings
 
+SUBMIT = "/api/v1/tryon/submit"
 QUERY = "/api/v1/tryon/query"
 
 
@@ -62,13 +64,6 @@ def test_the_same_look_is_drawn_alike_every_time(caller: Any) -> None:
 
     contents = {requests.get(caller.ended(key)[0]["results"][0], timeout=10).content for key in keys}
     assert len(contents) == 1
-
-
-def test_the_charset_in_the_content_type_is_allowed(caller: Any) -> None:
-    headers = caller.headers(**{"Content-Type": "application/json; charset=UTF-8"})
-    response = caller.post(QUERY, {"data": {"result_key": "0" * 32}}, headers)
-
-    assert response.json()["code"] == "23500008"
 
 
 def test_result_links_carry_the_host_the_caller_used(caller: Any) -> None:
@@ -132,6 +127,29 @@ def test_calls_beyond_the_rate_are_throttled_with_the_vendor_s_envelope(
     assert asked == ["23500008", "23500004"]
     assert later.status_code == 200
     assert caller.running.charges().submissions == 3
+
+
+def test_a_malformed_call_uses_up_the_rate_and_one_the_gateway_refuses_does_not(
+    open_sandbox: Callable[..., Any], clock: Any, gateway_error: Callable[..., str]
+) -> None:
+    caller = open_sandbox(submit_rate=2, clock=clock)
+    without_nonce = caller.headers()
+    del without_nonce["X-Ca-Nonce"]
+
+    for _ in range(3):
+        gateway_error(caller.post(SUBMIT, {}, without_nonce), 400, "I400NC")
+    codes = [caller.post(SUBMIT, {}).json()["code"] for _ in range(3)]
+
+    assert codes == ["23500009", "23500009", "23500004"]
+
+
+@pytest.mark.parametrize("said", ["application/json; charset=UTF-8", "text/plain"])
+def test_whatever_the_content_type_says_it_is_only_to_be_there(caller: Any, said: str) -> None:
+    response = caller.post(
+        QUERY, {"data": {"result_key": "0" * 32}}, caller.headers(**{"Content-Type": said})
+    )
+
+    assert response.json()["code"] == "23500008"
 
 
 @pytest.mark.parametrize(
@@ -232,6 +250,48 @@ def test_links_nobody_was_given_open_nothing(caller: Any) -> None:
     ):
         assert requests.get(made_up, timeout=10).status_code == 403
     assert requests.get(f"{stem}/one.jpg", timeout=10).status_code == 404
+
+
+def test_submissions_whose_pictures_never_come_hold_up_neither_another_submission_nor_a_query(
+    open_sandbox: Callable[..., Any], silent: str, wait_for: Callable[..., Any]
+) -> None:
+    caller = open_sandbox(image_timeout=3)
+    key = caller.submitted()
+
+    def give_up(number: int) -> requests.Response:
+        mine = type(caller)(caller.running, caller.wardrobe)
+        return mine.submit(mine.task(tops_image=f"{silent}/{number}"))
+
+    with ThreadPoolExecutor(20) as pool:
+        dead = [pool.submit(give_up, number) for number in range(20)]
+        wait_for(lambda: caller.running.charges().calls.submit, lambda calls: calls == 21)
+        began = time.monotonic()
+        caller.submitted()
+        caller.states(key)
+        took = time.monotonic() - began
+        codes = {each.result().json()["code"] for each in dead}
+
+    assert codes == {"23500006"}
+    assert took < 2.5
+
+
+def test_a_query_is_answered_while_submissions_take_up_every_place(
+    open_sandbox: Callable[..., Any],
+    silent: str,
+    monkeypatch: pytest.MonkeyPatch,
+    wait_for: Callable[..., Any],
+) -> None:
+    monkeypatch.setattr("tryon_sandbox.service._SUBMITTERS", 1)
+    caller = open_sandbox(image_timeout=2)
+    key = caller.submitted()
+    with ThreadPoolExecutor(1) as pool:
+        dead = pool.submit(
+            type(caller)(caller.running, caller.wardrobe).submit, caller.task(tops_image=silent)
+        )
+        wait_for(lambda: caller.running.charges().calls.submit, lambda calls: calls == 2)
+        caller.states(key)
+
+        assert not dead.done()
 
 
 def test_many_callers_at_once_are_each_charged_once_and_all_served(caller: Any) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from tryon_sandbox.server import running
-from tryon_sandbox.settings import Pictures, SandboxSettings
+from tryon_sandbox.settings import Pictures, SandboxSettings, Use
 from tryon_sandbox.state import Store
 
 
@@ -48,6 +51,27 @@ def test_jobs_charges_credits_nonces_links_and_secrets_survive_a_restart(
         assert third_key in {found for look in report.looks for found in look.result_keys}
         caller = make(third, shared.wardrobe)
         assert [each["status"] for each in caller.states(third_key)] == ["RUNNING"]
+
+
+def test_a_state_file_of_a_sandbox_that_did_not_count_yet_is_counted(shared: Any, tmp_path: Path) -> None:
+    settings = SandboxSettings(
+        latency=0, credits=20, use=Use.LOOK, pictures=Pictures.PLAIN, state=tmp_path / "sandbox.db"
+    )
+    with running(settings) as first:
+        caller = type(shared)(first, shared.wardrobe)
+        caller.submitted(caller.task(), caller.task(), number=3)
+        caller.submitted()
+        before = first.charges()
+    with contextlib.closing(sqlite3.connect(tmp_path / "sandbox.db")) as file, file:
+        file.execute("DELETE FROM counters WHERE name NOT LIKE 'calls:%'")
+
+    with running(settings) as second:
+        after = second.charges()
+    with running(replace(settings, use=Use.PICTURE)) as third:
+        other = third.charges()
+
+    assert (after, after.credits_left) == (before, 17)
+    assert (other.uses, other.credits_left) == (7, 13)
 
 
 def test_a_picture_not_yet_drawn_is_drawn_after_the_restart(
