@@ -58,9 +58,10 @@ echo()
 gated()
 """
 HOLDER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from tryon_catalogue.local.stack import LocalStack
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts the tests in the background has it ignored
 with LocalStack(Path(sys.argv[1]), dags_folder=Path(sys.argv[2]), durable=False) as stack:
     stack.serve_folder("images", Path(sys.argv[2]), port=int(sys.argv[3]))
     print("up", flush=True)
