@@ -33,20 +33,7 @@ def airflow(airflow_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return airflow_database
 
 
-def test_the_pool_is_made_and_later_changed_to_what_the_settings_say(airflow: str) -> None:
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
-
-    for slots in (16, 32):
-        make_pool("damo_tryon", slots)
-
-    with create_engine(airflow).connect() as connection:
-        found = connection.execute(
-            text("SELECT slots, include_deferred FROM slot_pool WHERE pool = 'damo_tryon'")
-        ).all()
-    assert found == [(32, True)]
-
-
-def test_a_pool_that_is_missing_or_another_than_the_settings_say_is_told(
+def test_a_pool_that_is_missing_or_another_than_the_settings_say_is_told_made_and_changed(
     airflow: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
@@ -69,6 +56,10 @@ def test_a_pool_that_is_missing_or_another_than_the_settings_say_is_told(
     assert check_pools(settings) == "checked with 16 slots, checked_backfill with 4 slots"
 
     with create_engine(airflow).begin() as connection:
+        found = connection.execute(
+            text("SELECT slots, include_deferred FROM slot_pool WHERE pool = 'checked'")
+        ).all()
+        assert found == [(16, True)]
         connection.execute(text("UPDATE slot_pool SET include_deferred = false WHERE pool = 'checked'"))
     with pytest.raises(PoolError, match="the pool checked does not count deferred tasks"):
         check_pools(settings)

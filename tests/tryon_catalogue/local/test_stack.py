@@ -248,6 +248,7 @@ def test_a_running_task_is_found_shot_cleared_and_marked(stack: LocalStack, tmp_
 
 
 @pytest.mark.e2e
+@pytest.mark.long
 def test_a_scheduler_shot_with_the_pools_locked_is_followed_by_one_that_goes_on(
     stack: LocalStack, tmp_path: Path
 ) -> None:
