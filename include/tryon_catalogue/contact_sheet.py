@@ -134,8 +134,8 @@ def _poster(rows: list[SheetRow], title: str) -> Image.Image:
     poster = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(poster)
     wide = size[0] - 2 * _MARGIN
-    _text(draw, (_MARGIN, 50), title, size=44, colour=_INK, wide=wide)
-    _text(draw, (_MARGIN, 104), tally(rows), size=20, colour=_SOFT, wide=wide)
+    _text(draw, (_MARGIN, 42), title, size=44, colour=_INK, wide=wide)
+    _text(draw, (_MARGIN, 108), tally(rows), size=20, colour=_SOFT, wide=wide)
     for index, row in enumerate(rows):
         left = _MARGIN + (index % columns) * (card[0] + space)
         top = _HEAD + (index // columns) * (card[1] + space)

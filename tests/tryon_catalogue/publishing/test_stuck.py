@@ -16,13 +16,13 @@ from tests.tryon_catalogue.publishing.world import (
     files,
     grow_old,
     kept,
+    killed_in,
     result_keys,
     shop_row,
     submission_states,
 )
 from tryon_catalogue import review
 from tryon_catalogue.again import TryAgainError
-from tryon_catalogue.catalogue import Catalogue
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import garment_looks, looks
 from tryon_catalogue.settings import Settings
@@ -183,17 +183,7 @@ def test_pictures_that_were_archived_by_a_try_that_died_are_published_without_th
     engine: Engine, settings: Settings, submit: Submit, publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = submit(1)
-
-    class Killed(BaseException):
-        """As abrupt as a process that ends."""
-
-    def die(*_: object) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Catalogue, "write_look", die)
-        with pytest.raises(Killed):
-            publish(batch)
+    killed_in(monkeypatch, "write_look", publish, batch)
     assert (states(engine), kept(engine)) == (["SUCCEEDED"], [])
     (archived,) = files(settings)
     before = archived.read_bytes()

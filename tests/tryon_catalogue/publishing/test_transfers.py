@@ -13,9 +13,9 @@ from tests.tryon_catalogue.publishing.world import (
     Submit,
     files,
     kept,
+    killed_in,
     shop_row,
 )
-from tryon_catalogue.catalogue import Catalogue
 from tryon_catalogue.settings import Settings
 from tryon_sandbox.server import RunningSandbox
 
@@ -74,17 +74,7 @@ def test_a_crash_between_archive_and_commit_loses_and_repeats_nothing(
     engine: Engine, settings: Settings, submit: Submit, publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = submit(1)
-
-    class Killed(BaseException):
-        """As abrupt as a process that ends."""
-
-    def die(*_: object) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Catalogue, "write_garments", die)
-        with pytest.raises(Killed):
-            publish(batch)
+    killed_in(monkeypatch, "write_garments", publish, batch)
     assert (states(engine), kept(engine), len(files(settings))) == (["SUCCEEDED"], [], 1)
     assert shop_row(engine, "sku-0").tryon_status is None
     assert publish(batch).published == 1

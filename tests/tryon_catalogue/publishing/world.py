@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine, Row, select, text
 
 from damo_tryon.hooks import DamoTryOnHook, RetryPolicy
 from tryon_catalogue.archive import OURS
+from tryon_catalogue.catalogue import Catalogue
 from tryon_catalogue.ledger.journal import Batch
 from tryon_catalogue.ledger.tables import looks, pictures, submissions
 from tryon_catalogue.publishing import Published
@@ -20,6 +22,22 @@ Submit = Callable[..., Batch]
 Publish = Callable[..., Published]
 SendAgain = Callable[[Batch], None]
 BLANK = {"kind": "spoil_picture", "how": "blank", "path": "result", "times": None}
+
+
+class Killed(BaseException):
+    """As abrupt as a process that ends."""
+
+
+def killed_in(monkeypatch: pytest.MonkeyPatch, method: str, publish: Publish, batch: Batch) -> None:
+    """Publish, and die where the shop's table is written."""
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Catalogue, method, die)
+        with pytest.raises(Killed):
+            publish(batch)
 
 
 def result_keys(engine: Engine, batch: Batch) -> list[str]:
