@@ -259,9 +259,7 @@ class TryOnSubmitOperator(BaseOperator):
         """Push what a task that fails would have returned; should that fail too, its own failure is told."""
         try:
             context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, keys)
-        except (
-            Exception
-        ):  # whatever it is, the caller raises what the task failed at first, and the keys are in the log
+        except Exception:  # whatever it is: the caller raises what the task failed at first
             self.log.exception("These result keys could not be pushed as XCom: %s", ", ".join(keys))
 
     def _submit(self, context: Context, tally: _Tally) -> TryOnError | None:
