@@ -14,11 +14,11 @@ from datetime import UTC, datetime, time
 
 from airflow.sdk import CronDataIntervalTimetable, dag
 
-from tryon_catalogue.deadlines import deadline_at
-from tryon_catalogue.form import collections_field, export_field
-from tryon_catalogue.groups import default_args
-from tryon_catalogue.making import make_pictures
 from tryon_catalogue.settings import load_settings
+from tryon_catalogue.workflow.deadlines import deadline_at
+from tryon_catalogue.workflow.form import collections_field, export_field
+from tryon_catalogue.workflow.groups import default_args
+from tryon_catalogue.workflow.night import make_pictures
 
 settings = load_settings()
 

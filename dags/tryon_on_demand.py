@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 
 from airflow.sdk import dag
 
-from tryon_catalogue.form import on_demand_form
-from tryon_catalogue.groups import default_args
-from tryon_catalogue.making import make_pictures
 from tryon_catalogue.settings import load_settings
+from tryon_catalogue.workflow.form import on_demand_form
+from tryon_catalogue.workflow.groups import default_args
+from tryon_catalogue.workflow.night import make_pictures
 
 settings = load_settings()
 

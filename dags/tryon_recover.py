@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import CronTriggerTimetable, dag, task, task_group
 
-from tryon_catalogue import tasks
-from tryon_catalogue.groups import PUBLISH_FIRST, collect, default_args
-from tryon_catalogue.news import NEWS
+from tryon_catalogue.reporting.asset import NEWS
 from tryon_catalogue.settings import load_settings
+from tryon_catalogue.workflow import tasks
+from tryon_catalogue.workflow.groups import PUBLISH_FIRST, collect, default_args
 
 settings = load_settings()
 

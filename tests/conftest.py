@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tryon_catalogue.local.postgres import LocalPostgres
+from tryon_demo.local.postgres import LocalPostgres
 
 if "AIRFLOW_HOME" not in os.environ:
     # Importing Airflow makes its home folder; the tests' one is not that of the person who runs them.

@@ -16,11 +16,11 @@ from sqlalchemy import Engine, text
 
 from tryon_catalogue.ledger.database import engine_for, migrate
 from tryon_catalogue.ledger.images import KnownImage, store_images, url_sha256
-from tryon_catalogue.local.ports import free_port
-from tryon_catalogue.local.postgres import LocalPostgres
-from tryon_catalogue.local.stack import LocalStack
-from tryon_catalogue.preflight.run import images_of_export
+from tryon_catalogue.planning.preflight.run import images_of_export
 from tryon_catalogue.settings import Settings, load_settings
+from tryon_demo.local.ports import free_port
+from tryon_demo.local.postgres import LocalPostgres
+from tryon_demo.local.stack import LocalStack
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Nothing here is to be held back by a limit: what is measured is our own part.

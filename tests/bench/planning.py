@@ -21,9 +21,9 @@ from datetime import date
 from pathlib import Path
 from tryon_catalogue.exports import read_export
 from tryon_catalogue.ledger.database import engine_for
-from tryon_catalogue.cutting import cut_run
-from tryon_catalogue.planning import record_run
-from tryon_catalogue.runs import Run
+from tryon_catalogue.planning.reserve import cut_run
+from tryon_catalogue.planning.record import record_run
+from tryon_catalogue.planning.runs import Run
 from tryon_catalogue.settings import BudgetSettings, load_settings
 settings_file, url, export = sys.argv[1:]
 settings = load_settings(Path(settings_file))

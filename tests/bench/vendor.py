@@ -16,13 +16,13 @@ import requests
 from ground import Ground, pretend_checked
 
 from damo_tryon.hooks import ONCE, DamoTryOnHook
-from tryon_catalogue.ledger.gate import Gate
-from tryon_catalogue.ledger.journal import load_batch
 from tryon_catalogue.ledger.moves import Mover
-from tryon_catalogue.planning import plan_run
-from tryon_catalogue.publishing import Publisher
-from tryon_catalogue.runs import Run
-from tryon_catalogue.submission import submit_batch
+from tryon_catalogue.planning.record import plan_run
+from tryon_catalogue.planning.runs import Run
+from tryon_catalogue.publishing.publisher import Publisher
+from tryon_catalogue.submission.batch import submit_batch
+from tryon_catalogue.submission.gate import Gate
+from tryon_catalogue.submission.journal import load_batch
 
 ROUNDS = 3
 LOOKS_A_ROUND = 100

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import Engine, make_url, text
 
 from tryon_catalogue.ledger.database import engine_for, migrate
-from tryon_catalogue.local.airflow import AirflowSecrets, AirflowSetup
-from tryon_catalogue.local.postgres import LocalPostgres
+from tryon_demo.local.airflow import AirflowSecrets, AirflowSetup
+from tryon_demo.local.postgres import LocalPostgres
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 SHOP_TABLE = """

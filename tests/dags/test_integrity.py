@@ -26,7 +26,7 @@ HEAVY = (
     "psycopg2",
     "alembic",
     "tryon_catalogue.ledger.database",
-    "tryon_catalogue.ledger.journal",
+    "tryon_catalogue.submission.journal",
     "tryon_catalogue.ledger.moves",
     "tryon_catalogue.ledger.tables",
     "tryon_sandbox",

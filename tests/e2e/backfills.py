@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from tests.e2e.waiting import until
 from tests.e2e.world import ENDED, World
-from tryon_catalogue.backfill_policy import backfill_pool
-from tryon_catalogue.demo.scene import DAG_ID
+from tryon_catalogue.workflow.policy import backfill_pool
+from tryon_demo.scene import DAG_ID
 
 POOL = backfill_pool("damo_tryon")
 LONGEST_SEASON = 420.0

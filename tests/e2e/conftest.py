@@ -17,9 +17,9 @@ from tests.e2e.matrix import write_matrix
 from tests.e2e.settings_file import SettingsFile
 from tests.e2e.wardrobe import Wardrobe
 from tests.e2e.world import World
-from tryon_catalogue.demo.scene import PROJECT, open_scene
-from tryon_catalogue.local.ports import remembered_port
 from tryon_catalogue.settings import ENV_FILE
+from tryon_demo.local.ports import remembered_port
+from tryon_demo.scene import PROJECT, open_scene
 
 HERE = Path(__file__).parent
 

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from sqlalchemy import create_engine, text
 
 from tests.e2e.waiting import until
-from tryon_catalogue.demo.scene import DAG_ID, Scene
-from tryon_catalogue.local.api import DagRun
+from tryon_demo.local.api import DagRun
+from tryon_demo.scene import DAG_ID, Scene
 
 WAIT = "batch.wait"
 

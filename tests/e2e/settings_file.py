@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tryon_catalogue.demo.scene import SETTINGS
+from tryon_demo.scene import SETTINGS
 
 
 class SettingsFile:

@@ -12,10 +12,16 @@ from sqlalchemy import func, update
 from tests.e2e.books import Books
 from tests.e2e.waiting import until
 from tests.e2e.world import Night, World
-from tryon_catalogue.answers import APPROVE, APPROVE_UP_TO, REJECT, UP_TO_AMOUNT, UP_TO_LOOKS
-from tryon_catalogue.demo.scene import DAG_ID
 from tryon_catalogue.ledger.tables import submissions
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.planning.approval_options import (
+    APPROVE,
+    APPROVE_UP_TO,
+    REJECT,
+    UP_TO_AMOUNT,
+    UP_TO_LOOKS,
+)
+from tryon_demo.scene import DAG_ID
 
 A_LOOK = 0.95
 ASKED = "awaiting_input"

@@ -23,18 +23,18 @@ from tests.e2e.books import read_books
 from tests.e2e.cases import Case, CaseBook, How, Row
 from tests.e2e.waiting import until
 from tests.e2e.wardrobe import Wardrobe
-from tryon_catalogue.demo.scene import SHOP_TABLE
 from tryon_catalogue.ledger.database import engine_for, migrate
-from tryon_catalogue.ledger.gate import Gate
-from tryon_catalogue.ledger.journal import load_batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.planning import plan_run
-from tryon_catalogue.preflight.run import preflight_run
-from tryon_catalogue.publishing import Publisher
-from tryon_catalogue.runs import Run
+from tryon_catalogue.planning.preflight.run import preflight_run
+from tryon_catalogue.planning.record import plan_run
+from tryon_catalogue.planning.runs import Run
+from tryon_catalogue.publishing.publisher import Publisher
 from tryon_catalogue.settings import load_settings
-from tryon_catalogue.submission import submit_batch
+from tryon_catalogue.submission.batch import submit_batch
+from tryon_catalogue.submission.gate import Gate
+from tryon_catalogue.submission.journal import load_batch
+from tryon_demo.scene import SHOP_TABLE
 from tryon_sandbox.server import RunningSandbox, running
 from tryon_sandbox.settings import Pictures, SandboxSettings
 

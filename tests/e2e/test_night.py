@@ -18,10 +18,10 @@ from sqlalchemy import table as sql_table
 
 from tests.e2e.first_night import WAIT, FirstNight
 from tests.e2e.world import SUBMIT, World
-from tryon_catalogue.demo.scene import DAG_ID, SAMPLES
 from tryon_catalogue.ledger.tables import garment_looks, looks, pictures, rejections, runs
-from tryon_catalogue.local.api import RunState
 from tryon_catalogue.looks import LookState
+from tryon_demo.local.api import RunState
+from tryon_demo.scene import DAG_ID, SAMPLES
 
 QUICK = timedelta(seconds=60)
 LOOKS = 27  # of the sample export, see include/samples/README.md

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from tests.e2e.wardrobe import PERSON
 from tests.e2e.world import LONGEST_NIGHT, Export, World
 from tryon_catalogue.ledger.tables import garment_looks, looks, rejections
-from tryon_catalogue.local.api import AirflowApiError, DagRun, RunState
+from tryon_demo.local.api import AirflowApiError, DagRun, RunState
 
 DAG_ID = "tryon_on_demand"
 MEN = 2  # models of the roster with that tag

@@ -10,9 +10,9 @@ from tests.e2e.cases import Case, CaseBook, Expected, Row
 from tests.e2e.first_night import WAIT, last_dates
 from tests.e2e.waiting import until
 from tests.e2e.world import SUBMIT, Night, World
-from tryon_catalogue.demo.scene import DAG_ID
-from tryon_catalogue.local.api import RunState
 from tryon_catalogue.looks import LookState
+from tryon_demo.local.api import RunState
+from tryon_demo.scene import DAG_ID
 
 pytestmark = pytest.mark.faults
 

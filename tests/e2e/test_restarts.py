@@ -12,8 +12,8 @@ from tests.e2e.first_night import WAIT
 from tests.e2e.waiting import until
 from tests.e2e.world import World
 from tryon_catalogue.ledger.states import SubmissionState
-from tryon_catalogue.local.postgres import StopMode
 from tryon_catalogue.looks import LookState
+from tryon_demo.local.postgres import StopMode
 
 pytestmark = pytest.mark.faults
 

@@ -22,11 +22,11 @@ from tests.e2e.settings_file import SettingsFile
 from tests.e2e.waiting import until
 from tests.e2e.wardrobe import COLLECTION, Wardrobe
 from tests.e2e.world import SUBMIT, Export, Night, World
-from tryon_catalogue.backfill_policy import backfill_pool
-from tryon_catalogue.demo.scene import DAG_ID, open_scene
-from tryon_catalogue.local.api import DagRun
-from tryon_catalogue.local.ports import remembered_port
 from tryon_catalogue.settings import ENV_FILE
+from tryon_catalogue.workflow.policy import backfill_pool
+from tryon_demo.local.api import DagRun
+from tryon_demo.local.ports import remembered_port
+from tryon_demo.scene import DAG_ID, open_scene
 
 pytestmark = pytest.mark.long
 

@@ -15,10 +15,10 @@ from tests.e2e.books import Books
 from tests.e2e.letters import letter
 from tests.e2e.waiting import until
 from tests.e2e.world import Export, Night, World
-from tryon_catalogue.demo.scene import DAG_ID
 from tryon_catalogue.ledger.tables import runs
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.nights import next_time
+from tryon_catalogue.workflow.hours import next_time
+from tryon_demo.scene import DAG_ID
 
 LATE_DAY = datetime(2026, 3, 1, tzinfo=UTC)
 MISSING_DAY = datetime(2026, 3, 2, tzinfo=UTC)

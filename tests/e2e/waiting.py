@@ -9,7 +9,7 @@ from typing import TypeVar
 import requests
 from sqlalchemy.exc import OperationalError
 
-from tryon_catalogue.local.api import AirflowApiError
+from tryon_demo.local.api import AirflowApiError
 
 T = TypeVar("T")
 

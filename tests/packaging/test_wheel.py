@@ -65,11 +65,11 @@ def test_airflow_finds_the_connection_type_and_people_find_the_command(wheel: di
         entry_points["apache_airflow_provider"]["provider_info"]
         == "damo_tryon.provider_info:get_provider_info"
     )
-    assert entry_points["console_scripts"]["tryon"] == "tryon_catalogue.cli:main"
+    assert entry_points["console_scripts"]["tryon"] == "tryon_catalogue.console.cli:main"
 
 
 def test_its_licences_come_with_it_the_fonts_among_them(wheel: dict[str, str]) -> None:
-    font = "include/tryon_catalogue/labels/fonts/OFL.txt"
+    font = "include/tryon_catalogue/publishing/labels/fonts/OFL.txt"
     for path in ("LICENSE", font):
         assert metadata(wheel, f"licenses/{path}") == (ROOT / path).read_text(encoding="utf-8")
     said = metadata(wheel, "METADATA").splitlines()

@@ -14,15 +14,15 @@ from sqlalchemy import Engine, func, select
 from damo_tryon.contract import Answer, FitType, TryOnTask
 from damo_tryon.errors import ImageRefusedError
 from tests.tryon_catalogue.helpers import pretend_checked, quick_gate
-from tests.tryon_catalogue.test_planning import HEADER
-from tryon_catalogue.ledger.journal import load_batch
+from tests.tryon_catalogue.planning.test_record import HEADER
+from tryon_catalogue.budget.commitments import MAY_COST
 from tryon_catalogue.ledger.moves import Mover
-from tryon_catalogue.ledger.spending import MAY_COST
 from tryon_catalogue.ledger.tables import looks, submissions
-from tryon_catalogue.planning import Plan, plan_run
-from tryon_catalogue.runs import Run
+from tryon_catalogue.planning.record import Plan, plan_run
+from tryon_catalogue.planning.runs import Run
 from tryon_catalogue.settings import BudgetSettings, Price, Settings
-from tryon_catalogue.submission import submit_batch
+from tryon_catalogue.submission.batch import submit_batch
+from tryon_catalogue.submission.journal import load_batch
 
 WriteExport = Callable[..., str]
 

@@ -12,11 +12,11 @@ from tests.conftest import fresh_database
 from tests.tryon_catalogue.helpers import PlanBatch, connection_to_database
 from tests.tryon_catalogue.vendor import Website, connection_to, open_vendor, open_website
 from tryon_catalogue.ledger.database import engine_for, migrate
-from tryon_catalogue.ledger.journal import Batch
 from tryon_catalogue.ledger.tables import batches, garment_looks, looks, run_looks, runs
-from tryon_catalogue.local.postgres import LocalPostgres
 from tryon_catalogue.looks import Look
 from tryon_catalogue.settings import Settings, load_settings
+from tryon_catalogue.submission.journal import Batch
+from tryon_demo.local.postgres import LocalPostgres
 from tryon_sandbox.server import RunningSandbox
 
 SHOP_TABLE = """

@@ -14,16 +14,16 @@ from sqlalchemy import URL, Engine, select, update
 from damo_tryon.contract import Answer, FitType
 from damo_tryon.errors import UnknownResultKeyError
 from damo_tryon.submitting import Send
-from tryon_catalogue.images.rules import ImageRole
-from tryon_catalogue.ledger.gate import Ask, Gate
 from tryon_catalogue.ledger.images import KnownImage, store_images, url_sha256
-from tryon_catalogue.ledger.journal import Batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import looks, paces
 from tryon_catalogue.looks import Look
-from tryon_catalogue.preflight.run import images_of_export
+from tryon_catalogue.pictures.rules import ImageRole
+from tryon_catalogue.planning.preflight.run import images_of_export
 from tryon_catalogue.settings import BudgetSettings, Price, Settings, VendorSettings
-from tryon_catalogue.submission import Submitted, submit_batch
+from tryon_catalogue.submission.batch import Submitted, submit_batch
+from tryon_catalogue.submission.gate import Ask, Gate
+from tryon_catalogue.submission.journal import Batch
 
 PlanBatch = Callable[..., tuple[Batch, list[str]]]
 

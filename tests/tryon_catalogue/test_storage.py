@@ -9,10 +9,10 @@ from collections.abc import Callable
 import pytest
 
 from tests.tryon_catalogue.s3 import connection_to
-from tryon_catalogue.archive import Archive
 from tryon_catalogue.exports import ExportError
 from tryon_catalogue.exports.places import export_files, problem_with
-from tryon_catalogue.report.thumbnails import reader_of
+from tryon_catalogue.pictures.archive import Archive
+from tryon_catalogue.reporting.report.thumbnails import reader_of
 from tryon_catalogue.settings import ArchiveSettings
 from tryon_catalogue.storage import StorageError, object_at, shown_place
 

@@ -15,7 +15,7 @@ from pandera.errors import SchemaErrors
 from tryon_catalogue.exports.errors import ExportError
 from tryon_catalogue.exports.places import ExportFile
 from tryon_catalogue.settings import ExportSettings
-from tryon_catalogue.shops import SHOPS
+from tryon_catalogue.settings.shops import SHOPS
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from tryon_catalogue.images.rules import ImageRole
 from tryon_catalogue.ledger.tables import images, looks, run_looks
+from tryon_catalogue.pictures.rules import ImageRole
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

@@ -14,6 +14,15 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as _UnreadableVariable
 
+from tryon_catalogue.settings.casting import (
+    CastingRule,
+    ExportColumns,
+    ExportSettings,
+    Pants,
+    Roster,
+    RosterModel,
+    normal_name,
+)
 from tryon_catalogue.settings.judgement import JudgementSettings
 from tryon_catalogue.settings.labels import LabelSettings
 from tryon_catalogue.settings.money import BudgetSettings, Order
@@ -35,15 +44,6 @@ from tryon_catalogue.settings.runs import (
     RecoverySettings,
 )
 from tryon_catalogue.settings.vendor import OnDoubt, Price, SafetySettings, Use, VendorSettings
-from tryon_catalogue.settings.wanted import (
-    CastingRule,
-    ExportColumns,
-    ExportSettings,
-    Pants,
-    Roster,
-    RosterModel,
-    normal_name,
-)
 
 __all__ = [
     "ANY_CATEGORY",

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, WrapValidator, model_validator
 
 from damo_tryon.contract import url_problem
+from tryon_catalogue.settings.shops import SHOPS, with_preset
 from tryon_catalogue.settings.types import (
     Delimiter,
     Encoding,
@@ -22,7 +23,6 @@ from tryon_catalogue.settings.types import (
     PathTemplate,
     Section,
 )
-from tryon_catalogue.shops import SHOPS, with_preset
 
 AUTO: Final = "auto"
 """What is not set but found out from the file."""

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from tests.tryon_catalogue.exports.helpers import SAMPLES, read_sample, refused
 from tryon_catalogue.exports import Garment, Rejection, Rule, read_export
 from tryon_catalogue.settings import ExportSettings
-from tryon_catalogue.shops import SHOPS
+from tryon_catalogue.settings.shops import SHOPS
 
 
 def said(garments: list[Garment]) -> list[tuple[str, str, str, str]]:

@@ -10,8 +10,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect, make_url, select, text
 
 from tryon_catalogue.ledger.database import MIGRATIONS, LedgerSchemaError, engine_for, migrate
-from tryon_catalogue.ledger.journal import sent_tasks
 from tryon_catalogue.ledger.tables import metadata, pictures, runs
+from tryon_catalogue.submission.journal import sent_tasks
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(engine: Engine) -> None:

@@ -15,13 +15,13 @@ from tests.tryon_catalogue.publishing.world import (
     wait_for_vendor,
 )
 from tests.tryon_catalogue.vendor import Website
-from tryon_catalogue.ledger.journal import Batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import looks
 from tryon_catalogue.looks import Look
-from tryon_catalogue.publishing import Published, Publisher, Query
+from tryon_catalogue.publishing.publisher import Published, Publisher, Query
 from tryon_catalogue.settings import Price, Settings
-from tryon_catalogue.submission import submit_batch
+from tryon_catalogue.submission.batch import submit_batch
+from tryon_catalogue.submission.journal import Batch
 from tryon_sandbox.server import RunningSandbox
 
 

@@ -23,10 +23,10 @@ from tests.tryon_catalogue.publishing.world import (
 from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import looks
-from tryon_catalogue.publishing import FAILED_REASON
-from tryon_catalogue.review import open_reviews
+from tryon_catalogue.publishing.publisher import FAILED_REASON
+from tryon_catalogue.publishing.review import open_reviews
 from tryon_catalogue.settings import Price
-from tryon_catalogue.submission import submit_batch
+from tryon_catalogue.submission.batch import submit_batch
 
 
 def test_a_look_the_vendor_cannot_make_fails_with_a_reason_and_the_others_go_on(

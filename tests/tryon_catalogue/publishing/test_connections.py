@@ -13,12 +13,12 @@ from damo_tryon.hooks import DamoTryOnHook
 from tests.tryon_catalogue.airflow_context import context
 from tests.tryon_catalogue.publishing.world import Submit, result_keys, wait_for_vendor
 from tests.tryon_catalogue.vendor import connection_to
-from tryon_catalogue.ledger.journal import Batch
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import submissions
-from tryon_catalogue.operators import WaitForBatchSensor
-from tryon_catalogue.publishing import Publisher, Query
+from tryon_catalogue.publishing.publisher import Publisher, Query
 from tryon_catalogue.settings import Settings
+from tryon_catalogue.submission.journal import Batch
+from tryon_catalogue.workflow.operators import WaitForBatchSensor
 from tryon_sandbox.server import RunningSandbox
 
 NOWHERE = '{"conn_type": "damo_tryon", "host": "http://127.0.0.1:1", "password": "another account"}'

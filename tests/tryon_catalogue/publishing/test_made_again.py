@@ -8,10 +8,10 @@ from sqlalchemy import Engine, select, update
 
 from tests.tryon_catalogue.helpers import states
 from tests.tryon_catalogue.publishing.world import BLANK, Publish, SendAgain, Submit, files, kept, shop_row
-from tryon_catalogue import review
-from tryon_catalogue.catalogue import Catalogue
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import garment_looks, looks
+from tryon_catalogue.publishing import review
+from tryon_catalogue.publishing.writeback import Catalogue
 from tryon_catalogue.settings import Settings
 
 PERSON = Mover("mei")

@@ -13,19 +13,19 @@ from damo_tryon.contract import Answer, FitType, TryOnTask
 from damo_tryon.errors import OutcomeUnknownError
 from damo_tryon.hooks import DamoTryOnHook
 from tests.tryon_catalogue.helpers import good_image, quick_gate, states, submit_now
+from tests.tryon_catalogue.planning.test_record import HEADER
 from tests.tryon_catalogue.publishing.world import Publish, submission_states
-from tests.tryon_catalogue.test_planning import HEADER
 from tests.tryon_catalogue.vendor import Website
-from tryon_catalogue.doubts import open_doubts, record_found
-from tryon_catalogue.ledger.gate import Gate
 from tryon_catalogue.ledger.images import store_images, url_sha256
-from tryon_catalogue.ledger.journal import Batch, load_batch, sent_tasks
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import looks, submissions
-from tryon_catalogue.planning import plan_run, record_run
-from tryon_catalogue.preflight.run import images_of_export
-from tryon_catalogue.runs import Run
+from tryon_catalogue.planning.preflight.run import images_of_export
+from tryon_catalogue.planning.record import plan_run, record_run
+from tryon_catalogue.planning.runs import Run
 from tryon_catalogue.settings import Price, Settings
+from tryon_catalogue.submission.doubts import open_doubts, record_found
+from tryon_catalogue.submission.gate import Gate
+from tryon_catalogue.submission.journal import Batch, load_batch, sent_tasks
 from tryon_sandbox.server import RunningSandbox
 
 Night = Callable[[int], Run]

@@ -18,9 +18,9 @@ from tests.tryon_catalogue.publishing.world import (
     submission_states,
     wait_for_vendor,
 )
-from tryon_catalogue.fetch import Fetched
-from tryon_catalogue.finishing import Finished, Finisher, Made
 from tryon_catalogue.ledger.tables import looks
+from tryon_catalogue.pictures.fetch import Fetched
+from tryon_catalogue.publishing.postprocessing import Finished, Finisher, Made
 
 
 def test_pictures_of_an_older_submission_do_not_take_the_place_of_those_that_are_to_come(

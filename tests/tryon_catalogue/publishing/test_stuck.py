@@ -21,11 +21,11 @@ from tests.tryon_catalogue.publishing.world import (
     shop_row,
     submission_states,
 )
-from tryon_catalogue import review
-from tryon_catalogue.again import TryAgainError
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import garment_looks, looks
+from tryon_catalogue.publishing import review
 from tryon_catalogue.settings import Settings
+from tryon_catalogue.submission.retry import TryAgainError
 
 PERSON = Mover("mei")
 DEAD_LINKS = {"kind": "expire_early", "times": None}

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import Engine, Row, select, text
 
 from damo_tryon.hooks import DamoTryOnHook, RetryPolicy
-from tryon_catalogue.archive import OURS
-from tryon_catalogue.catalogue import Catalogue
-from tryon_catalogue.ledger.journal import Batch
 from tryon_catalogue.ledger.tables import looks, pictures, submissions
-from tryon_catalogue.publishing import Published
+from tryon_catalogue.pictures.archive import OURS
+from tryon_catalogue.publishing.publisher import Published
+from tryon_catalogue.publishing.writeback import Catalogue
 from tryon_catalogue.settings import Settings
+from tryon_catalogue.submission.journal import Batch
 
 QUICK = RetryPolicy(attempts=2, first_wait=0.001, longest_wait=0.01)
 Submit = Callable[..., Batch]

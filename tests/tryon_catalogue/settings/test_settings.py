@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from tryon_catalogue.demo.scene import SAMPLES
-from tryon_catalogue.demo.scene import SETTINGS as SAMPLE_SETTINGS
 from tryon_catalogue.settings import (
     DEFAULT_FILE,
     OnDoubt,
@@ -27,6 +25,8 @@ from tryon_catalogue.settings import (
     load_settings,
     normal_name,
 )
+from tryon_demo.scene import SAMPLES
+from tryon_demo.scene import SETTINGS as SAMPLE_SETTINGS
 
 LEAST = """
 [export]
@@ -322,7 +322,7 @@ def test_a_settings_error_survives_the_way_between_two_processes(file: Path) -> 
 
 def test_settings_looks_and_casting_load_neither_pandas_nor_airflow_nor_a_database() -> None:
     code = (
-        "import sys, tryon_catalogue.settings, tryon_catalogue.casting, tryon_catalogue.exports;"
+        "import sys, tryon_catalogue.settings, tryon_catalogue.planning.casting, tryon_catalogue.exports;"
         "print([m for m in ('pandas', 'pyarrow', 'airflow', 'sqlalchemy') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -1,0 +1,1 @@
+"""Money: limits, packs that were bought, what is committed, and what was spent."""

@@ -1,0 +1,285 @@
+"""What the ledger says is spent, and what is about to be: the reservations are the looks that have a batch.
+
+A look that has a batch and is not sent yet is reserved; sending it turns the reservation into the amount of its
+submission in one transaction, and a refusal turns it back. So nothing has to be given back by hand, and what a
+process reserved that died is free again once its run is over. It must not know HTTP or Airflow.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Integer,
+    Numeric,
+    Text,
+    and_,
+    cast,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    union_all,
+    update,
+)
+
+from tryon_catalogue.budget.limits import Commitments, Limit, cost_of, share_of
+from tryon_catalogue.ledger.states import SubmissionState
+from tryon_catalogue.ledger.tables import batches, looks, run_looks, runs, submission_looks, submissions
+from tryon_catalogue.looks import LookState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import ColumnElement, Connection, FromClause, Select
+
+    from tryon_catalogue.budget.limits import Kind
+    from tryon_catalogue.settings import BudgetSettings, Price
+
+PAID: Final = (SubmissionState.SUBMITTED.value, SubmissionState.COLLECTED.value)
+# Nobody knows whether what is in doubt is charged, nor what was written off by a setting.
+MAY_COST: Final = tuple(state.value for state in SubmissionState if state is not SubmissionState.REFUSED)
+# A run that has not sent a look by then is dead. Should it live, each submission is held to the limits all the same.
+LONGEST_RUN: Final = timedelta(days=1)
+CUTTING_LOCK: Final = 0x7472796F_01
+SENDING_LOCK: Final = 0x7472796F_02
+
+
+class LimitReachedError(Exception):
+    """A submission would pass a limit; nothing was sent.
+
+    :param limit: which
+    :param collection: whose, for that of a collection
+    """
+
+    def __init__(self, limit: Limit, collection: str = "") -> None:
+        super().__init__(limit, collection)
+        self.limit = limit
+        self.collection = collection
+
+
+def is_closed(run: FromClause = runs) -> ColumnElement[bool]:
+    """Select the runs that have ended. One that was begun again after its account is at work until its next one.
+
+    :param run: ``runs``, or an alias of it
+    """
+    return func.coalesce(run.c.ended_at >= run.c.opened_at, false())
+
+
+def is_live() -> ColumnElement[bool]:
+    """Select the batches that somebody is going to send: their run is neither closed nor dead.
+
+    :returns: condition on ``batches`` joined with ``runs``
+    """
+    return and_(func.greatest(batches.c.cut_at, runs.c.opened_at) > func.now() - LONGEST_RUN, ~is_closed())
+
+
+def one_at_a_time(connection: Connection, lock: int) -> None:
+    """Wait until no other transaction decides the same; the lock goes with the transaction.
+
+    :param connection: in a transaction
+    :param lock: which decision
+    """
+    connection.execute(select(func.pg_advisory_xact_lock(lock)))
+
+
+def read_commitments(
+    connection: Connection, price: Price, budget: BudgetSettings, run_id: str
+) -> Commitments:
+    """Read what counts against the limits of a run before it cuts.
+
+    :param connection: in a transaction that holds the lock for cutting
+    :param price: what a look costs
+    :param budget: the limits
+    :param run_id: the run
+    """
+    reserved = (
+        select(
+            looks.c.batch_id.label("batch_id"),
+            (batches.c.run_id == run_id).label("ours"),
+            literal(True, Boolean).label("today"),
+            looks.c.fit_type.label("fit_type"),
+            looks.c.inference_num.label("inference_num"),
+            looks.c.collection.label("collection"),
+            func.count().label("looks"),
+            cast(null(), Numeric).label("amount"),
+        )
+        .join(batches, batches.c.id == looks.c.batch_id)
+        .join(runs, runs.c.id == batches.c.run_id)
+        .where(
+            looks.c.state == LookState.PLANNED.value,
+            is_live(),
+        )
+        .group_by(
+            looks.c.batch_id, batches.c.run_id, looks.c.fit_type, looks.c.inference_num, looks.c.collection
+        )
+    )
+    # One statement sees one moment: a look that is being sent is in exactly one of the two.
+    found = connection.execute(union_all(reserved, _spent(budget, run_id))).all()
+    run = day = Decimal(0)
+    collections: defaultdict[str, Decimal] = defaultdict(Decimal)
+    batch_kinds: dict[tuple[int, bool], Counter[Kind]] = {}
+    for row in found:
+        if row.amount is None:
+            kind = (row.fit_type, row.inference_num)
+            batch_kinds.setdefault((row.batch_id, row.ours), Counter())[kind] += row.looks
+            collections[row.collection] += share_of(price, kind) * row.looks
+        else:
+            run += row.amount if row.ours else 0
+            day += row.amount if row.today else 0
+            collections[row.collection] += row.amount
+    for (_, ours), kinds in batch_kinds.items():
+        cost = cost_of(price, kinds)[1]
+        run += cost if ours else 0
+        day += cost
+    return Commitments(run, day, collections if budget.per_collection else {})
+
+
+def hold_to_limits(
+    connection: Connection, budget: BudgetSettings, run_id: str, keys: Collection[str], amount: Decimal
+) -> None:
+    """Refuse a submission with which the limits would be passed, whatever was reserved.
+
+    What is cut within the limits stays within them; this holds what comes by another way: looks that a person has
+    planned again, a submission that had to be split and is charged in parts, a price that has changed.
+
+    :param connection: in the transaction that claims the looks
+    :param budget: the limits
+    :param run_id: the run that sends
+    :param keys: the looks to be sent
+    :param amount: what they cost
+    :raises LimitReachedError: nothing was claimed
+    """
+    if not amount:
+        return
+    approved = connection.execute(select(runs.c.approved_amount).where(runs.c.id == run_id)).scalar_one()
+    if not (budget.per_run or budget.per_day or budget.per_collection or approved is not None):
+        return
+    one_at_a_time(connection, SENDING_LOCK)
+    run = day = amount
+    collections: Counter[str] = Counter()
+    for row in connection.execute(_spent(budget, run_id)):
+        run += row.amount if row.ours else 0
+        day += row.amount if row.today else 0
+        collections[row.collection] += row.amount
+    bounds = (
+        (Limit.RUN, budget.per_run or None, run),
+        (Limit.DAY, budget.per_day or None, day),
+        (Limit.APPROVAL, approved, run),
+    )
+    for limit, most, total in bounds:
+        if most is not None and total > most:
+            raise LimitReachedError(limit)
+    if budget.per_collection:
+        counts = connection.execute(
+            select(looks.c.collection, func.count().label("looks"))
+            .where(looks.c.key.in_(keys))
+            .group_by(looks.c.collection)
+        )
+        for row in counts:
+            if collections[row.collection] + amount * row.looks / len(keys) > budget.per_collection:
+                raise LimitReachedError(Limit.COLLECTION, row.collection)
+
+
+def is_narrow(connection: Connection, run_id: str) -> bool:
+    """Whether a run is asked for something else than a night: others neither take up what it leaves nor leave to it.
+
+    :param connection: to the ledger
+    :param run_id: the run
+    """
+    return bool(connection.execute(select(runs.c.request).where(runs.c.id == run_id)).scalar_one())
+
+
+def hold_back(connection: Connection, which: ColumnElement[bool], reason: str, run_id: str) -> None:
+    """Take looks that are planned out of their batch, because there is no money for them. They go first later.
+
+    What a person's request found no money for waits until it is asked for: nobody pays for it unasked.
+
+    :param connection: in a transaction
+    :param which: condition on ``tables.looks``
+    :param reason: why, in words
+    :param run_id: the run that has no money for them
+    """
+    since = (
+        looks.c.held_since if is_narrow(connection, run_id) else func.coalesce(looks.c.held_since, func.now())
+    )
+    connection.execute(
+        update(looks)
+        .where(which, looks.c.state == LookState.PLANNED.value)
+        .values(batch_id=None, held_since=since, reason=reason)
+    )
+
+
+def say_why(
+    connection: Connection, run_id: str, reason: str, unless: ColumnElement[bool] | None = None
+) -> None:
+    """Say of what a run has asked for and nobody has reserved why it waits.
+
+    :param connection: in a transaction
+    :param run_id: the run
+    :param reason: why, in words
+    :param unless: condition on ``run_looks`` joined with ``runs``: of which of them something else is true
+    """
+    of_run = (
+        select(run_looks.c.look_key)
+        .join(runs, runs.c.id == run_looks.c.run_id)
+        .where(run_looks.c.run_id == run_id, true() if unless is None else ~unless)
+    )
+    connection.execute(
+        update(looks)
+        .where(looks.c.key.in_(of_run), looks.c.state == LookState.PLANNED.value, looks.c.batch_id.is_(None))
+        .values(reason=reason)
+    )
+
+
+def _spent(budget: BudgetSettings, run_id: str) -> Select[tuple[Any, ...]]:
+    """Sum up submissions that may cost: by run or not, today or not, and collection where those have a limit.
+
+    Its columns are those of what is reserved, so that both can be read as of one moment.
+    """
+    ours = submissions.c.run_id == run_id
+    today = submissions.c.intended_at >= func.date_trunc("day", func.clock_timestamp(), "UTC")
+    may_cost = submissions.c.state.in_(MAY_COST)
+    if not budget.per_collection:
+        columns = _spent_columns(ours, today, literal("", Text), func.sum(submissions.c.amount))
+        return select(*columns).where(may_cost, or_(ours, today)).group_by("ours", "today")
+    sent = (
+        select(submission_looks.c.submission_id, func.count().label("looks"))
+        .group_by(submission_looks.c.submission_id)
+        .subquery()
+    )
+    columns = _spent_columns(ours, today, looks.c.collection, func.sum(submissions.c.amount / sent.c.looks))
+    return (
+        select(*columns)
+        .join(sent, sent.c.submission_id == submissions.c.id)
+        .join(submission_looks, submission_looks.c.submission_id == submissions.c.id)
+        .join(looks, looks.c.key == submission_looks.c.look_key)
+        .where(may_cost)
+        .group_by("ours", "today", looks.c.collection)
+    )
+
+
+def _spent_columns(
+    ours: ColumnElement[bool],
+    today: ColumnElement[bool],
+    collection: ColumnElement[str],
+    amount: ColumnElement[Decimal],
+) -> tuple[ColumnElement[Any], ...]:
+    return (
+        cast(null(), BigInteger).label("batch_id"),
+        ours.label("ours"),
+        today.label("today"),
+        cast(null(), Text).label("fit_type"),
+        cast(null(), Integer).label("inference_num"),
+        collection.label("collection"),
+        cast(null(), BigInteger).label("looks"),
+        amount.label("amount"),
+    )

@@ -1,0 +1,1 @@
+"""The `tryon` command and what it shows in a terminal."""

@@ -1,0 +1,410 @@
+"""The ``tryon`` command: the ledger for people, the sandbox, the demo.
+
+Each command imports what it needs when it runs, so that ``tryon --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tryon_catalogue.settings import SettingsError, load_settings
+from tryon_sandbox.cli import sandbox
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from tryon_catalogue.ledger.moves import Mover
+    from tryon_catalogue.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Pictures of garments on models, paid once. Settings: include/tryon.toml, or the file TRYON_SETTINGS names.",
+)
+app.command("sandbox", help="Run the stand-in vendor alone.")(sandbox)
+doubts_app = typer.Typer()
+app.add_typer(doubts_app, name="doubts")
+review_app = typer.Typer()
+app.add_typer(review_app, name="review")
+
+Looks = Annotated[list[str], typer.Argument(metavar="LOOK...", help="Skus, or beginnings of looks' keys.")]
+By = Annotated[
+    str | None, typer.Option(help="Who says so; stands in the looks' history. Your user name without it.")
+]
+
+
+class CommandError(Exception):
+    """A command cannot do its work; says what a person can put right."""
+
+
+@app.command()
+def demo(
+    home: Annotated[Path, typer.Option(help="Folder for everything the demo keeps.")] = Path(".demo"),
+    exit_when_done: Annotated[bool, typer.Option("--exit", help="Stop everything at the end.")] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the Airflow UI; 0 takes a free one.")
+    ] = 0,
+) -> None:
+    """Run one night on the sample catalogue, with everything it needs on this machine. Needs a checkout."""
+    from tryon_demo.run import run_demo  # noqa: PLC0415  # heavy
+
+    raise typer.Exit(run_demo(home, stay=not exit_when_done, airflow_port=port))
+
+
+@app.command()
+def init() -> None:
+    """Make or update the ledger's tables, and the Airflow pools. Safe to run at any time."""
+    from tryon_catalogue.ledger.database import LedgerSchemaError, migrate  # noqa: PLC0415  # heavy
+    from tryon_catalogue.workflow.pool import PoolError, make_pool, slots_of  # noqa: PLC0415  # heavy
+
+    try:
+        with _ledger(made=False) as (settings, engine):
+            migrate(engine, settings.ledger.schema_name)
+        typer.echo(f"The ledger is up to date in schema {settings.ledger.schema_name}.")
+        for pool, slots in slots_of(settings).items():
+            make_pool(pool, slots)
+            typer.echo(f"The pool {pool} has {slots} slots, deferred tasks included.")
+    except (LedgerSchemaError, PoolError) as error:
+        raise CommandError(str(error)) from error
+
+
+@app.command()
+def status() -> None:
+    """Show where the looks are, what they cost, and what waits for a person."""
+    from tryon_catalogue.reporting.status import read_status, show_status  # noqa: PLC0415  # heavy
+
+    with _ledger() as (settings, engine):
+        show_status(read_status(engine, settings.price))
+
+
+@app.command()
+def spend(
+    by: Annotated[str, typer.Option(help="day, run, collection or pack.")] = "day",
+    bill: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv", help="Write one line for each submission here, to hold against the vendor's bill."
+        ),
+    ] = None,
+) -> None:
+    """Show what was spent, by day, run, collection or pack."""
+    from tryon_catalogue.budget.spend import By, show_spend, write_bill  # noqa: PLC0415  # heavy
+
+    if by not in list(By):
+        raise CommandError(f"--by {by}: one of {', '.join(By)} is expected.")
+    with _ledger() as (settings, engine), engine.connect() as connection:
+        if bill is None:
+            show_spend(connection, settings.price, By(by))
+            return
+        try:
+            count = write_bill(connection, settings.price, bill)
+        except OSError as error:
+            raise CommandError(f"The bill cannot be written: {error}.") from error
+    typer.echo(f"{count} submissions are in {bill}.")
+
+
+@app.command()
+def preview(
+    export: Annotated[
+        str | None, typer.Argument(help="Path, s3:// URL or date of an export. Today's without it.")
+    ] = None,
+) -> None:
+    """Show what a run over an export would make and what that would cost. Spends and writes nothing."""
+    from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.planning.preview import export_path, read_preview, show_preview  # noqa: PLC0415  # heavy
+
+    settings = load_settings()
+    with ExitStack() as stack:
+        connection = None
+        try:
+            _, engine = stack.enter_context(_ledger())
+            connection = stack.enter_context(engine.connect())
+        except CommandError as error:
+            typer.echo(f"Without the ledger: {error}\n", err=True)
+        try:
+            found = read_preview(export_path(export, settings), settings, connection)
+        except ExportError as error:
+            raise CommandError(str(error)) from error
+    show_preview(found, settings)
+
+
+@app.command()
+def report(
+    run: Annotated[
+        str, typer.Argument(help="DAG_ID/RUN_ID, or `last` for the run that started last.")
+    ] = "last",
+    output: Annotated[
+        Path | None,
+        typer.Option(help="The page. Without it, a file in this folder that is named after the run."),
+    ] = None,
+    rejections: Annotated[
+        Path | None, typer.Option(help="Write the rejected rows to this CSV as well, for a spreadsheet.")
+    ] = None,
+    in_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+) -> None:
+    """Write what became of a run as one page, with every picture inside, that opens anywhere."""
+    from tryon_catalogue.reporting.report.command import write_report  # noqa: PLC0415  # heavy
+    from tryon_catalogue.reporting.report.reading import NoSuchRunError  # noqa: PLC0415  # heavy
+
+    with _ledger() as (settings, engine):
+        try:
+            write_report(
+                engine, settings, run, typer.echo, output=output, rejected=rejections, in_browser=in_browser
+            )
+        except NoSuchRunError as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"The report cannot be written: {error}.") from error
+
+
+@doubts_app.callback(invoke_without_command=True)
+def doubts(context: typer.Context) -> None:
+    """List submissions whose answer never came, so that nobody knows whether they are paid for."""
+    if context.invoked_subcommand is not None:
+        return
+    from tryon_catalogue.submission.doubts import open_doubts  # noqa: PLC0415  # heavy
+
+    with _ledger() as (settings, engine), engine.connect() as connection:
+        found = open_doubts(connection)
+    for one in found:
+        cost = f"{one.amount} {settings.price.currency}"
+        skus = ", ".join(one.skus) or "of no garment now"
+        typer.echo(
+            f"{one.id}: {one.looks} looks, {cost} if the vendor has it; sent {one.sent_at:%Y-%m-%d %H:%M %Z} "
+            f"by {one.run_id}\n"
+            f"    skus: {skus}{' ...' if one.more_skus else ''}\n"
+            f"    what is known: {one.words or 'nothing'}"
+            f"{f' (code {one.vendor_code})' if one.vendor_code else ''}"
+            f"{f', request id {one.request_id}' if one.request_id else ''}"
+        )
+    typer.echo(DOUBTS_HELP if found else "Nothing is in doubt.")
+
+
+DOUBTS_HELP = """
+Compare the vendor's bill with the time and the number of looks, or ask its support with the request id; then
+  tryon doubts resolve ID --found RESULT_KEY   the vendor has it: its pictures are collected
+  tryon doubts resolve ID --lost               the vendor does not have it: it is sent again by the next run
+  tryon doubts resolve ID --give-up            its looks are left as FAILED"""
+
+
+@doubts_app.command()
+def resolve(
+    submission: Annotated[int, typer.Argument(metavar="ID", help="As `tryon doubts` shows it.")],
+    found: Annotated[
+        str | None, typer.Option(metavar="RESULT_KEY", help="The vendor has it under this key.")
+    ] = None,
+    lost: Annotated[bool, typer.Option("--lost", help="The vendor does not have it.")] = False,
+    give_up: Annotated[bool, typer.Option("--give-up", help="Leave its looks as FAILED.")] = False,
+    by: By = None,
+) -> None:
+    """Settle a doubt by your word, in exactly one of three ways."""
+    from damo_tryon.errors import TryOnError  # noqa: PLC0415  # heavy
+    from damo_tryon.hooks import DamoTryOnHook  # noqa: PLC0415  # heavy
+    from tryon_catalogue.submission import doubts as of  # noqa: PLC0415  # heavy
+
+    if [found is not None, lost, give_up].count(True) != 1:
+        raise CommandError("Say one of --found RESULT_KEY, --lost and --give-up.")
+    with _ledger() as (settings, engine):
+        try:
+            if found is not None:
+                count = of.record_found(
+                    engine,
+                    lambda conn_id: DamoTryOnHook(conn_id).query,
+                    submission,
+                    found.strip(),
+                    by=_person(by),
+                    price=settings.price,
+                )
+                said = "are paid for; the recover DAG collects their pictures"
+            elif lost:
+                count = of.declare_lost(engine, submission, _person(by))
+                said = "are planned again; the next run that wants them sends them"
+            else:
+                count = of.give_up(engine, submission, _person(by))
+                said = "are FAILED; `tryon retry` would plan them again"
+        except (of.DoubtError, TryOnError) as error:
+            raise CommandError(str(error)) from error
+    typer.echo(f"Submission {submission}: {count} looks {said}.")
+
+
+@app.command()
+def retry(looks: Looks, by: By = None) -> None:
+    """Plan looks again that were rejected or failed, now that you have put right what was wrong with them."""
+    from tryon_catalogue.submission.retry import try_again  # noqa: PLC0415  # heavy
+
+    _decide(try_again, looks, by, "is planned again; the next run that wants it sends it.")
+
+
+@review_app.callback(invoke_without_command=True)
+def review(context: typer.Context) -> None:
+    """List the looks that wait for your word: why, and where their pictures are, if they could be had."""
+    if context.invoked_subcommand is not None:
+        return
+    from tryon_catalogue.publishing.review import open_reviews  # noqa: PLC0415  # heavy
+
+    with _ledger() as (_, engine), engine.connect() as connection:
+        found = open_reviews(connection)
+    for one in found:
+        typer.echo(
+            f"{one.key[:10]}: {', '.join(one.skus) or 'of no garment now'} on {one.model or 'a model'}"
+        )
+        typer.echo(f"    {one.reason}")
+        for path in one.paths or ("No new picture of it is with us.",):
+            typer.echo(f"    {path}")
+    typer.echo(REVIEW_HELP if found else "Nothing waits for review.")
+
+
+REVIEW_HELP = """
+Look at the pictures, then
+  tryon review accept LOOK...   they are good enough: they go to the catalogue
+  tryon review again LOOK...    they are planned, and paid for, again
+  tryon review collect LOOK...  no picture is with us: the vendor is asked once more, which is free"""
+
+
+@review_app.command()
+def accept(looks: Looks, by: By = None) -> None:
+    """Publish looks on your word: their pictures are good enough."""
+    from tryon_catalogue.publishing.review import accept as publish  # noqa: PLC0415  # heavy
+
+    settings = load_settings()
+    _decide(lambda engine, names, who: publish(engine, settings, names, who), looks, by, "is published.")
+
+
+@review_app.command()
+def again(looks: Looks, by: By = None) -> None:
+    """Plan looks again on your word: the next run that wants them sends, and pays for, them again."""
+    from tryon_catalogue.publishing.review import make_again  # noqa: PLC0415  # heavy
+
+    _decide(
+        make_again,
+        looks,
+        by,
+        "is planned again; the next run that wants it sends it, and it is paid for again.",
+    )
+
+
+@review_app.command()
+def collect(looks: Looks, by: By = None) -> None:
+    """Have the vendor asked once more for pictures that could not be had: nothing is paid again."""
+    from tryon_catalogue.publishing.review import collect_again  # noqa: PLC0415  # heavy
+
+    _decide(collect_again, looks, by, "is asked for by the next run of tryon_recover.")
+
+
+@app.command()
+def resume(
+    conn_id: Annotated[str | None, typer.Option(help="Of this connection only.")] = None, by: By = None
+) -> None:
+    """Lift stops: submit again, now that the credentials or the package are put right."""
+    from tryon_catalogue.submission.stops import lift_stops  # noqa: PLC0415  # heavy
+
+    with _ledger() as (_, engine), engine.begin() as connection:
+        lifted = lift_stops(connection, _person(by).run, conn_id=conn_id)
+    for one in lifted:
+        typer.echo(
+            f"Submissions over {one} go on. Clear the submit tasks that failed, or wait for the next run."
+        )
+    if not lifted:
+        typer.echo("Nothing is stopped.")
+
+
+@app.command()
+def doctor() -> None:
+    """Check settings, connections, database, vendor and exports. Spends nothing."""
+    from tryon_catalogue.console.doctor import examine  # noqa: PLC0415  # heavy
+
+    _connections_from_airflow()
+    raise typer.Exit(0 if examine() else 1)
+
+
+@contextmanager
+def _ledger(*, made: bool = True) -> Iterator[tuple[Settings, Engine]]:
+    """Reach the ledger, and say in words what a person can put right about it.
+
+    :param made: whether its tables are expected to be there
+    """
+    _connections_from_airflow()
+    from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415  # heavy
+    from sqlalchemy.exc import OperationalError, ProgrammingError  # noqa: PLC0415  # heavy
+
+    from tryon_catalogue.ledger.database import engine_from_connection, revisions  # noqa: PLC0415  # heavy
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # how it looks up the revision helps nobody here
+    settings = load_settings()
+    conn_id, schema = settings.catalogue.conn_id, settings.ledger.schema_name
+    try:
+        engine = engine_from_connection(settings)
+        if made:
+            there, newest = revisions(engine, schema)
+            if there != newest:
+                raise CommandError(
+                    f"The ledger in schema {schema} is {f'at revision {there}' if there else 'not there yet'}, "
+                    f"and {newest} is expected. Run `tryon init`."
+                )
+        yield settings, engine
+    except AirflowNotFoundException as error:
+        raise CommandError(
+            f"There is no Airflow connection {conn_id}, which [catalogue] conn_id names. Make it: airflow "
+            f"connections add {conn_id} --conn-type postgres --conn-host ... --conn-schema DATABASE."
+        ) from error
+    except OperationalError as error:
+        raise CommandError(
+            f"The database behind the connection {conn_id} cannot be reached: {_first_line(error.orig)}. Check "
+            "its host, port and password, and that it is running."
+        ) from error
+    except ProgrammingError as error:
+        raise CommandError(
+            f"The database behind the connection {conn_id} refuses: {_first_line(error.orig)}. Check the rights of "
+            f"its user on the schema {schema}, and run `tryon init`."
+        ) from error
+
+
+def _first_line(error: object) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")
+
+
+def _decide(
+    decide: Callable[[Engine, Sequence[str], Mover], list[str]], looks: list[str], by: str | None, said: str
+) -> None:
+    """Let a person's word move looks, and say of each what it means."""
+    from tryon_catalogue.publishing.writeback import CatalogueError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.submission.retry import TryAgainError  # noqa: PLC0415  # heavy
+
+    with _ledger() as (_, engine):
+        try:
+            keys = decide(engine, looks, _person(by))
+        except (TryAgainError, CatalogueError) as error:
+            raise CommandError(str(error)) from error
+    for key in keys:
+        typer.echo(f"{key} {said}")
+
+
+def _person(name: str | None) -> Mover:
+    from tryon_catalogue.ledger.moves import Mover  # noqa: PLC0415  # heavy
+
+    return Mover(name or getpass.getuser())
+
+
+def _connections_from_airflow() -> None:
+    # As Airflow's own `airflow connections` does: without it, only connections in the environment are found.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    # What a command has to say it says itself, not between Airflow's and Alembic's notes to operators.
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
+
+
+def main() -> None:
+    """Run the command, with plain words instead of a stack trace for what a person can put right."""
+    try:
+        app()
+    except (SettingsError, CommandError) as error:
+        typer.echo(str(error), err=True)
+        raise SystemExit(2) from None

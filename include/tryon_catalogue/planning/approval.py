@@ -1,0 +1,204 @@
+"""Asking a person whether a run may spend what it would: the question, and what the answer means.
+
+It must not know Airflow: ``plan_operator`` shows the question in its UI.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import func, select, update
+
+from tryon_catalogue.budget.commitments import say_why
+from tryon_catalogue.budget.limits import Approved
+from tryon_catalogue.ledger.tables import runs
+from tryon_catalogue.planning.approval_options import (
+    APPROVE,
+    APPROVE_UP_TO,
+    REJECT,
+    UP_TO_AMOUNT,
+    UP_TO_LOOKS,
+)
+from tryon_catalogue.reporting.notes import escape
+from tryon_catalogue.settings.money import Unanswered
+from tryon_catalogue.words import counted, money
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Engine
+
+    from tryon_catalogue.planning.reserve import Estimate
+    from tryon_catalogue.settings import BudgetSettings, Price
+
+MOST_COLLECTIONS: Final = 20
+WAITS: Final = "waits for a person's approval: see the required actions of the run in the Airflow UI"
+NOBODY: Final = "nobody in time"
+
+
+class AnswerError(Exception):
+    """An answer that means nothing; nothing was reserved, and the question is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person is asked.
+
+    :param subject: the question in one line
+    :param body: what is needed to answer it, as Markdown
+    """
+
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person has said.
+
+    :param who: the person, or `NOBODY` where the answer was taken for given
+    :param approved: what may go, besides what was asked for; None when nothing may
+    """
+
+    who: str
+    approved: Approved | None
+
+
+def question_of(estimate: Estimate, price: Price, budget: BudgetSettings) -> Question | None:
+    """Give the question that an estimate calls for; None when the run may go without a person's word.
+
+    :param estimate: of the run
+    :param price: the currency
+    :param budget: above what to ask, and what no answer is taken for
+    """
+    above = budget.approve_above
+    # What a person has said of this run before holds, were it less than what needs no word.
+    free = above if estimate.approved is None else estimate.approved
+    if not above or not estimate.looks or estimate.in_all <= free:
+        return None
+    cost = money(estimate.amount, price.currency)
+    intro = (
+        f"The run would send {counted(estimate.looks, 'look')}, which the vendor charges as "
+        f"{counted(estimate.uses, 'use')}: {cost}. Above {money(above, price.currency)} a person decides."
+    )
+    parts = [[intro], _shares(estimate, price), _beside(estimate, price), _answers(budget)]
+    return Question(
+        f"Spend {cost} on {counted(estimate.looks, 'look')}?", "\n\n".join("\n".join(one) for one in parts)
+    )
+
+
+def _shares(estimate: Estimate, price: Price) -> list[str]:
+    """Write what each collection has of it."""
+    rows = [
+        (escape(one.collection) or "none", one.looks, one.amount)
+        for one in estimate.shares[:MOST_COLLECTIONS]
+    ]
+    if rest := estimate.shares[MOST_COLLECTIONS:]:
+        amount = sum((one.amount for one in rest), Decimal(0))
+        rows.append((f"{len(rest)} more", sum(one.looks for one in rest), amount))
+    if len(rows) > 1:
+        rows.append(("in all", estimate.looks, estimate.amount))
+    lines = [f"| {name} | {looks_:,} | {money(amount, price.currency)} |" for name, looks_, amount in rows]
+    return ["| Collection | Looks | Cost |", "| --- | ---: | ---: |", *lines]
+
+
+def _beside(estimate: Estimate, price: Price) -> list[str]:
+    """Write what else there is to know before one answers."""
+    rows = counted(estimate.rejected_rows, "row")
+    lines = [f"- {rows} of the export cannot be used; the run's report says why"]
+    if estimate.before:
+        lines.append(f"- {money(estimate.before, price.currency)} were spent or reserved by this run before")
+    # The words are of one look: it waits for this or that.
+    lines += [
+        f"- {counted(count, 'further look')}{'' if count == 1 else ', each of which'} {escape(words)}"
+        for words, count in estimate.held.items()
+    ]
+    return lines + [f"- {escape(words)}" for words in estimate.warnings]
+
+
+def _answers(budget: BudgetSettings) -> list[str]:
+    """Write what each answer does; button by button, for Airflow shows no emphasis."""
+    taken_for = {Unanswered.APPROVE: APPROVE, Unanswered.REJECT: REJECT}[budget.unanswered]
+    return [
+        f"- “{APPROVE}” sends these looks and no more.",
+        f"- “{APPROVE_UP_TO}” sends the first of them: give a number of looks, or an amount in the currency above.",
+        f"- “{REJECT}” sends nothing; what an export names later is asked for again.",
+        f"- No answer within {budget.answer_within_hours:g} hours is taken for “{taken_for}”.",
+    ]
+
+
+def answer_of(option: str, inputs: Mapping[str, object], who: str | None) -> Answer:
+    """Say what an answer means.
+
+    :param option: one of ``answers.OPTIONS``
+    :param inputs: the bounds that were given, each a number or None
+    :param who: the person; None when the time was up
+    :raises AnswerError: a bound is asked for and none is given
+    """
+    name = who or NOBODY
+    if option == REJECT:
+        return Answer(name, None)
+    looks_, amount = inputs.get(UP_TO_LOOKS), inputs.get(UP_TO_AMOUNT)
+    if option == APPROVE_UP_TO and looks_ is None and amount is None:
+        raise AnswerError(
+            f'"{APPROVE_UP_TO}" was chosen without a number: give {UP_TO_LOOKS} or {UP_TO_AMOUNT}. '
+            "The question is asked again."
+        )
+    # A bound that was filled in counts even where the other button was pressed.
+    return Answer(
+        name,
+        Approved(
+            amount=None if amount is None else Decimal(str(amount)),
+            looks=None if looks_ is None else int(str(looks_)),
+        ),
+    )
+
+
+def record_question(engine: Engine, run_id: str, estimate: Estimate, price: Price) -> None:
+    """Keep what was asked: an approval is of that, and not of what has come to it since.
+
+    :param engine: the ledger's
+    :param run_id: the run
+    :param estimate: what was asked about
+    :param price: the currency
+    """
+    asked = f"asked for {money(estimate.amount, price.currency)} for {counted(estimate.looks, 'look')}"
+    with engine.begin() as connection:
+        say_why(connection, run_id, WAITS)
+        connection.execute(
+            update(runs).where(runs.c.id == run_id).values(asked_amount=estimate.amount, approval=asked)
+        )
+
+
+def record_answer(engine: Engine, run_id: str, answer: Answer, price: Price) -> Approved | None:
+    """Keep what was answered, and give what may go by it.
+
+    :param engine: the ledger's
+    :param run_id: the run
+    :param answer: see ``answer_of``
+    :param price: the currency
+    :returns: bounds for ``cutting.cut_run``; None when nothing may go
+    """
+    with engine.begin() as connection:
+        asked, words = connection.execute(
+            select(runs.c.asked_amount, runs.c.approval).where(runs.c.id == run_id)
+        ).one()
+        if answer.approved is None:
+            said = f"rejected by {answer.who}"
+            say_why(
+                connection, run_id, f"not approved: {said}; it is asked for again when an export names it"
+            )
+            connection.execute(update(runs).where(runs.c.id == run_id).values(cut_at=func.now()))
+            approved = None
+        else:
+            given = answer.approved.amount
+            approved = Approved(asked if given is None else min(asked, given), answer.approved.looks)
+            bounds = [f"up to {money(approved.amount or asked, price.currency)}"]
+            bounds += [counted(approved.looks, "look")] if approved.looks is not None else []
+            said = f"approved by {answer.who}: {', '.join(bounds)}"
+        # A second try of the task gets the same answer: it says the same.
+        before = words.partition("; ")[0]
+        connection.execute(update(runs).where(runs.c.id == run_id).values(approval=f"{before}; {said}"))
+    return approved

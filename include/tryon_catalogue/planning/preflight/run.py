@@ -1,0 +1,294 @@
+"""Preflight: every picture that an export asks for is fetched once and held to the vendor's rules, for free.
+
+What was found stands in the ledger by address, so the next night asks each server only whether a picture has
+changed. Where the settings ask for it, the pictures of models are also looked at for people; their small copies serve
+for that as long as they are unchanged. It decides nothing: what a broken rule means for a look is said where looks
+are planned. It must not know Airflow or the vendor's API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from tryon_catalogue.exports import Rejection
+from tryon_catalogue.ledger.images import KnownImage, Wanted, load_images, store_images
+from tryon_catalogue.pictures.archive import Archive
+from tryon_catalogue.pictures.fetch import open_fetcher, shown
+from tryon_catalogue.pictures.rules import ImageRole, ImageRule
+from tryon_catalogue.planning.casting import cast
+from tryon_catalogue.planning.preflight.images import (
+    MAX_INPUT_BYTES,
+    Checked,
+    PreflightLimits,
+    check_urls,
+)
+from tryon_catalogue.planning.preflight.person_check import (
+    PEOPLE_RULES,
+    open_person_check,
+    without_people,
+)
+from tryon_catalogue.planning.request import EVERYTHING, read_wanted
+from tryon_catalogue.planning.vetting import wanted_images
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from sqlalchemy import Engine
+
+    from tryon_catalogue.pictures.rules import Finding
+    from tryon_catalogue.planning.preflight.person_check import PersonCheck
+    from tryon_catalogue.planning.request import Request
+    from tryon_catalogue.settings import Settings
+
+log = logging.getLogger(__name__)
+
+STORED_AT_ONCE = 50
+"""Pictures after which what was found is committed, so that a killed task goes on from there."""
+MAX_REPAIRABLE_BYTES = 30_000_000
+"""The largest file that is fetched where one that is too large may be repaired."""
+
+
+@dataclass(slots=True)
+class Preflight:
+    """What a preflight came to.
+
+    :param rows: rows of the export that the run is asked for
+    :param images: distinct pictures that the export asks for, each in each role
+    :param remembered: those that were checked so lately that nobody was asked
+    :param unchanged: those of which their server says that they are as they were
+    :param fetched: those that were looked at
+    :param broken: those of all of them that may not go to the vendor
+    :param repaired: those of which the vendor gets a copy of ours
+    """
+
+    rows: int = 0
+    images: int = 0
+    remembered: int = 0
+    unchanged: int = 0
+    fetched: int = 0
+    broken: int = 0
+    repaired: int = 0
+
+    def as_json(self) -> dict[str, int]:
+        """Give the counts as plain values, fit for an XCom."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.images} pictures: {self.remembered} checked lately, {self.unchanged} unchanged, "
+            f"{self.fetched} fetched; {self.broken} break a rule, {self.repaired} repaired"
+        )
+
+
+def preflight_run(
+    engine: Engine, settings: Settings, export: str, request: Request = EVERYTHING
+) -> Preflight:
+    """Hold every picture that an export asks for to the vendor's rules, and remember what was found.
+
+    Running it again asks only for what has not been asked lately.
+
+    :param engine: the ledger's
+    :param settings: columns, casting, how pictures are fetched, where copies of them are kept; as the request has them
+    :param export: path or URL of the export
+    :param request: what of the export the run is asked for
+    :returns: counts
+    :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
+    :raises PersonCheckMissingError: when the settings ask for a check of
+        people that this machine cannot make
+    """
+    done = Preflight()
+    archive = Archive(settings.archive)
+    people = (
+        open_person_check(settings.preflight.person_check_rejects)
+        if settings.preflight.person_check
+        else None
+    )
+    for images in images_of_export(settings, export, request):
+        with engine.connect() as connection:
+            known = load_images(connection, images.wanted)
+        done.rows += images.rows
+        done.images += len(images.wanted)
+        check = _Check(engine, settings, archive, done, people, images.models)
+        asyncio.run(check.check(images.wanted, known))
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class ExportImages:
+    """Pictures that some rows of an export ask for.
+
+    :param rows: how many rows
+    :param wanted: those that no earlier row asked for, each in each role
+    :param models: addresses of those that are to show a person, among others
+    """
+
+    rows: int
+    wanted: set[Wanted]
+    models: frozenset[str]
+
+
+def images_of_export(
+    settings: Settings, export: str, request: Request = EVERYTHING
+) -> Iterator[ExportImages]:
+    """Give the pictures that an export asks for, chunk by chunk; each in each role once.
+
+    :param settings: columns, casting rules, roster
+    :param export: path or URL of the export
+    :param request: what of the export the run is asked for
+    :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
+    """
+    seen: set[Wanted] = set()
+    for chunk in read_wanted(request, export, settings):
+        answers = [cast(garment, settings) for garment in chunk.garments]
+        looks = [look for answer in answers if not isinstance(answer, Rejection) for look in answer]
+        wanted = {image for look in looks for image in wanted_images(look)}
+        yield ExportImages(chunk.rows, wanted - seen, frozenset(look.model_image for look in looks))
+        seen |= wanted
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    engine: Engine
+    settings: Settings
+    archive: Archive
+    done: Preflight
+    people: PersonCheck | None
+    models: frozenset[str]
+
+    async def check(self, wanted: Collection[Wanted], known: Mapping[Wanted, KnownImage]) -> None:
+        """Look at pictures and remember what was found, some at a time."""
+        settings, done = self.settings.preflight, self.done
+        since = datetime.now(UTC) - timedelta(minutes=settings.recheck_minutes)
+        lately = {
+            one
+            for one in wanted
+            # Its server is asked about a picture that shows people, for what was found may be of other settings.
+            if one in known and _settled(known[one], since) and not self._shows_people(one)
+        }
+        done.remembered += len(lately)
+        done.broken += sum(not known[one].good for one in lately)
+        # What is to be repaired now has to be fetched, unchanged or not.
+        asked = {
+            one: found
+            for one, found in known.items()
+            if found.sha256
+            and (found.good or not settings.repair)
+            and not self._copy_is_gone(one, found.sha256)
+        }
+        limits = PreflightLimits(
+            concurrency=settings.at_once,
+            max_bytes=MAX_REPAIRABLE_BYTES if settings.repair else MAX_INPUT_BYTES,
+            repair=settings.repair,
+        )
+        found: list[KnownImage] = []
+        async with open_fetcher(self.settings.fetch, connections=settings.at_once) as fetcher:
+            async for checked in check_urls(sorted(set(wanted) - lately), asked, fetcher, limits):
+                found.append(await asyncio.to_thread(self._noted, checked, known))
+                if len(found) >= STORED_AT_ONCE:
+                    await asyncio.to_thread(self._store, found)
+                    found = []
+        await asyncio.to_thread(self._store, found)
+
+    def _noted(self, checked: Checked, known: Mapping[Wanted, KnownImage]) -> KnownImage:
+        if checked.unchanged:
+            image = _without_people(known[checked.url, checked.role])
+            self.done.unchanged += 1
+        else:
+            image = _kept(self.archive, checked)
+            self.done.fetched += 1
+        if self.people is not None and self._shows_people((image.url, image.role)):
+            image = self._with_people(image, self.people, checked.thumbnail)
+        self.done.broken += not image.good
+        self.done.repaired += image.used_url is not None
+        return image
+
+    def _shows_people(self, one: Wanted) -> bool:
+        """Whether a picture is to be looked at for people."""
+        url, role = one
+        return self.people is not None and role is ImageRole.PICTURE and url in self.models
+
+    def _copy_is_gone(self, one: Wanted, sha256: str) -> bool:
+        """Whether a picture has to be fetched for people to be looked for in it, unchanged or not."""
+        return self._shows_people(one) and self.archive.read_input(sha256) is None
+
+    def _with_people(self, image: KnownImage, people: PersonCheck, thumbnail: bytes | None) -> KnownImage:
+        """Look for people in a picture that is good so far."""
+        if not image.good or image.sha256 is None:
+            return image
+        small = thumbnail or self.archive.read_input(image.sha256)
+        if small is None:
+            log.warning("%s was not looked at for people: there is no small copy of it", shown(image.url))
+            return image
+        found = people.findings(small)
+        image = replace(image, warnings=image.warnings + _warnings(found))
+        rejection = next((one for one in found if one.rejects), None)
+        return image if rejection is None else _rejected(image, rejection)
+
+    def _store(self, found: list[KnownImage]) -> None:
+        with self.engine.begin() as connection:
+            store_images(connection, found)
+
+
+def _settled(image: KnownImage, since: datetime) -> bool:
+    """Whether nobody needs to ask: it was checked lately, and was there.
+
+    What an earlier check of people rejected is asked about, for that check may be switched off by now.
+    """
+    checked_at = image.checked_at
+    asked = {ImageRule.UNREACHABLE.value, *(rule.value for rule in PEOPLE_RULES)}
+    return checked_at is not None and checked_at > since and image.rule not in asked
+
+
+def _without_people(image: KnownImage) -> KnownImage:
+    """Give what is known of a picture without what was found of people in it."""
+    rule, warnings = without_people(image.rule, image.warnings)
+    if rule == image.rule:
+        return replace(image, warnings=warnings)
+    return replace(image, rule=None, measured=None, limit=None, advice=None, warnings=warnings)
+
+
+def _warnings(findings: Iterable[Finding]) -> tuple[str, ...]:
+    return tuple(f"{one.measured}: {one.advice}" for one in findings if not one.rejects)
+
+
+def _rejected(image: KnownImage, rejection: Finding) -> KnownImage:
+    return replace(
+        image,
+        rule=rejection.rule.value,
+        measured=rejection.measured,
+        limit=rejection.limit,
+        advice=rejection.advice,
+    )
+
+
+def _kept(archive: Archive, checked: Checked) -> KnownImage:
+    """Keep copies of what was found, and give what is to be remembered of it."""
+    facts, rejection = checked.facts, checked.rejection
+    if facts is not None and checked.thumbnail is not None:
+        archive.put_input(facts.sha256, checked.thumbnail)
+    image = KnownImage(
+        url=checked.url,
+        role=checked.role,
+        etag=checked.etag,
+        last_modified=checked.last_modified,
+        warnings=_warnings(checked.findings),
+    )
+    if facts is not None:
+        image = replace(
+            image,
+            sha256=facts.sha256,
+            format=facts.format,
+            bytes=facts.bytes,
+            width=facts.width,
+            height=facts.height,
+        )
+    if facts is not None and checked.repaired is not None:
+        copy = checked.repaired
+        kept = archive.put_repaired(facts.sha256, copy.content, copy.facts.format or "")
+        log.info("%s was repaired; the vendor gets %s", shown(checked.url), kept.url)
+        return replace(image, width=copy.facts.width, height=copy.facts.height, used_url=kept.url)
+    return image if rejection is None else _rejected(image, rejection)

@@ -1,0 +1,372 @@
+"""From an export to planned looks: reads rows, casts looks, writes what is new to the ledger.
+
+Nothing is spent here; ``cutting`` says what of it goes. Running it again for the same run changes nothing that has
+been decided: looks are known by their key. It must not know the vendor's wire or Airflow.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, case, delete, func, literal, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+
+from tryon_catalogue.exports import ROSTER_LINE, Rejection
+from tryon_catalogue.ledger.images import load_images
+from tryon_catalogue.ledger.moves import move
+from tryon_catalogue.ledger.tables import (
+    batches,
+    collections,
+    garment_looks,
+    look_moves,
+    looks,
+    rejections,
+    run_looks,
+    runs,
+)
+from tryon_catalogue.looks import LookState
+from tryon_catalogue.planning.casting import cast
+from tryon_catalogue.planning.remake import ask_again
+from tryon_catalogue.planning.request import read_wanted
+from tryon_catalogue.planning.rerun import forget_unwanted
+from tryon_catalogue.planning.reserve import cut_run
+from tryon_catalogue.planning.runs import open_run
+from tryon_catalogue.planning.temporary_tables import WANTED, fill_wanted
+from tryon_catalogue.planning.vetting import ImageRejection, hold, wanted_images
+from tryon_catalogue.submission.doubts import resubmit_old
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from tryon_catalogue.exports import Chunk, Garment
+    from tryon_catalogue.looks import Look
+    from tryon_catalogue.planning.runs import Run
+    from tryon_catalogue.settings import SafetySettings, Settings
+
+LONGEST_VALUE = 200
+NOT_ENDED = tuple(state.value for state in LookState if not state.ended)
+# Orders looks as the export has them: room for this many looks of one line.
+LOOKS_PER_LINE = 1_000
+LOOK_COLUMNS = (
+    "key",
+    "fit_type",
+    "inference_num",
+    "model",
+    "model_image",
+    "tops_image",
+    "pants_image",
+    "mask_image",
+    "model_sha256",
+    "tops_sha256",
+    "pants_sha256",
+    "mask_sha256",
+    "collection",
+)
+# What an export says of a garment, whichever pictures it has.
+SAID = ("title", "collection", "priority")
+ADDRESSES = ("model_image", "tops_image", "pants_image", "mask_image")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a run found in its export.
+
+    :param rows: rows read, rejected ones included
+    :param rejected: rows that cannot be used; each stands in the table ``rejections``
+    :param looks: different looks that the usable rows ask for
+    :param new: those among them that this run has to see to; the others have ended already
+    """
+
+    rows: int
+    rejected: int
+    looks: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run found in its export, and what it is going to send.
+
+    :param rows: see ``Found``
+    :param rejected: see ``Found``
+    :param looks: see ``Found``
+    :param new: see ``Found``
+    :param batch_ids: batches with work left, in the order in which they should run
+    """
+
+    rows: int
+    rejected: int
+    looks: int
+    new: int
+    batch_ids: tuple[int, ...]
+
+
+def plan_run(engine: Engine, settings: Settings, run: Run) -> Plan:
+    """Read an export, write what it asks for to the ledger, and cut it within the limits. Nobody is asked.
+
+    :param engine: the ledger's
+    :param settings: columns, casting rules, batch sizes, limits, as the run's request has them
+    :param run: which run asks
+    :returns: counts, and the batches with work left
+    :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
+    """
+    found = record_run(engine, settings, run)
+    cut = cut_run(engine, settings, run.id)
+    return Plan(found.rows, found.rejected, found.looks, found.new, cut.batch_ids)
+
+
+def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
+    """Read an export and write what it asks for to the ledger. Nothing is reserved yet.
+
+    :param engine: the ledger's
+    :param settings: columns, casting rules, as the run's request has them
+    :param run: which run asks
+    :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
+    """
+    with engine.begin() as connection:
+        open_run(connection, run)
+        resubmit_old(connection, settings.safety, run.mover)
+    rows = rejected = further = 0
+    left_out: Counter[str] = Counter()
+    wanted: set[bytes] = set()
+    for chunk in read_wanted(run.request, run.export, settings):
+        with engine.begin() as connection:
+            chunk_rejected, chunk_wanted = _record(connection, settings, run, chunk)
+        rows += chunk.rows
+        rejected += chunk_rejected
+        further += chunk.further
+        left_out.update(chunk.left_out)
+        wanted.update(map(bytes.fromhex, chunk_wanted))  # half as large as the text, for a whole season
+    with engine.begin() as connection:
+        new = forget_unwanted(connection, run.id, wanted)
+        connection.execute(
+            update(runs)
+            .where(runs.c.id == run.id)
+            # What stopped submissions before may have been put right since: a plan is newer than that.
+            .values(
+                rows_read=rows,
+                rows_further=further,
+                rows_left_out=dict(left_out),
+                looks_known=len(wanted) - new,
+                looks_new=new,
+                planned_at=func.now(),
+                problem=None,
+            )
+        )
+    return Found(rows, rejected, len(wanted), new)
+
+
+def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) -> tuple[int, set[str]]:
+    """Write one chunk; returns the number of rejected rows and the keys of the looks that were asked for."""
+    refused: list[Rejection | ImageRejection] = list(chunk.rejections)
+    wanted: list[tuple[object, ...]] = []
+    keys: set[str] = set()
+    cast_for: list[tuple[Garment, tuple[Look, ...]]] = []
+    for garment in chunk.garments:
+        answer = cast(garment, settings)
+        if isinstance(answer, Rejection):
+            refused.append(answer)
+        else:
+            cast_for.append((garment, answer))
+    known = load_images(
+        connection, {image for _, answer in cast_for for look in answer for image in wanted_images(look)}
+    )
+    for garment, answer in cast_for:
+        held = hold(garment, answer, known, settings.export.columns)
+        refused += held.rejections
+        for one in held.looks:
+            said = (garment.title, garment.collection, garment.priority)
+            of_garment = (garment.sku, one.place, len(answer), *said)
+            position = garment.line * LOOKS_PER_LINE + one.place
+            look = one.look
+            of_look = (one.key, look.fit_type.value, look.inference_num, look.model, *look.images)
+            wanted.append((*of_garment, position, one.key not in keys, *of_look, *one.digests))
+            keys.add(one.key)
+    if refused:
+        connection.execute(
+            insert(rejections).on_conflict_do_nothing(), [_rejection_row(run, one) for one in refused]
+        )
+    if wanted:
+        fill_wanted(connection, wanted)
+        _remember_collections(connection, run)
+        _plan_looks(connection, settings.safety, run)
+        _point_garments(connection, run)
+    return len({one.line for one in refused if one.line > ROSTER_LINE}), keys
+
+
+def _remember_collections(connection: Connection, run: Run) -> None:
+    """Say since when each collection is known: a limit may let the newest go first."""
+    # In one order, for two runs that read the same export at once.
+    names = (
+        select(WANTED.c.collection, literal(run.export_date))
+        .where(WANTED.c.collection != "")
+        .distinct()
+        .order_by(WANTED.c.collection)
+    )
+    statement = insert(collections).from_select(["name", "first_date"], names)
+    older = statement.excluded.first_date
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["name"], set_={"first_date": older}, where=collections.c.first_date > older
+        )
+    )
+
+
+def _plan_looks(connection: Connection, safety: SafetySettings, run: Run) -> None:
+    """Plan the looks that are wanted: those that are new, and those that may be tried again."""
+    new = (
+        select(
+            *(WANTED.c[name] for name in LOOK_COLUMNS),
+            WANTED.c.position,
+            literal(LookState.PLANNED.value),
+            literal(run.id),
+            literal(run.mover.try_number),
+        )
+        .where(WANTED.c.first)
+        # In one order, so that two runs which insert the same looks at once cannot wait for each other in a circle.
+        .order_by(WANTED.c.key)
+    )
+    connection.execute(
+        insert(looks)
+        .from_select([*LOOK_COLUMNS, "position", "state", "moved_run", "moved_try"], new)
+        .on_conflict_do_nothing()
+    )
+    _try_failed_again(connection, safety, run)
+    _use_newest_addresses(connection, run)
+    connection.execute(
+        insert(run_looks)
+        .from_select(
+            ["run_id", "look_key"],
+            select(literal(run.id), looks.c.key).where(
+                looks.c.key.in_(select(WANTED.c.key)), looks.c.state.in_(NOT_ENDED)
+            ),
+        )
+        # A leftover that the export asks for after all is a leftover no more.
+        .on_conflict_do_update(
+            index_elements=["run_id", "look_key"], set_={"leftover": False}, where=run_looks.c.leftover
+        )
+    )
+    ask_again(connection, run.id, run.request.redone_states)
+
+
+def _try_failed_again(connection: Connection, safety: SafetySettings, run: Run) -> None:
+    """Plan again what the vendor failed at in an earlier run, unless it has had its attempts or was given up."""
+    given_up = (
+        select(look_moves.c.id)
+        .where(
+            look_moves.c.look_key == looks.c.key,
+            look_moves.c.from_state == LookState.IN_DOUBT.value,
+            look_moves.c.to_state == LookState.FAILED.value,
+        )
+        .exists()
+    )
+    found = connection.execute(
+        select(looks.c.key)
+        .join(batches, batches.c.id == looks.c.batch_id)
+        .where(
+            looks.c.key.in_(select(WANTED.c.key)),
+            looks.c.state == LookState.FAILED.value,
+            looks.c.attempts < safety.max_attempts,
+            batches.c.run_id != run.id,
+            ~given_up,
+        )
+        .order_by(looks.c.key)
+        .with_for_update(of=looks, key_share=True)
+    ).scalars()
+    if keys := found.all():
+        reason = "the vendor failed at it in an earlier run; tried again by [safety] max_attempts"
+        move(
+            connection,
+            looks.c.key.in_(keys),
+            LookState.PLANNED,
+            run.mover,
+            from_states=[LookState.FAILED],
+            reason=reason,
+        )
+
+
+def _use_newest_addresses(connection: Connection, run: Run) -> None:
+    """Send what is still to be sent from where the newest export has it: the same pictures may have moved."""
+    newer = select(garment_looks.c.sku).where(
+        garment_looks.c.look_key == looks.c.key, garment_looks.c.export_date > run.export_date
+    )
+    connection.execute(
+        update(looks)
+        .where(
+            looks.c.key == WANTED.c.key,
+            WANTED.c.first,
+            looks.c.state == LookState.PLANNED.value,
+            ~newer.exists(),
+            or_(*(looks.c[name].is_distinct_from(WANTED.c[name]) for name in ADDRESSES)),
+        )
+        .values({name: WANTED.c[name] for name in ADDRESSES})
+    )
+
+
+def _point_garments(connection: Connection, run: Run) -> None:
+    """Say which looks each garment has now, unless a newer export has said so already."""
+    columns = ("sku", "place", "key", *SAID)
+    statement = insert(garment_looks).from_select(
+        ["sku", "position", "look_key", *SAID, "export_date", "run_id"],
+        select(*(WANTED.c[name] for name in columns), literal(run.export_date), literal(run.id)).order_by(
+            WANTED.c.sku, WANTED.c.place
+        ),
+    )
+    new = statement.excluded
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["sku", "position"],
+            set_={
+                **{name: new[name] for name in ("look_key", *SAID, "export_date", "run_id")},
+                "written_state": case(
+                    (garment_looks.c.look_key == new.look_key, garment_looks.c.written_state), else_=None
+                ),
+            },
+            where=new.export_date >= garment_looks.c.export_date,
+        )
+    )
+    # A garment that has fewer looks than before keeps none of the old ones. A look whose place has changed leaves the
+    # old one, though that one is kept where its new model is left out.
+    has_now = select(func.max(WANTED.c.of)).where(WANTED.c.sku == garment_looks.c.sku).scalar_subquery()
+    gone = connection.execute(
+        delete(garment_looks)
+        .where(
+            garment_looks.c.sku.in_(select(WANTED.c.sku)),
+            or_(
+                garment_looks.c.position >= has_now,
+                and_(
+                    tuple_(garment_looks.c.sku, garment_looks.c.look_key).in_(
+                        select(WANTED.c.sku, WANTED.c.key)
+                    ),
+                    tuple_(garment_looks.c.sku, garment_looks.c.position).not_in(
+                        select(WANTED.c.sku, WANTED.c.place)
+                    ),
+                ),
+            ),
+            garment_looks.c.export_date <= run.export_date,
+        )
+        .returning(garment_looks.c.sku)
+    )
+    # Until it is written again, the shop's row shows the pictures of all of them.
+    connection.execute(
+        update(garment_looks)
+        .where(garment_looks.c.sku == func.any(sorted(set(gone.scalars()))))
+        .values(written_state=None)
+    )
+
+
+def _rejection_row(run: Run, one: Rejection | ImageRejection) -> dict[str, Any]:
+    row = {
+        "run_id": run.id,
+        "line": one.line,
+        "sku": one.sku or None,
+        "column": one.column or None,
+        "reason": one.reason,
+    }
+    if isinstance(one, ImageRejection):
+        of_image = {"image": one.image, "measured": one.measured, "limit": one.limit}
+        return {**row, "rule": one.rule, "value": None, **of_image}
+    value = one.value[:LONGEST_VALUE] if one.value else None
+    return {**row, "rule": one.rule.value, "value": value, "image": None, "measured": None, "limit": None}

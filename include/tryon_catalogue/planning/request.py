@@ -1,0 +1,289 @@
+"""What a run is asked for: which garments, on whom, how many pictures, for how much money, and what is made again.
+
+A person fills it into the form of a run, the REST API or the command line; a night asks for everything by the rules.
+It must not know the ledger or Airflow: a run's parameters come in as plain values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from damo_tryon.contract import MAX_INFERENCE_NUM, MIN_INFERENCE_NUM, FitType
+from tryon_catalogue.exports import REQUEST_LINE, Chunk, Garment, Rejection, Rule, read_export
+from tryon_catalogue.looks import LookState
+from tryon_catalogue.settings import normal_name
+from tryon_catalogue.settings.types import Name, OptionalName
+from tryon_catalogue.words import money
+
+if TYPE_CHECKING:
+    from tryon_catalogue.settings import Settings
+
+MOST_NAMES: Final = 10
+"""Skus or collections that a sentence names."""
+
+
+class RequestError(Exception):
+    """A run is asked for something that cannot be meant; says what, and what is expected. Nothing was done."""
+
+
+class Redo(StrEnum):
+    """Which looks that have ended already a run makes, and pays for, again."""
+
+    ALL = "all"
+    """Published ones too."""
+    FAILED = "failed"
+    """Those that failed or were rejected."""
+    REVIEWED = "reviewed"
+    """Those that wait for a person's word."""
+
+    @property
+    def states(self) -> frozenset[LookState]:
+        """The states of the looks that are meant."""
+        return _REDO_STATES[self]
+
+
+_REDO_STATES: Final[Mapping[Redo, frozenset[LookState]]] = {
+    Redo.ALL: frozenset(state for state in LookState if state.ended),
+    Redo.FAILED: frozenset({LookState.FAILED, LookState.REJECTED}),
+    Redo.REVIEWED: frozenset({LookState.REVIEW}),
+}
+
+
+def _listed(value: object) -> object:
+    """A form gives None for an empty list, and a line for each blank one."""
+    if value is None:
+        return ()
+    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+        return tuple(dict.fromkeys(one.strip() for one in value if one.strip()))
+    return value
+
+
+def _is_no_number(value: object) -> object:
+    """Python takes True for 1, and a form's amount is exact only as it is written."""
+    if isinstance(value, bool):
+        raise ValueError("a number is expected")
+    return str(value) if isinstance(value, float) else value
+
+
+def _blank(value: object) -> object:
+    return None if value == "" else value
+
+
+Listed = Annotated[tuple[Name, ...], BeforeValidator(_listed)]
+
+
+class Request(BaseModel):
+    """What a run is asked for. Without anything: all of the export, by the rules, as a night does.
+
+    :param export: path or URL of the export; None for the one of the run's date
+    :param skus: only these garments; empty for all
+    :param collections: only garments of these; empty for all
+    :param tag: models with this tag, whatever the rules and the rows say
+    :param fit_type: in place of the rules'
+    :param inference_num: pictures of each look, in place of the rules'
+    :param budget: the most that the run may cost, in the currency of the price; the settings' own limit still holds
+    :param dry_run: whether to say what it would make and cost, and spend nothing
+    :param redo: which looks that have ended already are made, and paid for, again
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+    export: OptionalName = Field(None, description="a path or URL")
+    skus: Listed = Field((), description="a list of skus")
+    collections: Listed = Field((), description="a list of collections")
+    tag: OptionalName = Field(None, description="a tag of a model of the roster")
+    fit_type: Annotated[FitType | None, BeforeValidator(_blank)] = Field(
+        None, description="HALF_BODY or FULL_BODY"
+    )
+    inference_num: Annotated[int | None, BeforeValidator(_is_no_number)] = Field(
+        None, ge=MIN_INFERENCE_NUM, le=MAX_INFERENCE_NUM, description="a number of pictures from 1 to 4"
+    )
+    budget: Annotated[Decimal | None, BeforeValidator(_is_no_number)] = Field(
+        None, gt=0, allow_inf_nan=False, description="an amount of money above 0"
+    )
+    dry_run: bool = Field(False, strict=True, description="true or false")
+    redo: Annotated[Redo | None, BeforeValidator(_blank)] = Field(None, description="all, failed or reviewed")
+
+    @model_validator(mode="after")
+    def _all_is_never_a_whole_export(self) -> Request:
+        if self.redo is Redo.ALL and not self.selects:
+            raise ValueError(
+                "redo = all pays again for what is published: it needs skus or collections, and is refused for a "
+                "whole export"
+            )
+        return self
+
+    @property
+    def selects(self) -> bool:
+        """Whether it is about some garments of the export only."""
+        return bool(self.skus or self.collections)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it asks for less, or for something else, than a night: what others left behind is not its own."""
+        return bool(self.as_json())
+
+    def as_json(self) -> dict[str, Any]:
+        """Give what it asks for beside the export as plain values; nothing for what a night asks for."""
+        return self.model_dump(mode="json", exclude_defaults=True, exclude={"export"})
+
+    @property
+    def redone_states(self) -> frozenset[LookState]:
+        """The states from which looks are made again; none where nothing is."""
+        return frozenset() if self.redo is None else self.redo.states
+
+    def settings(self, settings: Settings) -> Settings:
+        """Give the settings as this run uses them.
+
+        :param settings: those of the file
+        :raises RequestError: no model of the roster has the tag
+        """
+        changes = {
+            name: value
+            for name in ("tag", "fit_type", "inference_num")
+            if (value := getattr(self, name)) is not None
+        }
+        tags = {tag: None for model in settings.roster.models for tag in sorted(model.tags)}
+        if self.tag is not None and normal_name(self.tag) not in map(normal_name, tags):
+            raise RequestError(
+                f"tag = {self.tag!r}: no model of the roster has it; its tags are {', '.join(tags) or 'none'}."
+            )
+        rules = tuple(rule.model_copy(update=changes) for rule in settings.rules)
+        return self.within_budget(settings.model_copy(update={"rules": rules}))
+
+    def within_budget(self, settings: Settings) -> Settings:
+        """Give the settings with the limit of a run lowered to the budget.
+
+        :param settings: those of the file
+        """
+        if self.budget is None:
+            return settings
+        most = min(self.budget, settings.budget.per_run or self.budget)
+        return settings.model_copy(update={"budget": settings.budget.model_copy(update={"per_run": most})})
+
+    def wants(self, garment: Garment | Rejection) -> bool:
+        """Whether it is about a garment, or a row that would have been one.
+
+        :param garment: a garment, or why a row is none. A row that is too broken to say whose it is counts where
+            collections are asked for: nobody knows that it is not meant
+        """
+        if self.skus and garment.sku not in self.skus:
+            return False
+        if not self.collections:
+            return True
+        broken = isinstance(garment, Rejection) and garment.rule is Rule.BROKEN_ROW
+        return broken or normal_name(garment.collection) in map(normal_name, self.collections)
+
+    def words(self, currency: str) -> str:
+        """Say what it asks for beside the export; empty for what a night asks for.
+
+        :param currency: of the budget
+        """
+        parts = {
+            f"only {_so_many(self.skus, 'sku')}": bool(self.skus),
+            f"only {_so_many(self.collections, 'collection')}": bool(self.collections),
+            f"models tagged {self.tag}": self.tag is not None,
+            f"as {self.fit_type}": self.fit_type is not None,
+            f"{self.inference_num} pictures a look": self.inference_num is not None,
+            f"for {money(self.budget or Decimal(0), currency)} at most": self.budget is not None,
+            _REDO_WORDS.get(self.redo, ""): self.redo is not None,
+            "as a dry run, which spends nothing": self.dry_run,
+        }
+        return "; ".join(words for words, asked in parts.items() if asked)
+
+
+EVERYTHING: Final = Request()
+"""What a night asks for."""
+
+_REDO_WORDS: Final[Mapping[Redo | None, str]] = {
+    Redo.ALL: "made again, published or not",
+    Redo.FAILED: "what failed or was rejected is made again",
+    Redo.REVIEWED: "what waits for review is made again",
+}
+
+
+def read_request(params: Mapping[str, Any]) -> Request:
+    """Read what a run is asked for from its parameters: the form's fields, or the run's configuration.
+
+    :param params: name -> plain value
+    :raises RequestError: a name is unknown, or a value is not what is expected
+    """
+    try:
+        return Request.model_validate(dict(params))
+    except ValidationError as wrong:
+        # Without the cause, whose text repeats every value.
+        raise RequestError(" ".join(dict.fromkeys(map(_problem, wrong.errors())))) from None
+
+
+def read_wanted(request: Request, export: str, settings: Settings) -> Iterator[Chunk]:
+    """Read what a run is asked for of an export: of other garments' rows nothing is heard any more.
+
+    What is asked for and not in the export stands in a last chunk as a rejection.
+
+    :param request: what the run is asked for
+    :param export: path or URL
+    :param settings: how exports are written
+    :raises tryon_catalogue.exports.ExportError: the file cannot be read as an export at all
+    """
+    if not request.selects:
+        yield from read_export(export, settings.export)
+        return
+    skus: set[str] = set()
+    collections: set[str] = set()
+    for chunk in read_export(export, settings.export):
+        rows: list[Garment | Rejection] = [*chunk.garments, *chunk.rejections]
+        skus.update(one.sku for one in rows)
+        collections.update(normal_name(one.collection) for one in rows)
+        garments = tuple(one for one in chunk.garments if request.wants(one))
+        rejections = tuple(one for one in chunk.rejections if request.wants(one))
+        if garments or rejections:
+            yield replace(
+                chunk,
+                rows=len(garments) + len(rejections),
+                garments=garments,
+                rejections=rejections,
+                further=0,
+                left_out={},
+            )
+    columns = settings.export.columns
+    absent = [
+        *_absent(Rule.UNKNOWN_SKU, columns.sku, [one for one in request.skus if one not in skus]),
+        *_absent(
+            Rule.UNKNOWN_COLLECTION,
+            columns.collection or "collection",
+            [one for one in request.collections if normal_name(one) not in collections],
+        ),
+    ]
+    if absent:
+        yield Chunk(0, (), tuple(absent))
+
+
+def _absent(rule: Rule, column: str, names: list[str]) -> Iterator[Rejection]:
+    if names:
+        reason = (
+            f"The run was asked for {_so_many(names, column)}, and the export has no row of "
+            f"{'it' if len(names) == 1 else 'them'}. Correct the request, or the export."
+        )
+        yield Rejection(REQUEST_LINE, "", rule, column, ", ".join(names), reason)
+
+
+def _so_many(names: tuple[str, ...] | list[str], what: str) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"{what}{'' if len(names) == 1 else 's'} {', '.join(names[:MOST_NAMES])}{more}"
+
+
+def _problem(wrong: Any) -> str:
+    """Say in a sentence what is wrong with one value, and what is expected."""
+    if not wrong["loc"]:
+        return f"{wrong['ctx']['error']}."
+    name = str(wrong["loc"][0])
+    field = Request.model_fields.get(name)
+    if field is None:
+        return f"{name}: a run cannot be asked for that; there are {', '.join(Request.model_fields)}."
+    return f"{name} = {wrong['input']!r}: {field.description} is expected."

@@ -1,0 +1,329 @@
+"""From planned looks to batches: what goes within the limits is reserved and cut, what does not is held back.
+
+Nothing is spent here. One run cuts at a time, so that runs in parallel cannot pass a limit together. It must not
+know the export, the vendor's wire or Airflow.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Text, case, false, func, literal, select, true, update
+from sqlalchemy.dialects.postgresql import insert
+
+from damo_tryon.contract import MAX_TASKS
+from tryon_catalogue.budget.commitments import (
+    CUTTING_LOCK,
+    hold_back,
+    is_narrow,
+    one_at_a_time,
+    read_commitments,
+)
+from tryon_catalogue.budget.limits import (
+    ASKED_FOR_AGAIN,
+    GOES_FIRST,
+    NOT_ASKED,
+    Room,
+    cost_of,
+    share_of,
+    words_for,
+)
+from tryon_catalogue.budget.packs import pack_warnings, read_packs
+from tryon_catalogue.ledger.rows import as_table
+from tryon_catalogue.ledger.tables import (
+    batches,
+    looks,
+    rejections,
+    run_looks,
+    runs,
+)
+from tryon_catalogue.looks import LookState
+from tryon_catalogue.planning.candidates import find_priorities, find_waiting
+from tryon_catalogue.planning.remake import plan_again
+from tryon_catalogue.planning.temporary_tables import CUT, WAITING, ready
+from tryon_catalogue.settings.money import Order
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import ColumnElement, Connection, Engine
+
+    from tryon_catalogue.budget.limits import Approved, Commitments, Kind
+    from tryon_catalogue.settings import BudgetSettings, Price, Settings
+
+HELD_AT_ONCE: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a collection has of an estimate.
+
+    :param collection: its name; empty for garments without one
+    :param looks: how many
+    :param amount: their price
+    """
+
+    collection: str
+    looks: int
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run would send now, and what that costs as far as anybody knows before.
+
+    :param looks: how many
+    :param uses: what the vendor charges for them
+    :param amount: price of the uses
+    :param shares: the same by collection, the dearest first
+    :param held: why looks wait -> how many
+    :param rejected_rows: rows of its export that cannot be used
+    :param before: what the run has spent or reserved already
+    :param approved: what a person has let it spend in all; None when nobody was asked
+    :param warnings: about packs, in words
+    """
+
+    looks: int
+    uses: int
+    amount: Decimal
+    shares: tuple[Share, ...]
+    held: Mapping[str, int]
+    rejected_rows: int
+    before: Decimal
+    approved: Decimal | None
+    warnings: tuple[str, ...]
+
+    @property
+    def in_all(self) -> Decimal:
+        """What the run comes to, with what it has spent or reserved before."""
+        return self.before + self.amount
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What a run has reserved.
+
+    :param estimate: what it costs
+    :param batch_ids: batches with work left, in the order in which they should run
+    """
+
+    estimate: Estimate
+    batch_ids: tuple[int, ...]
+
+
+def estimate_run(engine: Engine, settings: Settings, run_id: str) -> Estimate:
+    """Say what a run would cut now. Nothing is reserved.
+
+    :param engine: the ledger's
+    :param settings: price and limits
+    :param run_id: the run, whose export is recorded
+    """
+    with engine.connect() as connection, connection.begin() as transaction:
+        estimate = _choose(connection, settings, run_id, NOT_ASKED)
+        transaction.rollback()
+    return estimate
+
+
+def cut_run(engine: Engine, settings: Settings, run_id: str, approved: Approved | None = None) -> Cut:
+    """Reserve what goes within the limits, cut it into batches, and hold the rest back.
+
+    Looks that are only planned are taken from runs that planned them before: a batch is a plan, and what decides who
+    sends a look is the claim at submission. That way nothing waits for a run that has died.
+
+    :param engine: the ledger's
+    :param settings: price, limits, batch sizes
+    :param run_id: the run, whose export is recorded
+    :param approved: what a person lets go; None when nobody was asked
+    """
+    with engine.begin() as connection:
+        estimate = _choose(connection, settings, run_id, approved or NOT_ASKED)
+        _hold_back(connection, run_id)
+        _adopt_leftovers(connection, run_id)
+        plan_again(connection, run_id)
+        _cut(connection, settings, run_id)
+        values: dict[str, Any] = {
+            "cut_at": func.now(),
+            "estimated_uses": runs.c.estimated_uses + estimate.uses,
+            "estimated_amount": runs.c.estimated_amount + estimate.amount,
+            "warnings": list(estimate.warnings),
+        }
+        if approved is not None:
+            values["approved_amount"] = estimate.in_all
+        connection.execute(update(runs).where(runs.c.id == run_id).values(values))
+        return Cut(estimate, _batches_with_work(connection, run_id))
+
+
+def _choose(connection: Connection, settings: Settings, run_id: str, approved: Approved) -> Estimate:
+    """Decide which of the looks that wait go; `WAITING` says so until the transaction ends."""
+    one_at_a_time(connection, CUTTING_LOCK)
+    find_waiting(connection, run_id, timedelta(hours=settings.budget.answer_within_hours))
+    if settings.budget.order is Order.PRIORITY:
+        find_priorities(connection)
+    price, budget = settings.price, settings.budget
+    before = read_commitments(connection, price, budget, run_id)
+    if budget.per_run or budget.per_day or budget.per_collection or approved != NOT_ASKED:
+        then = ASKED_FOR_AGAIN if is_narrow(connection, run_id) else GOES_FIRST
+        _apply_limits(connection, settings, Room(price, budget, before, approved), then)
+    return _estimate(connection, price, run_id, before)
+
+
+def _order(budget: BudgetSettings) -> tuple[ColumnElement[Any], ...]:
+    """Give the order in which looks go: what waited before comes first, then as the settings say."""
+    first: tuple[ColumnElement[Any], ...] = {
+        Order.EXPORT: (),
+        Order.NEWEST_COLLECTION: (WAITING.c.first_date.desc().nulls_last(),),
+        Order.PRIORITY: (WAITING.c.priority.desc().nulls_last(),),
+    }[budget.order]
+    return (WAITING.c.held_before.desc(), *first, WAITING.c.position, WAITING.c.key)
+
+
+def _apply_limits(connection: Connection, settings: Settings, room: Room, then: str) -> None:
+    currency = settings.price.currency
+    stays: list[dict[str, str | None]] = []
+    rows = connection.execute(
+        select(WAITING)
+        # What another run has reserved is on its way already: others go first.
+        .order_by(WAITING.c.reserved, *_order(settings.budget))
+        .execution_options(yield_per=HELD_AT_ONCE)
+    )
+    for row in rows:
+        limit = room.take((row.fit_type, row.inference_num), row.collection, reserved=row.reserved)
+        if limit is not None:
+            # A run that has reserved it and is alive sends it.
+            words = (
+                None if row.reserved else words_for(limit, settings.budget, currency, row.collection, then)
+            )
+            stays.append({"key": row.key, "held_by": words})
+    for start in range(0, len(stays), HELD_AT_ONCE):
+        given = as_table(stays[start : start + HELD_AT_ONCE], key=WAITING.c.key.type, held_by=Text())
+        connection.execute(
+            update(WAITING).where(WAITING.c.key == given.c.key).values(goes=false(), held_by=given.c.held_by)
+        )
+    ready(connection, WAITING)
+
+
+def _estimate(connection: Connection, price: Price, run_id: str, before: Commitments) -> Estimate:
+    counted = connection.execute(
+        select(WAITING.c.collection, WAITING.c.fit_type, WAITING.c.inference_num, func.count().label("looks"))
+        .where(WAITING.c.goes)
+        .group_by(WAITING.c.collection, WAITING.c.fit_type, WAITING.c.inference_num)
+    ).all()
+    kinds: Counter[Kind] = Counter()
+    of_collection: dict[str, Counter[Kind]] = {}
+    for row in counted:
+        kind = (row.fit_type, row.inference_num)
+        kinds[kind] += row.looks
+        of_collection.setdefault(row.collection, Counter())[kind] += row.looks
+    shares = [
+        Share(name, own.total(), sum((share_of(price, kind) * n for kind, n in own.items()), Decimal(0)))
+        for name, own in of_collection.items()
+    ]
+    held = connection.execute(
+        select(WAITING.c.held_by, func.count().label("looks"))
+        .where(WAITING.c.held_by.is_not(None))
+        .group_by(WAITING.c.held_by)
+        .order_by(func.count().desc(), WAITING.c.held_by)
+    ).all()
+    uses, amount = cost_of(price, kinds)
+    approved, rejected = connection.execute(
+        select(
+            select(runs.c.approved_amount).where(runs.c.id == run_id).scalar_subquery(),
+            select(func.count(rejections.c.line.distinct()))
+            .where(rejections.c.run_id == run_id)
+            .scalar_subquery(),
+        )
+    ).one()
+    return Estimate(
+        looks=kinds.total(),
+        uses=uses,
+        amount=amount,
+        shares=tuple(sorted(shares, key=lambda one: (-one.amount, one.collection))),
+        held={row.held_by: row.looks for row in held},
+        rejected_rows=rejected,
+        before=before.run,
+        approved=approved,
+        warnings=pack_warnings(read_packs(connection, price), uses, price),
+    )
+
+
+def _hold_back(connection: Connection, run_id: str) -> None:
+    """Take what there is no money for out of the batches of runs that are over, and say why it waits."""
+    for (words,) in connection.execute(
+        select(WAITING.c.held_by).where(WAITING.c.held_by.is_not(None)).distinct()
+    ).all():
+        of_words = select(WAITING.c.key).where(WAITING.c.held_by == words)
+        hold_back(connection, looks.c.key.in_(of_words), words, run_id)
+
+
+def _adopt_leftovers(connection: Connection, run_id: str) -> None:
+    adopted = select(literal(run_id), WAITING.c.key, true()).where(WAITING.c.leftover, WAITING.c.goes)
+    connection.execute(
+        insert(run_looks).from_select(["run_id", "look_key", "leftover"], adopted).on_conflict_do_nothing()
+    )
+
+
+def _cut(connection: Connection, settings: Settings, run_id: str) -> None:
+    """Give each look that goes a batch of this run."""
+    place = func.row_number().over(
+        partition_by=(WAITING.c.fit_type, WAITING.c.inference_num), order_by=_order(settings.budget)
+    )
+    CUT.create(connection)
+    connection.execute(
+        insert(CUT).from_select(
+            ["key", "fit_type", "inference_num", "place"],
+            select(WAITING.c.key, WAITING.c.fit_type, WAITING.c.inference_num, place - 1).where(
+                WAITING.c.goes
+            ),
+        )
+    )
+    ready(connection, CUT)
+    count = connection.execute(select(func.count()).select_from(CUT)).scalar_one()
+    size = MAX_TASKS * settings.batches.size_for(-(-count // MAX_TASKS))
+    part = (CUT.c.place // size).label("part")
+    parts = connection.execute(
+        select(CUT.c.fit_type, CUT.c.inference_num, part)
+        .distinct()
+        .order_by(CUT.c.fit_type, CUT.c.inference_num, part)
+    ).all()
+    if not parts:
+        return
+    ids = connection.execute(
+        insert(batches).returning(batches.c.id, sort_by_parameter_order=True),
+        [{"run_id": run_id, "fit_type": one.fit_type, "inference_num": one.inference_num} for one in parts],
+    ).scalars()
+    new = as_table(
+        [{"id": batch_id, **one._mapping} for batch_id, one in zip(ids, parts, strict=True)],
+        id=batches.c.id.type,
+        fit_type=CUT.c.fit_type.type,
+        inference_num=CUT.c.inference_num.type,
+        part=CUT.c.place.type,
+    )
+    connection.execute(
+        update(looks)
+        .where(
+            looks.c.key == CUT.c.key,
+            CUT.c.fit_type == new.c.fit_type,
+            CUT.c.inference_num == new.c.inference_num,
+            part == new.c.part,
+        )
+        .values(
+            batch_id=new.c.id,
+            held_since=None,
+            # What it waited for is over. A look that failed and is tried again keeps its reason.
+            reason=case((looks.c.batch_id.is_(None), None), else_=looks.c.reason),
+        )
+    )
+
+
+def _batches_with_work(connection: Connection, run_id: str) -> tuple[int, ...]:
+    not_ended = tuple(state.value for state in LookState if not state.ended)
+    work = select(looks.c.key).where(looks.c.batch_id == batches.c.id, looks.c.state.in_(not_ended)).exists()
+    return tuple(
+        connection.execute(
+            select(batches.c.id).where(batches.c.run_id == run_id, work).order_by(batches.c.id)
+        ).scalars()
+    )

@@ -1,0 +1,122 @@
+"""Runs in the ledger: what one is, and what is noted of it before anything is planned.
+
+It must not know Airflow or the vendor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from tryon_catalogue.ledger.moves import Mover
+from tryon_catalogue.ledger.tables import rejections, runs
+from tryon_catalogue.planning.request import EVERYTHING, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from sqlalchemy import Connection, Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run over one export.
+
+    :param id: ``dag_id/run_id`` of the Airflow run
+    :param export: path or URL of the export to read
+    :param export_date: the date that the export is of
+    :param request: what of the export it is asked for, and how
+    :param backfill: whether it leaves to other runs what they are going to send
+    """
+
+    id: str
+    export: str
+    export_date: date
+    request: Request = EVERYTHING
+    backfill: bool = False
+
+    @property
+    def mover(self) -> Mover:
+        """Who moves looks on behalf of this run when it plans."""
+        return Mover(self.id)
+
+
+def begin_run(engine: Engine, run: Run) -> None:
+    """Note a run before its export is looked for, so that whatever becomes of it, the ledger knows of it.
+
+    A run that is begun again has no plan until its export is read once more.
+
+    :param engine: the ledger's
+    :param run: which run
+    """
+    with engine.begin() as connection:
+        _note(connection, run, planned_at=None, problem=None)
+
+
+def noted_export(engine: Engine, run_id: str) -> tuple[str, date] | None:
+    """Give the export that was noted for a run when it began, and its date; None when the run is not known.
+
+    :param engine: the ledger's
+    :param run_id: which run
+    """
+    with engine.connect() as connection:
+        found = connection.execute(
+            select(runs.c.export, runs.c.export_date).where(runs.c.id == run_id)
+        ).first()
+    return None if found is None else (found.export, found.export_date)
+
+
+def record_missing(engine: Engine, run: Run, words: str) -> None:
+    """Note with a run that its export did not come.
+
+    :param engine: the ledger's
+    :param run: which run
+    :param words: which export, and what to do
+    """
+    with engine.begin() as connection:
+        connection.execute(update(runs).where(runs.c.id == run.id).values(problem=words))
+
+
+def record_rehearsal(engine: Engine, run: Run, figures: Mapping[str, Any]) -> None:
+    """Keep the figures of a run that plans nothing.
+
+    :param engine: the ledger's
+    :param run: which run
+    :param figures: column of its row -> value
+    """
+    with engine.begin() as connection:
+        open_run(connection, run)
+        connection.execute(
+            update(runs)
+            .where(runs.c.id == run.id)
+            .values(planned_at=func.now(), cut_at=func.now(), **figures)
+        )
+
+
+def open_run(connection: Connection, run: Run) -> None:
+    """Note what a run is about to read, and forget what an earlier try rejected and decided.
+
+    :param connection: to the ledger
+    :param run: which run
+    """
+    _note(connection, run, cut_at=None)
+    # A second try reads the export anew, and the export may have been put right in between.
+    connection.execute(delete(rejections).where(rejections.c.run_id == run.id))
+
+
+def _note(connection: Connection, run: Run, **more: object) -> None:
+    values: dict[str, Any] = {
+        "export": run.export,
+        "export_date": run.export_date,
+        "request": run.request.as_json(),
+        "backfill": run.backfill,
+        "opened_at": func.now(),
+        **more,
+    }
+    connection.execute(
+        insert(runs).values(id=run.id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
+    )

@@ -1,0 +1,198 @@
+"""Holds the looks of a garment to what preflight found of their pictures, and gives each look its key.
+
+A garment whose own picture breaks a rule gets no look. A model of the roster whose picture does is left out, and the
+garment is shown on the others. It must not know how pictures are fetched or measured, or how the ledger keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tryon_catalogue.exports import ROSTER_LINE, told
+from tryon_catalogue.pictures.fetch import shown
+from tryon_catalogue.pictures.rules import ImageRole, ImageRule, mask_size_problem
+
+if TYPE_CHECKING:
+    from tryon_catalogue.exports import Garment
+    from tryon_catalogue.ledger.images import KnownImage, Wanted
+    from tryon_catalogue.looks import Look
+    from tryon_catalogue.settings import ExportColumns
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLook:
+    """A look whose pictures may go to the vendor.
+
+    :param place: among the looks that the garment was cast for, from 0
+    :param key: made of the pictures' digests, so that the same pictures at other addresses are the same look
+    :param look: as it is sent: with the address of our repaired copy where there is one
+    :param digests: SHA-256 of the model's, tops', pants' and mask's picture, hex; None where there is none
+    """
+
+    place: int
+    key: str
+    look: Look
+    digests: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRejection:
+    """A picture that may not go to the vendor.
+
+    :param line: of the row in the export; `ROSTER_LINE` for a picture of the roster
+    :param sku: of the row; empty for a picture of the roster
+    :param rule: what it breaks
+    :param column: the export's column that names it, or the roster's model
+    :param image: its address, without login and query
+    :param measured: what was measured
+    :param limit: what the rule allows
+    :param reason: what is wrong and what to do about it
+    """
+
+    line: int
+    sku: str
+    rule: str
+    column: str
+    image: str
+    measured: str
+    limit: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What became of the looks of a garment.
+
+    :param looks: those that may be planned
+    :param rejections: why others may not
+    """
+
+    looks: tuple[HeldLook, ...]
+    rejections: tuple[ImageRejection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """A picture that breaks a rule: which, and what was measured."""
+
+    url: str
+    rule: str
+    measured: str
+    limit: str
+    advice: str
+
+
+def wanted_images(look: Look) -> tuple[Wanted, ...]:
+    """Give the pictures that a look needs, each with what it is to be."""
+    wanted = [(url, ImageRole.PICTURE) for url in look.images[:3] if url is not None]
+    if look.mask_image is not None:
+        wanted.append((look.mask_image, ImageRole.MASK))
+    return tuple(wanted)
+
+
+def hold(
+    garment: Garment, cast: Sequence[Look], known: Mapping[Wanted, KnownImage], columns: ExportColumns
+) -> Held:
+    """Hold the looks of a garment to what is known of their pictures.
+
+    :param garment: whose looks
+    :param cast: what it was cast for
+    :param known: what preflight found; a picture it never saw may not go to the vendor either
+    :param columns: the export's columns, for the reasons
+    """
+    held: list[HeldLook] = []
+    of_roster: list[ImageRejection] = []
+    for place, look in enumerate(cast):
+        problem = _problem_of(look, known)
+        if problem is None:
+            held.append(_held(place, look, known))
+            continue
+        column = _column_of(garment, problem.url, columns)
+        if column is not None:
+            return Held((), (_of_row(garment, _rejection(column, problem)),))
+        of_roster.append(_rejection(f"model {look.model}", problem))
+    if not held and of_roster:
+        # The row gets nothing, and says so itself.
+        of_roster.append(_of_row(garment, of_roster[0]))
+    return Held(tuple(held), tuple(of_roster))
+
+
+def _held(place: int, look: Look, known: Mapping[Wanted, KnownImage]) -> HeldLook:
+    found = {url: known[url, role] for url, role in wanted_images(look)}
+    digests = {url: one.sha256 for url, one in found.items() if one.sha256 is not None}
+    of_look = tuple(None if url is None else digests[url] for url in look.images)
+    return HeldLook(place, look.key_with(digests), _sent(look, found), of_look)
+
+
+def _sent(look: Look, found: Mapping[str, KnownImage]) -> Look:
+    """Give a look as the vendor gets it: with our repaired copies where there are any."""
+    if not any(one.used_url for one in found.values()):
+        return look
+    used = {url: one.used_url or url for url, one in found.items()}
+    return replace(
+        look,
+        model_image=used[look.model_image],
+        tops_image=used[look.tops_image],
+        pants_image=used.get(look.pants_image or ""),
+        mask_image=used.get(look.mask_image or ""),
+    )
+
+
+def _problem_of(look: Look, known: Mapping[Wanted, KnownImage]) -> _Problem | None:
+    for url, role in wanted_images(look):
+        found = known.get((url, role))
+        if found is None:
+            advice = "The export changed while it was read, or names it in another role. Start the run again."
+            return _Problem(
+                url, ImageRule.UNCHECKED.value, "never checked", "checked before it is sent", advice
+            )
+        if not found.good:
+            return _Problem(
+                url, found.rule or "", found.measured or "", found.limit or "", found.advice or ""
+            )
+    return _mask_problem(look, known)
+
+
+def _mask_problem(look: Look, known: Mapping[Wanted, KnownImage]) -> _Problem | None:
+    if look.mask_image is None:
+        return None
+    mask = known[look.mask_image, ImageRole.MASK]
+    found = mask_size_problem(mask, known[look.model_image, ImageRole.PICTURE])
+    if found is None:
+        return None
+    return _Problem(look.mask_image, found.rule.value, found.measured, found.limit, found.advice)
+
+
+def _column_of(garment: Garment, url: str, columns: ExportColumns) -> str | None:
+    """Give the column of the export that names a picture; None for one of the roster."""
+    named = {
+        garment.tops_image: columns.tops_image,
+        garment.pants_image: columns.pants_image,
+        garment.model_image: columns.model_image,
+        garment.mask_image if garment.model_image else None: columns.mask_image,
+    }
+    named.pop(None, None)
+    return (named[url] or "") if url in named else None
+
+
+def _rejection(column: str, problem: _Problem) -> ImageRejection:
+    """Say of a picture, whoever's it is, that it may not go to the vendor."""
+    return ImageRejection(
+        line=ROSTER_LINE,
+        sku="",
+        rule=problem.rule,
+        column=column,
+        image=shown(problem.url),
+        measured=problem.measured,
+        limit=problem.limit,
+        reason=(
+            f"{column or 'The picture'} {shown(problem.url)}: {problem.measured}; allowed: {problem.limit}. "
+            f"{problem.advice}"
+        ),
+    )
+
+
+def _of_row(garment: Garment, one: ImageRejection) -> ImageRejection:
+    return replace(one, line=garment.line, sku=garment.sku, reason=told(garment.where, one.reason))

@@ -1,0 +1,188 @@
+"""What is measured of a result picture: one function, one figure. No limit is known here, and no words.
+
+Pictures come as `View`s of one size; `verdict` sees to that.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageChops, ImageFilter
+
+from tryon_catalogue.publishing.judgement.colour import Bools, Floats, difference, to_lab
+
+_COLOUR_STEP: Final = 5.0
+"""Colours nearer than this (CIELAB) count as one and the same."""
+_WINDOW_PX: Final = 3
+"""Structures are compared in windows of 2 x this + 1 pixels."""
+_STEADY: Final = (6.5, 58.5)
+"""Constants of the structural similarity for 8 bits: (0.01 x 255)² and (0.03 x 255)²."""
+_ALL_BUT_A_HUNDREDTH: Final = 99
+_MAP_SIDE: Final = 56
+_STEPS: Final = tuple(round(0.5 + step * 0.04, 2) for step in range(13))
+"""Shares of a side that a cropped picture may have left, as far as they are tried: 0.50 to 0.98."""
+_REACH_SHARE: Final = 0.018
+"""How far, by the longer side, a part is looked for around its place."""
+_FAINT_STEP: Final = 1.0
+_BETTER: Final = 0.2
+"""A part must fit the picture so much better than the whole does (correlation) to be believed."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture at the size at which pictures are compared.
+
+    Args:
+        image: in RGB.
+    """
+
+    image: Image.Image
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.image.size
+
+    @cached_property
+    def lab(self) -> Floats:
+        """Its colours in CIELAB (h, w, 3), softened a little, for fine grain is no difference."""
+        return to_lab(np.asarray(self.image.filter(ImageFilter.BoxBlur(1))))
+
+    @cached_property
+    def grey(self) -> Floats:
+        """Its levels of grey, 0..255 (h, w)."""
+        return np.asarray(self.grey_image, dtype=np.float32)
+
+    @cached_property
+    def grey_image(self) -> Image.Image:
+        """It without colours."""
+        return self.image.convert("L")
+
+
+def detail(picture: View) -> float:
+    """Give the mean step in grey levels from a pixel to the next."""
+    grey = picture.grey
+    steps = np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean()
+    return float(steps) / 2
+
+
+def share_of_one_colour(picture: View) -> float:
+    """Give the share of the picture in its most frequent colour."""
+    lab = picture.lab[::2, ::2].reshape(-1, 3)
+    boxes = np.floor(lab / (_COLOUR_STEP * 2)).astype(np.int32) + 32
+    index = (boxes[:, 0] * 64 + boxes[:, 1]) * 64 + boxes[:, 2]
+    commonest = int(np.argmax(np.bincount(index)))
+    centre = lab[index == commonest].mean(axis=0)
+    return float((difference(lab, centre) < _COLOUR_STEP).mean())
+
+
+def likeness(one: View, other: View, region: Bools) -> float:
+    """Give the mean structural similarity of a region: 1 for the same, about 0 for something else altogether."""
+    box = _box_of(region)
+    first, second = one.grey[box], other.grey[box]
+    mean, other_mean, square, other_square, both = _blurred(
+        np.stack([first, second, first * first, second * second, first * second])
+    )
+    spread = square - mean * mean + other_square - other_mean * other_mean
+    light = (2 * mean * other_mean + _STEADY[0]) / (mean**2 + other_mean**2 + _STEADY[0])
+    structure = (2 * (both - mean * other_mean) + _STEADY[1]) / (spread + _STEADY[1])
+    return float((light * structure)[region[box]].mean())
+
+
+def settled(one: View, other: View, region: Bools) -> View:
+    """Give the other picture moved by the few pixels that lay a region best on the first's.
+
+    A picture that was made anew may sit a little to the side; that is no other face.
+    """
+    rows, columns = _box_of(region)
+    reach = round(max(one.size) * _REACH_SHARE)
+    height, width = one.grey.shape
+    around = (
+        slice(max(0, rows.start - reach), min(height, rows.stop + reach)),
+        slice(max(0, columns.start - reach), min(width, columns.stop + reach)),
+    )
+    part = _steps(one.grey[rows, columns])
+    if min(part.shape[:2]) < 2:
+        return other
+    fits = _fits(_steps(other.grey[around]), part)
+    down, across = np.unravel_index(int(np.argmax(fits)), fits.shape)
+    move_x = columns.start - around[1].start - int(across)
+    move_y = rows.start - around[0].start - int(down)
+    return View(ImageChops.offset(other.image, move_x, move_y))
+
+
+def apart(one: View, other: View) -> float:
+    """Give the distance of two pictures' colours (CIELAB) where they differ most, in a hundredth of the picture.
+
+    The same picture saved anew differs a little everywhere, another picture of the same look much in few places.
+    """
+    return float(np.percentile(difference(one.lab, other.lab), _ALL_BUT_A_HUNDREDTH))
+
+
+def visible_share(model: View, picture: View) -> float:
+    """Say how much of the model's picture, as a share of its height, is left in a picture drawn out from a part.
+
+    The picture, made smaller step by step, is laid on each place of the model's, and their edges are compared.
+
+    Returns:
+        1.0 where no part fits clearly better than the whole.
+    """
+    whole = _edges(model, 1.0)
+    best_share, best = 1.0, float(_fits(whole, _edges(picture, 1.0)).max()) + _BETTER
+    for share in _STEPS:
+        fit = float(_fits(whole, _edges(picture, share)).max())
+        if fit > best:
+            best_share, best = share, fit
+    return best_share
+
+
+def _edges(view: View, share: float) -> Floats:
+    """The steps of a picture at a share of the size at which whole pictures' steps are compared."""
+    scale = _MAP_SIDE / max(view.size) * share
+    size = (max(4, round(view.size[0] * scale)), max(4, round(view.size[1] * scale)))
+    return _steps(np.asarray(view.grey_image.resize(size, Image.Resampling.BOX), dtype=np.float32))
+
+
+def _steps(grey: Floats) -> Floats:
+    """Steps of lightness down and across (h, w, 2)."""
+    down, across = np.gradient(grey)
+    steps = np.stack([down, across], axis=-1)
+    # A loud pattern must not drown the outline of the person: long steps count by their root.
+    length = np.sqrt(np.einsum("yxc,yxc->yx", steps, steps))[..., None]
+    return np.asarray(steps / np.sqrt(length + _FAINT_STEP), dtype=np.float32)
+
+
+def _fits(whole: Floats, part: Floats) -> Floats:
+    """The correlation, -1..1, of a part with each place of the whole where it can lie (down, across)."""
+    places = np.lib.stride_tricks.sliding_window_view(whole, part.shape[:2], axis=(0, 1))
+    rows = places.reshape(places.shape[0] * places.shape[1], -1)
+    joint = np.einsum("pk,k->p", rows, np.moveaxis(part, -1, 0).ravel()).reshape(places.shape[:2])
+    energy = np.square(whole).sum(axis=-1)
+    for axis, window in enumerate(part.shape[:2]):
+        energy = _sums(energy, axis, window)
+    return np.asarray(joint / np.sqrt(energy * float(np.square(part).sum()) + 1e-6), dtype=np.float32)
+
+
+def _box_of(region: Bools) -> tuple[slice, slice]:
+    rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def _blurred(values: Floats) -> Floats:
+    """Means (n, h, w) over a square window about each pixel; at the border, over what of it is inside."""
+    room = [(0, 0), (_WINDOW_PX, _WINDOW_PX), (_WINDOW_PX, _WINDOW_PX)]
+    sums, inside = np.pad(values, room), np.pad(np.ones_like(values[:1]), room)
+    for axis in (1, 2):
+        sums, inside = (_sums(each, axis, 2 * _WINDOW_PX + 1) for each in (sums, inside))
+    return np.asarray(sums / inside, dtype=np.float32)
+
+
+def _sums(values: Floats, axis: int, window: int) -> Floats:
+    """Sums over so many values in a row, one for each place where they lie inside."""
+    across = values.swapaxes(0, axis)
+    last = len(across) - window + 1
+    sums = across[:last].copy()
+    for step in range(1, window):
+        sums += across[step : last + step]
+    return sums.swapaxes(0, axis)

@@ -1,0 +1,196 @@
+"""Finishing: what the vendor made of a look becomes pictures of ours: judged, put in order, labelled, archived.
+
+It must not know the vendor, the ledger's states or the shop's table; it is handed bytes and gives rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tryon_catalogue.pictures.archive import Archive, PictureName
+from tryon_catalogue.pictures.fetch import Fetched, FetchError, measured
+from tryon_catalogue.pictures.rules import thumbnail
+from tryon_catalogue.publishing.judgement import Inputs, Judgement, judge
+from tryon_catalogue.publishing.labels import Label, label
+from tryon_catalogue.publishing.labels.marks import mark
+
+if TYPE_CHECKING:
+    from tryon_catalogue.looks import Look
+    from tryon_catalogue.pictures.archive import Archived, Kept
+    from tryon_catalogue.publishing.judgement import Score
+    from tryon_catalogue.settings import Settings
+    from tryon_catalogue.settings.judgement import JudgementSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A look that the vendor has made, as far as its pictures are concerned.
+
+    :param key: of the look
+    :param look: what was asked for
+    :param result_key: of the submission that made it
+    :param sku: the garment that its pictures are named after; empty for none
+    :param title: of the garment
+    :param collection: of the garment
+    :param digests: of the model's, tops', pants' and mask's picture, hex; None where there is none
+    :param model_size: width and height of the model's picture in pixels; None where it is not known
+    """
+
+    key: str
+    look: Look
+    result_key: str
+    sku: str
+    title: str
+    collection: str
+    digests: tuple[str | None, str | None, str | None, str | None]
+    model_size: tuple[int, int] | None
+
+    def name(self, number: int) -> PictureName:
+        """Name one of its pictures for the archive."""
+        attempt = hashlib.sha256(self.result_key.encode()).hexdigest()[:8]
+        return PictureName(self.collection, self.sku, self.look.model, self.key, attempt, number)
+
+    def source(self, number: int) -> str:
+        """Say which of the vendor's pictures one is: stands in the picture itself."""
+        return f"{self.result_key} {self.key[:10]} {number + 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a look's pictures came to.
+
+    :param rows: of the table ``pictures``, the best first
+    :param doubts: why a person should look at them; empty when they are good
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    doubts: str = ""
+
+
+class Finisher:
+    """Finishes the pictures of looks.
+
+    :param settings: the archive, the judgement's limits, the labels
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._archive = Archive(settings.archive)
+        self._judgement: JudgementSettings = settings.judgement
+        self._labels = settings.labels
+        self._max_pixels = settings.fetch.max_pixels
+
+    def kept(self, made: Made) -> Finished | None:
+        """Find the pictures that an earlier try archived before it died; None unless all of them are there.
+
+        They are written in their order, so where the last one is there, the others are of the same try.
+
+        :param made: the look
+        :returns: where they are kept, and what speaks against them
+        :raises OSError: the archive could not be read
+        """
+        found: list[Kept] = []
+        while (one := self._archive.find(made.name(len(found)))) is not None:
+            found.append(one)
+        if len(found) < made.look.inference_num:
+            return None
+        try:
+            pictures = [measured(one.place.url, one.content, self._max_pixels) for one in found]
+        except FetchError:
+            return None  # it is to be fetched again
+        judgement = self._judge(made, pictures)
+        scores = [None] * len(found) if judgement is None else judgement.scores
+        rows = [
+            self._row(made, number, pictures[number], one.place, scores[number])
+            for number, one in enumerate(found)
+        ]
+        return Finished(rows, _doubts(made, len(found), judgement))
+
+    def finish(self, made: Made, pictures: Sequence[Fetched]) -> Finished:
+        """Judge, label and archive the pictures of a look.
+
+        :param made: the look
+        :param pictures: what the vendor made of it, in its order
+        :returns: where they are kept, and what speaks against them
+        :raises OSError: the archive did not take them
+        :raises LabelError: a picture could not be labelled
+        """
+        judgement = self._judge(made, pictures)
+        order: Sequence[int] = range(len(pictures)) if judgement is None else judgement.best_first
+        rows = [
+            self._keep(made, number, original, pictures[original], judgement)
+            for number, original in enumerate(order)
+        ]
+        return Finished(rows, _doubts(made, len(pictures), judgement))
+
+    def _judge(self, made: Made, pictures: Sequence[Fetched]) -> Judgement | None:
+        if not self._judgement.enabled or not pictures:
+            return None
+        model, tops, pants, mask = (
+            None if digest is None else self._archive.read_input(digest) for digest in made.digests
+        )
+        inputs = Inputs(
+            model=model,
+            tops=tops,
+            pants=pants,
+            mask=mask,
+            model_size=made.model_size,
+            wears_pants=made.look.pants_image is not None,
+        )
+        return judge(inputs, [picture.content for picture in pictures], self._judgement)
+
+    def _keep(
+        self, made: Made, number: int, original: int, picture: Fetched, judgement: Judgement | None
+    ) -> dict[str, Any]:
+        """Archive one picture; returns its row.
+
+        :param number: its place among ours, from 0
+        :param original: its place among the vendor's
+        """
+        content = self._labelled(made, original, picture.content)
+        final = Fetched(
+            content, hashlib.sha256(content).hexdigest(), picture.format, picture.width, picture.height
+        )
+        place = self._archive.put(made.name(number), final)
+        return self._row(
+            made, number, final, place, None if judgement is None else judgement.scores[original]
+        )
+
+    def _row(
+        self, made: Made, number: int, picture: Fetched, place: Archived, score: Score | None
+    ) -> dict[str, Any]:
+        """Give the row of an archived picture, and see to its small copy."""
+        return {
+            "look_key": made.key,
+            "number": number,
+            "path": place.path,
+            "url": place.url,
+            "sha256": picture.sha256,
+            "bytes": len(picture.content),
+            "width": picture.width,
+            "height": picture.height,
+            "thumbnail": self._archive.put_thumbnail(made.name(number), thumbnail(picture.content)).path,
+            "score": None if score is None else score.overall,
+            "verdict": None
+            if score is None
+            else {
+                result.check.value: {"value": result.value, "limit": result.limit, "passed": result.passed}
+                for result in score.checks
+            },
+        }
+
+    def _labelled(self, made: Made, original: int, content: bytes) -> bytes:
+        if self._labels.mark:
+            content = mark(content, self._labels.mark, self._labels.mark_font)
+        if not self._labels.enabled:
+            return content
+        words = Label(self._labels.creator_tool, made.sku, made.title, made.source(original))
+        return label(content, words)
+
+
+def _doubts(made: Made, count: int, judgement: Judgement | None) -> str:
+    if count != made.look.inference_num:
+        return f"{count} pictures came, {made.look.inference_num} were asked and paid for; ask the vendor's support"
+    return "" if judgement is None else judgement.reason

@@ -1,0 +1,336 @@
+"""Publishing a batch: collect what the vendor made, judge, label and archive it at once, write it to the catalogue.
+
+The vendor's links die, so a picture is fetched in the same breath in which its link is read. A look's pictures,
+its state and the shop's row change in one transaction, so the catalogue never says more or less than the
+ledger; where the shop's table refuses the row, the ledger keeps the pictures for the next try, which does not need
+the vendor for them. It must not know Airflow or how the vendor is asked; the task hands over the query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from damo_tryon.contract import Answer, SubTaskStatus
+from damo_tryon.errors import (
+    CredentialsError,
+    JobFailedError,
+    NotConnectedError,
+    PackageUsedUpError,
+    ThrottledError,
+    TryOnError,
+    UnknownResultKeyError,
+)
+from tryon_catalogue.ledger.moves import move
+from tryon_catalogue.ledger.pictures import (
+    drop_waiting_pictures,
+    keep_waiting_pictures,
+    show_waiting_pictures,
+    waiting_pictures,
+)
+from tryon_catalogue.ledger.tables import garment_looks, looks
+from tryon_catalogue.looks import LookState
+from tryon_catalogue.pictures.fetch import FetchError, open_fetcher
+from tryon_catalogue.publishing.collecting import (
+    OPEN,
+    Problem,
+    close_submission,
+    paid_looks,
+    paid_submissions,
+)
+from tryon_catalogue.publishing.labels import LabelError
+from tryon_catalogue.publishing.postprocessing import Finished, Finisher
+from tryon_catalogue.publishing.writeback import Catalogue, RowRefusedError
+from tryon_catalogue.settings.judgement import Below
+from tryon_catalogue.submission.journal import sent_tasks
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from tryon_catalogue.ledger.moves import Mover
+    from tryon_catalogue.pictures.fetch import Fetcher
+    from tryon_catalogue.publishing.collecting import PaidLook, PaidSubmission
+    from tryon_catalogue.settings import Settings
+    from tryon_catalogue.submission.journal import Batch
+
+log = logging.getLogger(__name__)
+
+Query = Callable[[str], Answer]
+"""``DamoTryOnHook.query``: the vendor's answer for a result key."""
+QueryOver = Callable[[str], Query]
+"""The query over an Airflow connection: a result key is known to the account that has paid for it, and to no other."""
+
+HOPELESS = (CredentialsError, PackageUsedUpError, ThrottledError, NotConnectedError)
+"""What one query was answered every other would be: the hook has been patient, and the next try goes on."""
+
+FAILED_REASON = "the vendor's model could not make this picture (sub-task FAILED; it gives no reason)"
+FAILED_AFTER_ALL = "the vendor had made its pictures and now says that it failed"
+ASK = "ask the vendor's support with its result key {}, and then say `tryon review collect` or `tryon review again`"
+
+
+class PublishError(Exception):
+    """Some looks of a batch could not be published in this try; the others are. Says which and why.
+
+    :param problems: one sentence a look or submission
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        listed = "\n".join(f"- {problem}" for problem in self.problems)
+        return (
+            f"{len(self.problems)} could not be published; everything paid for is in the ledger and the next "
+            f"try goes on from there:\n{listed}"
+        )
+
+
+@dataclass(slots=True)
+class Published:
+    """What came of publishing a batch in this try.
+
+    :param published: looks whose pictures are archived and in the catalogue
+    :param review: looks that a person decides on: their pictures are archived and wait for an eye, or cannot be had
+    :param failed: looks that the vendor could not make
+    :param waiting: looks that the vendor has not ended
+    :param problems: what could not be published, one sentence each
+    """
+
+    published: int = 0
+    review: int = 0
+    failed: int = 0
+    waiting: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+class Publisher:
+    """Publishes submissions. One for each task.
+
+    :param engine: the ledger's
+    :param settings: where pictures are kept, what is written to the catalogue
+    :param query_over: gives what asks the vendor for a result key, by the connection that its submission went over
+    :param by: who moves the looks
+    :raises tryon_catalogue.publishing.writeback.CatalogueError: the shop's table is not as the settings say
+    """
+
+    def __init__(self, engine: Engine, settings: Settings, query_over: QueryOver, by: Mover) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._query_over = functools.cache(query_over)
+        self._by = by
+        self._finisher = Finisher(settings)
+        with engine.connect() as connection:
+            self._catalogue = Catalogue(connection, settings.catalogue)
+
+    def publish_batch(self, batch: Batch) -> Published:
+        """Collect, archive and write back everything of a batch that the vendor has ended.
+
+        One submission's or look's trouble does not keep the others back.
+
+        :param batch: whose submissions
+        :returns: counts, and what could not be published
+        :raises damo_tryon.errors.TryOnError: one of ``HOPELESS``: no other submission could be asked for either
+        """
+        done = Published()
+        for submission in paid_submissions(self._engine, batch.id):
+            waiting, problems = self._try(submission, done)
+            if any(problem.expired for problem in problems):
+                # Each answer carries fresh links; what is published by now is left alone.
+                waiting, problems = self._try(submission, done)
+            close_submission(self._engine, submission)
+            done.waiting += waiting
+            for problem in problems:
+                log.error("%s", problem.words)
+            done.problems += [problem.words for problem in problems]
+        return done
+
+    def _try(self, submission: PaidSubmission, done: Published) -> tuple[int, list[Problem]]:
+        """Publish what is with us already, then ask for the rest; returns how many looks wait, and the problems."""
+        every = paid_looks(self._engine, submission)
+        with_us, problems = self._publish_archived(submission, every, done)
+        rest = [one for one in every if one.open and one.key not in with_us]
+        if not rest:
+            return 0, problems
+        try:
+            answer = self._query_over(submission.conn_id)(submission.result_key)
+            sub_tasks = answer.matched_to(sent_tasks(self._engine, submission.id))
+        except HOPELESS:
+            raise
+        except JobFailedError as error:
+            return 0, problems + self._record_failed(submission, rest, done, str(error), error.code)
+        except UnknownResultKeyError as error:
+            return 0, problems + self._record_unknown(submission, rest, done, error)
+        except TryOnError as error:
+            return 0, [*problems, Problem(str(error))]
+        told = dict(zip((one.key for one in every), sub_tasks, strict=True))
+        made = [
+            replace(one, results=told[one.key].results)
+            for one in rest
+            if told[one.key].status is SubTaskStatus.SUCCESS
+        ]
+        failed = [one for one in rest if told[one.key].status is SubTaskStatus.FAILED]
+        # What the vendor said is the truth whatever happens next: committed before anything is fetched.
+        with self._engine.begin() as connection:
+            new = looks.c.key.in_([one.key for one in made]) & submission.ours
+            drop_waiting_pictures(connection, move(connection, new, LookState.SUCCEEDED, self._by))
+        problems += self._record_failed(submission, failed, done, FAILED_REASON)
+        problems += asyncio.run(self._publish_looks(submission, made, done))
+        return len(rest) - len(made) - len(failed), problems
+
+    def _publish_archived(
+        self, submission: PaidSubmission, every: Sequence[PaidLook], done: Published
+    ) -> tuple[set[str], list[Problem]]:
+        """Publish what an earlier try archived and did not publish; returns the looks' keys, and the problems."""
+        with_us: set[str] = set()
+        problems: list[Problem] = []
+        for one in every:
+            if not one.open or one.state is not LookState.SUCCEEDED:
+                continue
+            problem: Problem | None
+            try:
+                finished = self._archived(one)
+                if finished is None:
+                    continue
+                problem = self._record(submission, one, finished, done)
+            except OSError as error:
+                problem = one.problem(f"could not be read from the archive ({error}); see [archive] path")
+            with_us.add(one.key)
+            if problem is not None:
+                problems.append(problem)
+        return with_us, problems
+
+    def _archived(self, one: PaidLook) -> Finished | None:
+        with self._engine.connect() as connection:
+            rows = waiting_pictures(connection, one.key)
+        if rows:
+            return Finished(rows, rows[0]["doubts"] or "")
+        return self._finisher.kept(one.made)
+
+    def _record_failed(
+        self,
+        submission: PaidSubmission,
+        failed: Sequence[PaidLook],
+        done: Published,
+        reason: str,
+        code: int | str | None = None,
+    ) -> list[Problem]:
+        if not failed:
+            return []
+        with self._engine.begin() as connection:
+            moved = move(
+                connection,
+                looks.c.key.in_([one.key for one in failed]) & submission.ours,
+                LookState.FAILED,
+                self._by,
+                from_states=[LookState.SUBMITTED],
+                reason=reason,
+                vendor_code=code,
+            )
+            self._catalogue.write_garments(connection, _skus(connection, moved))
+        done.failed += len(moved)
+        made = [one for one in failed if one.state is LookState.SUCCEEDED]
+        fresh = [one.problem(f"{FAILED_AFTER_ALL}; ask its support") for one in made if not self._is_old(one)]
+        return fresh + self._leave_to_a_person(submission, made, done, FAILED_AFTER_ALL)
+
+    def _record_unknown(
+        self, submission: PaidSubmission, rest: Sequence[PaidLook], done: Published, error: TryOnError
+    ) -> list[Problem]:
+        """Leave to a person what the vendor knows nothing of for too long; till then it may be a passing error."""
+        fresh = [] if all(map(self._is_old, rest)) else [Problem(str(error))]
+        words = (
+            f"{self._settings.fetch.give_up_hours:g} hours and more after it was last heard of, the vendor does not "
+            f"know it: see whether the Airflow connection {submission.conn_id} is still of the account that paid"
+        )
+        return fresh + self._leave_to_a_person(submission, rest, done, words)
+
+    def _leave_to_a_person(
+        self, submission: PaidSubmission, stuck: Sequence[PaidLook], done: Published, words: str
+    ) -> list[Problem]:
+        """Leave those to a person that have been stuck for too long; nothing pays for them again by itself."""
+        lost = Finished(doubts=f"{words}; {ASK.format(submission.result_key)}")
+        outcomes = [self._record(submission, one, lost, done) for one in stuck if self._is_old(one)]
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    async def _publish_looks(
+        self, submission: PaidSubmission, made: Sequence[PaidLook], done: Published
+    ) -> list[Problem]:
+        writing = asyncio.Lock()  # one connection to the database is enough for one task
+        async with open_fetcher(self._settings.fetch) as fetcher:
+
+            async def publish(one: PaidLook) -> Problem | None:
+                finished = await self._finished(one, fetcher)
+                if isinstance(finished, Problem):
+                    return finished
+                async with writing:
+                    return await asyncio.to_thread(self._record, submission, one, finished, done)
+
+            outcomes = await asyncio.gather(*map(publish, made))
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    async def _finished(self, one: PaidLook, fetcher: Fetcher) -> Finished | Problem:
+        """Fetch and archive what the vendor made of a look."""
+        try:
+            fetched = await asyncio.gather(*(fetcher.fetch(url) for url in one.results))
+            return await asyncio.to_thread(self._finisher.finish, one.made, fetched)
+        except FetchError as error:
+            if one.state is LookState.SUCCEEDED and self._is_old(one):
+                words = f"its pictures could not be fetched for too long ({error})"
+                return Finished(doubts=f"{words}; {ASK.format(one.made.result_key)}")
+            return one.problem(str(error), expired=error.expired)
+        except LabelError as error:
+            return one.problem(str(error))
+        except OSError as error:
+            return one.problem(f"could not be archived ({error}); see [archive] path and the room there")
+
+    def _is_old(self, one: PaidLook) -> bool:
+        return datetime.now(UTC) - one.moved_at > timedelta(hours=self._settings.fetch.give_up_hours)
+
+    def _record(
+        self, submission: PaidSubmission, one: PaidLook, finished: Finished, done: Published
+    ) -> Problem | None:
+        """Commit a look's pictures, its state and the shop's row together, unless another try or submission has.
+
+        Where the shop's table refuses the row, the ledger keeps the pictures, and the look stays where it is.
+        """
+        review = bool(finished.doubts) and (
+            not finished.rows or self._settings.judgement.below is Below.REVIEW
+        )
+        is_ours = select(looks.c.key).where(looks.c.key == one.key, looks.c.state.in_(OPEN), submission.ours)
+        with self._engine.begin() as connection:
+            if connection.execute(is_ours.with_for_update(key_share=True)).one_or_none() is None:
+                return None
+            keep_waiting_pictures(connection, one.key, finished.rows, finished.doubts)
+            try:
+                with connection.begin_nested():
+                    move(
+                        connection,
+                        looks.c.key == one.key,
+                        LookState.REVIEW if review else LookState.PUBLISHED,
+                        self._by,
+                        from_states=OPEN,
+                        reason=finished.doubts or None,
+                    )
+                    if not review:
+                        show_waiting_pictures(connection, [one.key])
+                    self._catalogue.write_look(connection, one.key)
+            except RowRefusedError as error:
+                return one.problem(str(error))
+        done.review += review
+        done.published += not review
+        return None
+
+
+def _skus(connection: Connection, look_keys: Sequence[str]) -> list[str]:
+    return list(
+        connection.execute(
+            select(garment_looks.c.sku).where(garment_looks.c.look_key.in_(look_keys)).distinct()
+        ).scalars()
+    )

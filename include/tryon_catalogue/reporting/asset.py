@@ -1,0 +1,60 @@
+"""The catalogue as an Airflow asset: its events tell the shop's own DAGs that there is something new to show.
+
+A run sends an event when it changed the catalogue's table, and only then; hence the alias, which lets a task decide.
+DAG files import this module: it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import Asset, AssetAlias
+
+from tryon_catalogue.looks import LookState
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from tryon_catalogue.reporting.account import Account
+
+CATALOGUE: Final = Asset("tryon_catalogue")
+"""What a DAG of the shop names as its schedule."""
+NEWS: Final = AssetAlias("tryon_catalogue_news")
+"""The outlet of the tasks that may have something to tell."""
+
+
+def news_of(account: Account) -> dict[str, Any]:
+    """Give what stands in the event: counts, and whose they are.
+
+    :param account: of the run that changed the catalogue
+    """
+    counts = {
+        name: account.looks.get(state.value, 0)
+        for name, state in {
+            "published": LookState.PUBLISHED,
+            "rejected": LookState.REJECTED,
+            "failed": LookState.FAILED,
+            "in_doubt": LookState.IN_DOUBT,
+            "review": LookState.REVIEW,
+            "waiting": LookState.PLANNED,
+        }.items()
+    }
+    return {
+        "run_id": account.run_id,
+        "export_date": None if account.export_date is None else account.export_date.isoformat(),
+        **counts,
+        "waiting": counts["waiting"] + account.held,
+        "rejected_rows": account.rejected_rows,
+        "uses": account.uses,
+        "amount": str(account.cost),
+        "currency": account.currency,
+    }
+
+
+def announce(account: Account, context: Context) -> None:
+    """Send an event of the catalogue once the task has succeeded.
+
+    :param account: of the run that changed the catalogue
+    :param context: Airflow's, of a task with ``NEWS`` among its outlets
+    """
+    context["outlet_events"][NEWS].add(CATALOGUE, extra=news_of(account))

@@ -1,0 +1,57 @@
+"""The rejected rows of a run as a spreadsheet, for the people who keep the catalogue."""
+
+from __future__ import annotations
+
+import csv
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from tryon_catalogue.exports import PLACES
+from tryon_catalogue.reporting.report.reading import read_rejections
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Engine
+
+HEADINGS: Final = ("line", "sku", "rule", "column", "value", "measured", "allowed", "what to do")
+# What spreadsheets take for the beginning of a formula; the wide ones are typed with Chinese and Japanese keyboards.
+_FORMULA_SIGNS: Final = tuple("=+-@＝＋－＠")
+_INVISIBLE_BEFORE_A_FORMULA: Final = ("\t", "\r", "\n")
+
+
+def write_rejections_csv(engine: Engine, run_id: str, path: Path) -> int:
+    """Write every rejection of a run as CSV: UTF-8 with the mark by which Excel knows it.
+
+    :param engine: the ledger's
+    :param run_id: ``dag_id/run_id``, or ``last``
+    :param path: the file, which appears whole; its folder is made when it is missing
+    :returns: rows written
+    :raises tryon_catalogue.reporting.report.reading.NoSuchRunError: there is no such run
+    :raises OSError: the file cannot be written
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    count = 0
+    try:
+        with part.open("w", encoding="utf-8-sig", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(HEADINGS)
+            for one in read_rejections(engine, run_id):
+                cells = (one.sku, one.rule, one.column, one.value, one.measured, one.limit, one.reason)
+                # Some lines stand for what has none.
+                writer.writerow([PLACES.get(one.line) or one.line, *map(harmless, cells)])
+                count += 1
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return count
+
+
+def harmless(cell: str) -> str:
+    """Give a cell's text so that no spreadsheet takes it for a formula: with an apostrophe before one.
+
+    :param cell: text from outside
+    """
+    risky = cell.lstrip().startswith(_FORMULA_SIGNS) or cell.startswith(_INVISIBLE_BEFORE_A_FORMULA)
+    return f"'{cell}" if risky else cell

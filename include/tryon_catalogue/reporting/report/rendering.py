@@ -1,0 +1,336 @@
+"""Makes the page of a report: one HTML file that asks nothing of the network and opens anywhere.
+
+Everything is inside: style, script, and small copies of the images. An image that several looks share stands in the
+page once, as a rule of its style. It must not know the ledger or who asks for the page.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from damo_tryon.contract import url_problem
+from tryon_catalogue.exports import beside
+from tryon_catalogue.looks import LookState
+from tryon_catalogue.reporting.report.thumbnails import MEDIA_TYPE, Wanted, place_of_input
+from tryon_catalogue.reporting.status import MEANINGS
+from tryon_catalogue.words import money
+
+if TYPE_CHECKING:
+    from tryon_catalogue.reporting.report.facts import (
+        Figures,
+        Given,
+        Made,
+        Report,
+        ReportedLook,
+        ReportedRejection,
+    )
+    from tryon_catalogue.reporting.report.thumbnails import Thumbnails
+    from tryon_catalogue.settings import ArchiveSettings
+
+PICTURE_SIZE: Final = (192, 256)
+INPUT_SIZE: Final = (96, 128)
+"""Pixels, width and height: the largest at which thousands of looks stay a file that can be sent."""
+
+_ENDS_FIRST: Final = (
+    LookState.PUBLISHED,
+    LookState.REVIEW,
+    LookState.IN_DOUBT,
+    LookState.FAILED,
+    LookState.REJECTED,
+    LookState.SUCCEEDED,
+    LookState.SUBMITTED,
+    LookState.SUBMITTING,
+    LookState.PLANNED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A figure at the top of the page: what it counts, how many, and a few words more."""
+
+    name: str
+    value: str
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A state's part of the run's looks, in thousandths of the bar.
+
+    :param state: the state
+    :param count: looks in it
+    :param start: where its part of the bar begins
+    :param width: how wide it is
+    """
+
+    state: LookState
+    count: int
+    start: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPicture:
+    """A picture on a card: its small copy as a data URI, empty when it cannot be read, and where the whole one is."""
+
+    data: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownInput:
+    """An input on a card.
+
+    :param label: what it shows
+    :param image: the class that draws it; empty when it is not in the archive
+    """
+
+    label: str
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A look on the page.
+
+    :param look: as the ledger has it
+    :param pictures: its pictures
+    :param inputs: what they were made from
+    :param hints: what may have made the pictures worse -> the inputs of which it was found
+    """
+
+    look: ReportedLook
+    pictures: tuple[ShownPicture, ...]
+    inputs: tuple[ShownInput, ...]
+    hints: Mapping[str, Sequence[str]]
+
+    @property
+    def score(self) -> float | None:
+        """The best score among its pictures."""
+        return max((one.score for one in self.look.made if one.score is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRejection:
+    """A rejection on the page, and the class that draws its image; empty when there is none."""
+
+    rejection: ReportedRejection
+    image: str
+
+
+def render(
+    report: Report, thumbnails: Thumbnails, archive: ArchiveSettings, *, download_link: str | None = None
+) -> str:
+    """Make the page: a file by default, or what the Airflow UI shows in a frame.
+
+    :param report: what it tells
+    :param thumbnails: makes the small images; what it cannot read is shown as an empty field
+    :param archive: the ``[archive]`` section, which says where inputs are kept
+    :param download_link: where the page in the frame is to be had as a file; None for the file itself
+    """
+    wanted_pictures = {one: _picture(one) for look in report.looks for one in look.made}
+    digests = {one.sha256 for look in report.looks for one in look.given}
+    digests |= {one.image_sha256 for one in report.rejections}
+    wanted_inputs = {sha256: _input(archive, sha256) for sha256 in sorted(filter(None, digests))}
+    small = thumbnails.of([*wanted_pictures.values(), *wanted_inputs.values()])
+    pictures = {one: _data_uri(small[wanted]) for one, wanted in wanted_pictures.items() if wanted in small}
+    inputs = {sha256: _data_uri(small[wanted]) for sha256, wanted in wanted_inputs.items() if wanted in small}
+    classes = {sha256: f"i{number}" for number, sha256 in enumerate(inputs)}
+    rules = "\n".join(
+        f'.{classes[sha256]}{{background-image:url("{data}")}}' for sha256, data in inputs.items()
+    )
+    return _TEMPLATES.get_template("report.html").render(
+        report=report,
+        policy=policy_for(_STYLE, rules, script=_SCRIPT),
+        style=_STYLE,
+        image_rules=rules,
+        script=_SCRIPT,
+        title=headline(report),
+        tiles=list(_tiles(report)),
+        shares=list(_shares(report)),
+        cards=[_card(look, pictures, classes) for look in report.looks],
+        rejections=[
+            ShownRejection(one, classes.get(one.image_sha256 or "", "")) for one in report.rejections
+        ],
+        collections=sorted({look.collection for look in report.looks if look.collection}),
+        models=sorted({look.model for look in report.looks if look.model}),
+        meanings=MEANINGS,
+        download_link=download_link,
+        # The Airflow UI lets nothing in a frame open a new tab.
+        link_target="_self" if download_link else "_blank",
+    )
+
+
+def render_notice(title: str, words: str) -> str:
+    """Make a page that says why there is no report.
+
+    :param title: in a few words
+    :param words: what to do
+    """
+    return _TEMPLATES.get_template("notice.html").render(
+        title=title, words=words, policy=policy_for(_STYLE), style=_STYLE
+    )
+
+
+def policy_for(*styles: str, script: str = "") -> str:
+    """Give the content security policy under which nothing runs and nothing shows but what the page was made with.
+
+    :param styles: the content of its style elements
+    :param script: the content of its script element; empty for a page without one
+    """
+    style_digests = " ".join(f"'sha256-{_digest(one)}'" for one in styles)
+    script_source = f"'sha256-{_digest(script)}'" if script else "'none'"
+    return (
+        f"default-src 'none'; img-src data:; style-src {style_digests}; script-src {script_source}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def headline(report: Report) -> str:
+    """Say in a few words how the run ended, or how far it is."""
+    figures, ended = report.figures, report.ended_at is not None
+    held = f"{_counted(figures.held_back, 'look')} {'held back' if ended else 'not sent yet'}"
+    cases = (
+        (bool(report.problem), "No export"),
+        (not report.planned, "The export was not read" if ended else "The export is being read"),
+        (ended and not report.cut, "The export was read, and nothing of it was sent"),
+        (ended and not figures.meant_rows and not report.may_be_empty, "The export has no row that is meant"),
+        (report.would_make is not None, f"Dry run: {_counted(report.would_make or 0, 'look')} would be made"),
+        (figures.tried > 0, _published(figures) + (f", {held}" if figures.held_back else "")),
+        (figures.held_back > 0, held),
+        (figures.elsewhere > 0, f"{_counted(figures.elsewhere, 'look')} left to another run"),
+        (figures.all_rejected, "Every row was rejected"),
+    )
+    return next((words for holds, words in cases if holds), "Nothing new to make")
+
+
+def utc(moment: datetime) -> str:
+    """Write a moment as people read it: 20 November 2026, 02:30 UTC."""
+    there = moment.astimezone(UTC)
+    return f"{there.day} {there:%B %Y, %H:%M} UTC"
+
+
+def lasted(time: timedelta) -> str:
+    """Write a length of time as people say it: 48 s, 42 min, 1 h 5 min."""
+    seconds = round(time.total_seconds())
+    if seconds < 100:
+        return f"{seconds} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _published(figures: Figures) -> str:
+    looks = "look" if figures.tried == 1 else "looks"
+    if figures.published == figures.tried and not figures.held:
+        return f"{'The' if figures.tried == 1 else f'All {figures.tried:,}'} {looks} published"
+    return f"{figures.published:,} of {figures.tried:,} {looks} published"
+
+
+def _tiles(report: Report) -> Iterator[Tile]:
+    figures = report.figures
+    if report.would_make is None:
+        yield Tile("Pictures", f"{figures.pictures:,}", f"of {_counted(figures.tried, 'look')} to make")
+    else:
+        price = money(report.estimate, figures.currency)
+        yield Tile("Would make", f"{report.would_make:,}", f"looks for {price}; nothing was sent")
+    if figures.held_back:
+        yield Tile("Held back", f"{figures.held_back:,}", "looks that no run sees to yet; why is below")
+    spent = f"{_counted(figures.uses, 'use')} in {_counted(figures.submissions, 'submission')}"
+    yield Tile("Spend", money(figures.cost, figures.currency), spent)
+    if report.doubts:
+        yield Tile("In doubt", money(figures.doubtful_cost, figures.currency), "more, if the vendor has it")
+    rows = beside(figures.further, figures.left_out)
+    if report.would_make is None:
+        yield Tile("Rejected rows", f"{figures.rejected_rows:,}", f"of {figures.rows:,} rows read{rows}")
+    else:  # of a dry run the ledger keeps no rejections to count
+        yield Tile("Rows", f"{figures.rows:,}", f"read{rows}")
+    if figures.known:
+        yield Tile("Known before", f"{figures.known:,}", "looks that had an end already")
+    if figures.elsewhere:
+        yield Tile("Elsewhere", f"{figures.elsewhere:,}", "looks that another run sees to")
+    if report.duration is None:
+        yield Tile("Time", "not ended", f"since {utc(report.started_at)}")
+    else:
+        yield Tile("Time", lasted(report.duration), "from start to account")
+
+
+def _shares(report: Report) -> Iterator[Share]:
+    start = 0.0
+    for state in _ENDS_FIRST:
+        if count := report.figures.looks.get(state, 0):
+            width = 1000 * count / report.figures.tried
+            yield Share(state, count, round(start, 2), round(width, 2))
+            start += width
+
+
+def _card(look: ReportedLook, pictures: Mapping[Made, str], classes: Mapping[str, str]) -> Card:
+    hints: dict[str, list[str]] = {}
+    for one in look.given:
+        for warning in one.warnings:
+            hints.setdefault(warning, []).append(_label(one, look))
+    return Card(
+        look,
+        tuple(ShownPicture(pictures.get(one, ""), _linkable(one.url)) for one in look.made),
+        tuple(ShownInput(_label(one, look), classes.get(one.sha256 or "", "")) for one in look.given),
+        hints,
+    )
+
+
+def _label(given: Given, look: ReportedLook) -> str:
+    return f"{given.role} {look.model}" if given.role == "model" and look.model else given.role
+
+
+def _linkable(url: str) -> str:
+    # An archive in a folder has paths in place of addresses; what is no plain http or https is no link.
+    return "" if url_problem(url) else url
+
+
+def _picture(made: Made) -> Wanted:
+    places = (made.thumbnail, made.path) if made.thumbnail else (made.path,)
+    return Wanted(places, made.sha256, PICTURE_SIZE)
+
+
+def _input(archive: ArchiveSettings, sha256: str) -> Wanted:
+    return Wanted((place_of_input(archive, sha256),), sha256, INPUT_SIZE)
+
+
+def _data_uri(image: bytes) -> str:
+    return f"data:{MEDIA_TYPE};base64,{base64.b64encode(image).decode()}"
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def _words(state: LookState) -> str:
+    return state.value.replace("_", " ").lower()
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"counted": _counted, "money": money, "state": _words, "utc": utc}
+    return environment
+
+
+_TEMPLATES: Final = _environment()
+# As the page has them: the browser takes no others.
+_STYLE: Final = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+_SCRIPT: Final = Path(__file__).with_name("report.js").read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Everything between an intent and a result key: batches, the gate, the journal, stops and doubts."""

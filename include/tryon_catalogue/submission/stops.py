@@ -1,0 +1,160 @@
+"""Stops: one task has learned that the vendor takes nothing, so that no other task has to learn it as well.
+
+A stop belongs to a connection and holds for runs that were planned before it was learned. A run planned later
+tries with one submission: when that gets through the stop is lifted, else it is renewed and holds for that run
+too. It must not know HTTP or Airflow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from damo_tryon.errors import ConnectionSettingsError, CredentialsError, PackageUsedUpError
+from tryon_catalogue.ledger.tables import runs, stops
+from tryon_catalogue.submission.errors import StoppedError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Connection, Engine
+
+    from damo_tryon.errors import TryOnError
+
+
+class StopKind(StrEnum):
+    """What has to be put right. The values are what the ledger stores."""
+
+    CREDENTIALS = "credentials"
+    PACKAGE = "package"
+
+
+STOPPING: Final[dict[type[TryOnError], StopKind]] = {
+    CredentialsError: StopKind.CREDENTIALS,
+    PackageUsedUpError: StopKind.PACKAGE,
+}
+"""Which of the vendor's answers every other submission would get as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What was learned.
+
+    :param conn_id: the Airflow connection it was learned over
+    :param kind: what has to be put right
+    :param reason: the vendor's answer in words
+    :param vendor_code: its code, where it gave one
+    :param request_id: the vendor's id of the call
+    :param set_at: when it was learned last
+    :param set_by: the run that learned it
+    """
+
+    conn_id: str
+    kind: StopKind
+    reason: str
+    vendor_code: str | None
+    request_id: str | None
+    set_at: datetime
+    set_by: str
+
+    def error(self) -> StoppedError:
+        """Give the error for a task that may not submit because of this."""
+        return StoppedError(
+            f"run {self.set_by} learned over the connection {self.conn_id} at {self.set_at:%Y-%m-%d %H:%M} "
+            f"that {self.reason}",
+            code=self.vendor_code,
+            request_id=self.request_id,
+        )
+
+
+def kind_of(error: TryOnError) -> StopKind | None:
+    """Say what kind of stop an error means; None when others need not be stopped for it.
+
+    A connection that contradicts itself is no stop: each task finds that out by itself, before it sends anything.
+    """
+    if isinstance(error, ConnectionSettingsError):
+        return None
+    return next((kind for meaning, kind in STOPPING.items() if isinstance(error, meaning)), None)
+
+
+def set_stop(engine: Engine, conn_id: str, kind: StopKind, error: TryOnError, run_id: str) -> None:
+    """Record or renew a stop.
+
+    :param engine: the ledger's
+    :param conn_id: the connection it was learned over
+    :param kind: see ``kind_of``
+    :param error: the vendor's answer
+    :param run_id: who learned it
+    """
+    learned = {
+        "kind": kind.value,
+        "reason": f"{error.meaning}: {error.message}" if error.message else error.meaning,
+        "vendor_code": None if error.code is None else str(error.code),
+        "request_id": error.request_id,
+        "set_at": func.clock_timestamp(),
+        "set_by": run_id,
+    }
+    with engine.begin() as connection:
+        connection.execute(
+            insert(stops)
+            .values(conn_id=conn_id, **learned)
+            .on_conflict_do_update(
+                index_elements=["conn_id"], index_where=stops.c.lifted_at.is_(None), set_=learned
+            )
+        )
+
+
+def active_stops(connection: Connection) -> tuple[Stop, ...]:
+    """Read the stops that nobody has lifted, by connection."""
+    rows = connection.execute(select(stops).where(stops.c.lifted_at.is_(None)).order_by(stops.c.conn_id))
+    return tuple(
+        Stop(
+            row.conn_id,
+            StopKind(row.kind),
+            row.reason,
+            row.vendor_code,
+            row.request_id,
+            row.set_at,
+            row.set_by,
+        )
+        for row in rows
+    )
+
+
+def stop_before(connection: Connection, conn_id: str, run_id: str) -> tuple[Stop | None, bool]:
+    """Read the stop of a connection, and say whether a run was planned before it was learned.
+
+    :returns: the stop or None, and whether it holds for the run; where it does not, the run may try
+    """
+    stop = next((one for one in active_stops(connection) if one.conn_id == conn_id), None)
+    if stop is None:
+        return None, False
+    planned_at = connection.execute(select(runs.c.planned_at).where(runs.c.id == run_id)).scalar_one()
+    return stop, planned_at is None or stop.set_at > planned_at
+
+
+def lift_stops(
+    connection: Connection, by: str, *, conn_id: str | None = None, learned_before: datetime | None = None
+) -> list[str]:
+    """Lift stops: a person's word, or a submission that got through.
+
+    :param connection: in a transaction; the caller commits
+    :param by: who lifts them: a person's name or a run's id
+    :param conn_id: of this connection only
+    :param learned_before: only those that were learned before this moment
+    :returns: the connections that submit again
+    """
+    which: list[ColumnElement[bool]] = [stops.c.lifted_at.is_(None)]
+    if conn_id is not None:
+        which.append(stops.c.conn_id == conn_id)
+    if learned_before is not None:
+        which.append(stops.c.set_at <= learned_before)
+    return sorted(
+        connection.execute(
+            update(stops).where(*which).values(lifted_at=func.now(), lifted_by=by).returning(stops.c.conn_id)
+        ).scalars()
+    )

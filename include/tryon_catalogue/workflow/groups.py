@@ -1,0 +1,75 @@
+"""Pieces that several DAGs are made of. DAG files import this module: it imports nothing heavy."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import task
+
+from damo_tryon.sensors import RESULT_RETRY_POLICY
+from tryon_catalogue.workflow import tasks
+from tryon_catalogue.workflow.operators import WaitForBatchSensor
+
+if TYPE_CHECKING:
+    from tryon_catalogue.settings import Settings
+
+# The vendor's links die: what collects pictures goes before what asks for more.
+SUBMIT_FIRST, WAIT_FIRST, PUBLISH_FIRST = 1, 5, 10
+
+
+@task(
+    task_id="publish",
+    priority_weight=PUBLISH_FIRST,
+    trigger_rule="all_done",
+    retry_policy=RESULT_RETRY_POLICY,
+)
+def _publish(batch_id: int) -> dict[str, int]:
+    return tasks.publish(batch_id)
+
+
+def default_args(settings: Settings) -> dict[str, Any]:
+    """Give what every task of the project's DAGs has in common.
+
+    :param settings: the delay between tries
+    """
+    return {
+        "owner": "catalogue",
+        "retries": 3,
+        "retry_delay": timedelta(seconds=settings.vendor.retry_seconds),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(minutes=10),
+        "weight_rule": "absolute",
+    }
+
+
+def collect(
+    batch_id: int, settings: Settings, *, patience_seconds: float, late_fails: bool, pool: str | None = None
+) -> WaitForBatchSensor:
+    """Wait for everything of a batch that is paid for, then publish it: the tasks ``wait`` and ``publish``.
+
+    Whatever became of the tasks before it, both run: what is in the ledger is paid for. Publishing collects what
+    there is even when the waiting was in vain.
+
+    :param batch_id: the batch's id in the ledger, usually of a mapped task group
+    :param settings: the vendor's connection, the pace of asking
+    :param patience_seconds: how long to wait, in seconds
+    :param late_fails: whether a vendor that takes longer fails the task `wait`, or skips it because somebody comes
+        again anyway; whether the run is red is for its last task to say
+    :param pool: whose places waiting takes; None where nothing is sent that is to be bounded: Airflow's default one
+    :returns: the first of the two, to be set behind what comes before
+    """
+    wait = WaitForBatchSensor(
+        task_id="wait",
+        batch_id=batch_id,
+        conn_id=settings.vendor.conn_id,
+        timeout=patience_seconds,
+        soft_fail=not late_fails,
+        poke_interval=settings.vendor.first_poll_seconds,
+        max_wait=settings.vendor.max_poll_seconds,
+        pool=pool,
+        priority_weight=WAIT_FIRST,
+        trigger_rule="all_done",
+    )
+    wait >> _publish(batch_id)
+    return wait

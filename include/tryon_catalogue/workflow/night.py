@@ -1,0 +1,70 @@
+"""What a run does from its export to its account: the body of the DAGs that ask for pictures.
+
+DAG files import this module: it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, task, task_group
+
+from tryon_catalogue.planning.request import RequestError
+from tryon_catalogue.reporting.asset import NEWS
+from tryon_catalogue.run_errors import RunFailedError
+from tryon_catalogue.workflow import tasks
+from tryon_catalogue.workflow.export_sensor import ExportSensor
+from tryon_catalogue.workflow.groups import PUBLISH_FIRST, SUBMIT_FIRST, collect
+from tryon_catalogue.workflow.operators import SubmitBatchOperator
+from tryon_catalogue.workflow.plan_operator import PlanOperator
+
+if TYPE_CHECKING:
+    from tryon_catalogue.settings import Settings
+
+# A red run stays red: judging, or counting what was never begun, again changes nothing.
+RED_RETRIES: Final = ExceptionRetryPolicy([RetryRule(RunFailedError, RetryAction.FAIL)])
+PREFLIGHT_RETRIES: Final = ExceptionRetryPolicy(
+    [RetryRule(RequestError, RetryAction.FAIL, reason="a person has to put it right")]
+)
+
+
+def make_pictures(settings: Settings, *, wait_for_export: bool) -> None:
+    """Check and plan what a run is asked for, submit, wait and publish each batch, account for every look.
+
+    :param settings: the vendor's connection, the pool, when a person is asked
+    :param wait_for_export: whether an export that is late is waited for, as the settings say
+    """
+
+    @task(retry_policy=PREFLIGHT_RETRIES)
+    def preflight() -> dict[str, int]:
+        return tasks.preflight()
+
+    @task_group
+    def batch(batch_id: int) -> None:
+        submit = SubmitBatchOperator(
+            task_id="submit",
+            batch_id=batch_id,
+            conn_id=settings.vendor.conn_id,
+            pool=settings.batches.pool,
+            priority_weight=SUBMIT_FIRST,
+        )
+        submit >> collect(
+            batch_id,
+            settings,
+            patience_seconds=settings.vendor.wait_minutes * 60,
+            late_fails=True,
+            pool=settings.batches.pool,
+        )
+
+    @task(trigger_rule="all_done", retry_policy=RED_RETRIES, priority_weight=PUBLISH_FIRST, outlets=[NEWS])
+    def account() -> dict[str, object]:
+        return tasks.account()
+
+    @task(retry_policy=RED_RETRIES, priority_weight=PUBLISH_FIRST)
+    def verdict() -> None:
+        tasks.verdict()
+
+    # Above [budget] approve_above it asks a person; below it never waits.
+    plan = PlanOperator(task_id="plan", budget=settings.budget)
+    ExportSensor(task_id="export", night=settings.night, waits=wait_for_export) >> preflight() >> plan
+    batch.expand(batch_id=plan.output) >> account() >> verdict()

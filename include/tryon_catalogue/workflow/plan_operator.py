@@ -1,0 +1,94 @@
+"""The task that plans a run, and asks a person first when it would cost more than the settings let it by itself.
+
+A night below the threshold never waits: it is cut in the same task that planned it. Above it the task waits in
+Airflow's state for required actions, which takes neither a slot nor the triggerer.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Param
+
+from tryon_catalogue.planning.approval_options import (
+    APPROVE,
+    APPROVE_UP_TO,
+    OPTIONS,
+    REJECT,
+    UP_TO_AMOUNT,
+    UP_TO_LOOKS,
+)
+from tryon_catalogue.workflow import tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+
+    from tryon_catalogue.settings.money import BudgetSettings
+
+DEFAULTS: Final[Mapping[str, str]] = {"reject": REJECT, "approve": APPROVE}
+
+
+class PlanOperator(HITLOperator):
+    """Plans the export of the run's date, and returns the ids of the batches with work left.
+
+    :param budget: how long a person has to answer, and what is taken for the answer after that
+    :param kwargs: what ``BaseOperator`` takes
+    :raises tryon_catalogue.exports.ExportError: the file cannot be read as an export
+    :raises tryon_catalogue.planning.approval.AnswerError: the answer means nothing; the next try asks again
+    """
+
+    template_fields = ()
+
+    def __init__(self, *, budget: BudgetSettings, **kwargs: Any) -> None:
+        kwargs.pop(
+            "params", None
+        )  # the DAG's, which Airflow hands to every operator: they are no fields of the form
+        super().__init__(
+            subject="Spend?",
+            options=list(OPTIONS),
+            defaults=DEFAULTS[budget.unanswered],
+            response_timeout=timedelta(hours=budget.answer_within_hours),
+            params={
+                UP_TO_LOOKS: Param(
+                    None,
+                    type=["null", "integer"],
+                    minimum=1,
+                    title="Up to so many looks",
+                    description=f"for “{APPROVE_UP_TO}”",
+                    source="task",
+                ),
+                UP_TO_AMOUNT: Param(
+                    None,
+                    type=["null", "number"],
+                    minimum=0,
+                    title="Up to so much money",
+                    description=f"for “{APPROVE_UP_TO}”",
+                    source="task",
+                ),
+            },
+            **kwargs,
+        )
+
+    def execute(self, context: Context) -> list[int]:
+        """Plan, and cut what may go; or ask, which ends this try without an answer."""
+        planned = tasks.plan()
+        if isinstance(planned, list):
+            return planned
+        self.subject, self.body = planned.subject, planned.body
+        super().execute(context)
+        raise RuntimeError("HITLOperator.execute is expected to wait for an answer, and returned")
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> list[int]:
+        """Cut what the answer lets go.
+
+        :param context: Airflow's
+        :param event: the answer, or that the time was up
+        """
+        answered = super().execute_complete(context, event)
+        (option,) = answered["chosen_options"]
+        user = answered["responded_by_user"]
+        return tasks.go_ahead(option, answered["params_input"], None if user is None else user["name"])

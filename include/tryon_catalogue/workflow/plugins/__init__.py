@@ -1,0 +1,1 @@
+"""Airflow plugins that hold no page."""

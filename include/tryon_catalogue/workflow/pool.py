@@ -1,0 +1,92 @@
+"""The Airflow pools that bound what is in flight: the night's, and that of backfills."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from tryon_catalogue.workflow.policy import backfill_pool
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tryon_catalogue.settings import Settings
+
+_NAMES_AN_ERROR = re.compile(r"[\w.]*(Error|Exception)\b")
+
+DESCRIPTION = "Batches of looks in flight at the try-on vendor"
+
+
+class PoolError(Exception):
+    """A pool could not be made, or is not as it should be; carries what Airflow said."""
+
+
+def slots_of(settings: Settings) -> Mapping[str, int]:
+    """Give each pool that the project needs, and its slots.
+
+    :param settings: the sections ``[batches]`` and ``[backfill]``
+    """
+    pool = settings.batches.pool
+    return {pool: settings.batches.pool_slots, backfill_pool(pool): settings.backfill.pool_slots}
+
+
+def make_pool(name: str, slots: int) -> None:
+    """Create a pool in Airflow, or change it to what is asked for.
+
+    :param name: of the pool
+    :param slots: tasks that it lets run or wait at once
+    :raises PoolError: Airflow refused, or its database cannot be reached
+    """
+    done = _airflow_pools("set", "--include-deferred", name, str(slots), DESCRIPTION)
+    if done.returncode:
+        raise PoolError(
+            f"Airflow could not make the pool {name}: {_telling_line(done.stderr)}. Check that "
+            "`airflow db check` passes with the same environment, then run `tryon init` again."
+        )
+
+
+def check_pools(settings: Settings) -> str:
+    """Look whether Airflow has the pools that the project needs, each as `tryon init` makes it.
+
+    :param settings: the sections ``[batches]`` and ``[backfill]``
+    :returns: what there is, in words
+    :raises PoolError: one is missing or is another than the settings say, or Airflow cannot be asked
+    """
+    done = _airflow_pools("list", "--output", "json")
+    if done.returncode:
+        raise PoolError(
+            f"Airflow cannot be asked for its pools: {_telling_line(done.stderr)}. Check that `airflow db check` "
+            "passes with the same environment"
+        )
+    there = {one["pool"]: one for one in json.loads(done.stdout.strip().splitlines()[-1])}
+    wrong = []
+    for name, slots in slots_of(settings).items():
+        pool = there.get(name)
+        if pool is None:
+            wrong.append(f"there is no pool {name}, and tasks that want a place in it would wait for ever")
+        elif str(pool["slots"]) != str(slots):
+            wrong.append(f"the pool {name} has {pool['slots']} slots, and the settings say {slots}")
+        elif str(pool["include_deferred"]) != "True":
+            wrong.append(f"the pool {name} does not count deferred tasks, so that it bounds nothing")
+    if wrong:
+        raise PoolError(f"{'; '.join(wrong)}: run `tryon init`")
+    return ", ".join(f"{name} with {slots} slots" for name, slots in slots_of(settings).items())
+
+
+def _airflow_pools(*arguments: str) -> subprocess.CompletedProcess[str]:
+    # Airflow's own command: the metadata database is not to be touched from outside in any other way.
+    return subprocess.run(  # noqa: S603  # our own interpreter, arguments from checked settings
+        [sys.executable, "-m", "airflow", "pools", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _telling_line(said: str) -> str:
+    """The line of a stack trace that names the error; the last line where none does."""
+    lines = [line.strip() for line in said.strip().splitlines()] or ["it gave no message"]
+    return next((line for line in reversed(lines) if _NAMES_AN_ERROR.match(line)), lines[-1]).rstrip(".")

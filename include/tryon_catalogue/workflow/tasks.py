@@ -1,0 +1,369 @@
+"""What the tasks of the DAGs do: Airflow's context on one side, plain functions on the other.
+
+Heavy imports stand inside the functions, because DAG files are parsed over and over.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import get_current_context
+
+from tryon_catalogue.workflow.context import (
+    begun_run_of,
+    mover_of,
+    open_ledger,
+    request_of,
+    run_id_of,
+    run_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from airflow.sdk import Context
+    from sqlalchemy import Engine
+
+    from tryon_catalogue.budget.limits import Approved
+    from tryon_catalogue.planning.approval import Question
+    from tryon_catalogue.planning.runs import Run
+    from tryon_catalogue.reporting.alerts import Alert
+    from tryon_catalogue.reporting.notes import Note
+    from tryon_catalogue.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A run that the ledger knows of, and what it goes by.
+
+    :param settings: the settings
+    :param engine: the ledger's
+    :param run: which run, and which export it reads
+    """
+
+    settings: Settings
+    engine: Engine
+    run: Run
+
+
+def begin_run(context: Context) -> Begun:
+    """Note a run in the ledger, before anything can go wrong with its export.
+
+    :param context: Airflow's
+    """
+    from tryon_catalogue.planning import runs  # noqa: PLC0415  # heavy
+
+    settings, engine = open_ledger()
+    run = run_of(settings, context)
+    runs.begin_run(engine, run)
+    return Begun(settings, engine, run)
+
+
+def record_missing(begun: Begun, words: str, context: Context) -> None:
+    """Note with a run that its export did not come, and tell of it.
+
+    :param begun: the run
+    :param words: which export, and what to do
+    :param context: Airflow's, for the notifier
+    """
+    from tryon_catalogue.planning import runs  # noqa: PLC0415  # heavy
+
+    runs.record_missing(begun.engine, begun.run, words)
+    alert_of_run(begun.settings, begun.engine, begun.run.id, context)
+
+
+def preflight() -> dict[str, int]:
+    """Fetch each picture that the export of the run's date asks for, and hold it to the vendor's rules.
+
+    :returns: counts
+    :raises tryon_catalogue.exports.ExportError: the file cannot be read as an export
+    :raises tryon_catalogue.publishing.writeback.CatalogueError: the shop's table is not as the settings say
+    :raises tryon_catalogue.planning.request.RequestError: what the run is asked for cannot be meant
+    """
+    from tryon_catalogue.errors import told_plainly  # noqa: PLC0415  # heavy
+    from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.planning.preflight.person_check import PersonCheckMissingError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.planning.preflight.run import preflight_run  # noqa: PLC0415  # heavy
+    from tryon_catalogue.planning.request import RequestError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.publishing.shop_table import CatalogueError, ShopTable  # noqa: PLC0415  # heavy
+
+    context = get_current_context()
+    with told_plainly(RequestError, ExportError, CatalogueError, PersonCheckMissingError):
+        settings, engine = open_ledger()
+        with engine.connect() as connection:
+            # Found out before anything is done, not after.
+            ShopTable(connection, settings.catalogue).check(connection, settings.archive.public_url)
+        run = begun_run_of(settings, engine, context)
+        found = preflight_run(engine, run.request.settings(settings), run.export, run.request)
+        # Of a season's nights some have nothing of a collection; a person who asks for nothing has mistyped it.
+        if not found.rows and run.request.selects and context["dag_run"].run_type == "manual":
+            raise RequestError(
+                f"The export {run.export} has no row of what was asked for: "
+                f"{run.request.words(settings.price.currency)}. Nothing was done; correct the request."
+            )
+    log.info("%s: %s", run.export, found)
+    return found.as_json()
+
+
+def plan() -> list[int] | Question:
+    """Read the export of the run's date and plan it; then reserve what it costs, or say what to ask a person first.
+
+    :returns: ids of the batches with work left, or the question; see ``go_ahead`` for what its answer does
+    :raises tryon_catalogue.exports.ExportError: the file cannot be read as an export
+    """
+    from tryon_catalogue.errors import told_plainly  # noqa: PLC0415  # heavy
+    from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.planning import approval, reserve  # noqa: PLC0415  # heavy
+    from tryon_catalogue.planning.record import record_run  # noqa: PLC0415  # heavy
+    from tryon_catalogue.planning.request import RequestError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.reporting import alerts  # noqa: PLC0415  # heavy
+
+    with told_plainly(RequestError, ExportError):
+        settings, engine = open_ledger()
+        run = begun_run_of(settings, engine, get_current_context())
+        settings = run.request.settings(settings)
+        if run.request.dry_run:
+            return _rehearse(settings, engine, run)
+        found = record_run(engine, settings, run)
+    log.info(
+        "%s: %d rows, %d rejected; %d looks, %d of them to make",
+        run.export,
+        found.rows,
+        found.rejected,
+        found.looks,
+        found.new,
+    )
+    if settings.budget.approve_above:
+        estimate = reserve.estimate_run(engine, settings, run.id)
+        question = approval.question_of(estimate, settings.price, settings.budget)
+        if question is not None:
+            approval.record_question(engine, run.id, estimate, settings.price)
+            asking = alerts.Alert(alerts.Event.APPROVAL, run.id, question.subject, question.body)
+            alerts.tell(engine, settings.alerts, asking, dict(get_current_context()))
+            return question
+    return _cut(settings, engine, run.id, None)
+
+
+def go_ahead(option: str, inputs: Mapping[str, object], who: str | None) -> list[int]:
+    """Reserve what a person's answer lets go.
+
+    :param option: what was chosen
+    :param inputs: the bounds that were given
+    :param who: the person; None when the time was up
+    :returns: ids of the batches with work left
+    :raises tryon_catalogue.planning.approval.AnswerError: the answer means nothing
+    """
+    from tryon_catalogue.errors import told_plainly  # noqa: PLC0415  # heavy
+    from tryon_catalogue.planning import approval  # noqa: PLC0415  # heavy
+
+    with told_plainly(approval.AnswerError):
+        answer = approval.answer_of(option, inputs, who)
+    context = get_current_context()
+    settings, engine = open_ledger()
+    settings = request_of(context).settings(settings)
+    run_id = run_id_of(context)
+    approved = approval.record_answer(engine, run_id, answer, settings.price)
+    if approved is None:
+        log.warning("Rejected by %s: nothing is sent", answer.who)
+        return []
+    return _cut(settings, engine, run_id, approved)
+
+
+def _rehearse(settings: Settings, engine: Engine, run: Run) -> list[int]:
+    from tryon_catalogue.planning import dry_run  # noqa: PLC0415  # heavy
+
+    preview = dry_run.rehearse(engine, settings, run)
+    log.info("A dry run: nothing is sent or planned. It would make:\n%s", dry_run.as_list(preview))
+    return []
+
+
+def _cut(settings: Settings, engine: Engine, run_id: str, approved: Approved | None) -> list[int]:
+    from tryon_catalogue.planning.reserve import cut_run  # noqa: PLC0415  # heavy
+    from tryon_catalogue.words import money  # noqa: PLC0415  # heavy
+
+    cut = cut_run(engine, settings, run_id, approved)
+    estimate = cut.estimate
+    cost = money(estimate.amount, settings.price.currency)
+    log.info("%d looks in %d batches: %d uses, %s", estimate.looks, len(cut.batch_ids), estimate.uses, cost)
+    for words, count in estimate.held.items():
+        log.warning("%d looks: %s", count, words)
+    for words in estimate.warnings:
+        log.warning("%s", words)
+    return list(cut.batch_ids)
+
+
+def publish(batch_id: int) -> dict[str, int]:
+    """Collect, archive and write back what the vendor made of a batch.
+
+    :param batch_id: the batch
+    :returns: counts
+    :raises tryon_catalogue.publishing.publisher.PublishError: something could not be published in this try
+    """
+    from damo_tryon.errors import TryOnError  # noqa: PLC0415  # heavy
+    from damo_tryon.hooks import DamoTryOnHook  # noqa: PLC0415  # heavy
+    from tryon_catalogue.errors import told_plainly  # noqa: PLC0415  # heavy
+    from tryon_catalogue.publishing.publisher import Publisher, PublishError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.publishing.writeback import CatalogueError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.submission.journal import load_batch  # noqa: PLC0415  # heavy
+
+    with told_plainly(PublishError, TryOnError, CatalogueError):
+        settings, engine = open_ledger()
+        publisher = Publisher(
+            engine, settings, lambda conn_id: DamoTryOnHook(conn_id).query, mover_of(get_current_context())
+        )
+        done = publisher.publish_batch(load_batch(engine, batch_id))
+        log.info(
+            "Batch %d: %d published, %d to be looked at, %d failed, %d waiting",
+            batch_id,
+            done.published,
+            done.review,
+            done.failed,
+            done.waiting,
+        )
+        if done.problems:
+            raise PublishError(done.problems)
+    return {
+        "published": done.published,
+        "review": done.review,
+        "failed": done.failed,
+        "waiting": done.waiting,
+    }
+
+
+def account() -> dict[str, Any]:
+    """Write the account of the run, and tell people and the DAGs that run on the catalogue.
+
+    :returns: counts
+    :raises tryon_catalogue.run_errors.RunFailedError: the run never began, so there is nothing to count
+    """
+    from tryon_catalogue.errors import told_plainly  # noqa: PLC0415  # heavy
+    from tryon_catalogue.publishing.writeback import CatalogueError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.reporting.account import close_run  # noqa: PLC0415  # heavy
+    from tryon_catalogue.reporting.alerts import of_run  # noqa: PLC0415  # heavy
+    from tryon_catalogue.reporting.asset import announce  # noqa: PLC0415  # of no use in a DAG file
+    from tryon_catalogue.reporting.notes import read_run_note  # noqa: PLC0415  # heavy
+    from tryon_catalogue.run_errors import RunFailedError  # noqa: PLC0415  # of no use in a DAG file
+
+    context = get_current_context()
+    with told_plainly(RunFailedError, CatalogueError):
+        settings, engine = open_ledger()
+        closed = close_run(engine, settings, run_id_of(context))
+        _tell(settings, engine, read_run_note(engine, closed), of_run(engine, closed.run_id), context)
+    if closed.published or closed.rows_written:
+        announce(closed, context)
+    return closed.as_json()
+
+
+def verdict() -> None:
+    """Fail the run when too little of it succeeded, by its account.
+
+    Apart from the account, because a task that fails sends no asset event: the pictures of a red run are to be seen
+    like any others.
+
+    :raises tryon_catalogue.run_errors.RunFailedError: too little succeeded
+    """
+    from tryon_catalogue.errors import told_plainly  # noqa: PLC0415  # heavy
+    from tryon_catalogue.reporting.account import judge, read_account  # noqa: PLC0415  # heavy
+    from tryon_catalogue.run_errors import RunFailedError  # noqa: PLC0415  # of no use in a DAG file
+
+    with told_plainly(RunFailedError):
+        settings, engine = open_ledger()
+        judge(read_account(engine, run_id_of(get_current_context())), settings.account)
+
+
+def find_left_behind() -> list[int]:
+    """Find what nobody attends to: doubt what was never settled, list what is in doubt, find what to collect.
+
+    :returns: ids of the batches to collect
+    :raises damo_tryon.errors.ConnectionSettingsError: the vendor's connection cannot be used
+    """
+    from damo_tryon.errors import ConnectionSettingsError  # noqa: PLC0415  # heavy
+    from damo_tryon.hooks import DamoTryOnHook  # noqa: PLC0415  # heavy
+    from tryon_catalogue.errors import told_plainly  # noqa: PLC0415  # heavy
+    from tryon_catalogue.publishing import left_behind  # noqa: PLC0415  # heavy
+    from tryon_catalogue.reporting.alerts import of_all  # noqa: PLC0415  # heavy
+    from tryon_catalogue.reporting.notes import read_recovery_note  # noqa: PLC0415  # heavy
+
+    context = get_current_context()
+    with told_plainly(ConnectionSettingsError):
+        settings, engine = open_ledger()
+        age = timedelta(minutes=settings.recovery.after_minutes)
+        late_after = timedelta(minutes=settings.alerts.late_after_minutes)
+        hook = DamoTryOnHook(settings.vendor.conn_id)
+        try:
+            longest = left_behind.longest_life_of_an_intent(hook)
+        except ConnectionSettingsError:
+            # Nobody else tells of a run that has died, and that needs no vendor.
+            _alert(settings, engine, of_all(engine, late_after), context)
+            raise
+        doubted = left_behind.doubt_abandoned(engine, max(age, longest), mover_of(context))
+        found = left_behind.uncollected_batches(engine, age)
+        note = read_recovery_note(engine, len(found), len(doubted))
+        _tell(settings, engine, note, of_all(engine, late_after), context)
+    return list(found)
+
+
+def refresh_accounts(batch_ids: Sequence[int]) -> list[str]:
+    """Bring the accounts of closed runs up to date, after batches were collected for them.
+
+    :param batch_ids: the batches
+    :returns: ids of the runs
+    """
+    from tryon_catalogue.errors import told_plainly  # noqa: PLC0415  # heavy
+    from tryon_catalogue.publishing import left_behind  # noqa: PLC0415  # heavy
+    from tryon_catalogue.publishing.writeback import CatalogueError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.reporting.asset import announce  # noqa: PLC0415  # of no use in a DAG file
+
+    if not batch_ids:
+        return []
+    context = get_current_context()
+    with told_plainly(CatalogueError):
+        settings, engine = open_ledger()
+        accounts = left_behind.refresh_accounts(engine, settings, list(batch_ids))
+        with_news = left_behind.runs_with_news(engine, run_id_of(context))
+    for one in accounts:
+        log.info("%s: %s", one.run_id, one)
+        if one.run_id in with_news:
+            announce(one, context)
+    return [one.run_id for one in accounts]
+
+
+def alert_of_run(settings: Settings, engine: Engine, run_id: str, context: Context) -> None:
+    """Tell of what a run gives reason for right now; nobody is asked where nobody is to be told.
+
+    :param settings: who is told
+    :param engine: the ledger's
+    :param run_id: the run
+    :param context: Airflow's, for the notifier
+    """
+    if settings.alerts.notifier is None:
+        return
+    from tryon_catalogue.reporting.alerts import of_run  # noqa: PLC0415  # heavy
+
+    _alert(settings, engine, of_run(engine, run_id), context)
+
+
+def _tell(
+    settings: Settings, engine: Engine, note: Note, messages: Iterable[Alert], context: Context
+) -> None:
+    """Tell people the same in every way they have: the log, the note in the UI, the metrics, the notifier."""
+    from tryon_catalogue.reporting import metrics, notes  # noqa: PLC0415  # heavy
+    from tryon_catalogue.workflow import airflow_note  # noqa: PLC0415  # heavy
+
+    log.info("%s", notes.as_text(note))
+    dag_run = context["dag_run"]
+    airflow_note.put_note(settings.notes.conn_id, dag_run.dag_id, dag_run.run_id, notes.as_markdown(note))
+    metrics.send(metrics.read_figures(engine))
+    _alert(settings, engine, messages, context)
+
+
+def _alert(settings: Settings, engine: Engine, messages: Iterable[Alert], context: Context) -> None:
+    from tryon_catalogue.reporting import alerts  # noqa: PLC0415  # heavy
+
+    for message in messages:
+        alerts.tell(engine, settings.alerts, message, dict(context))

@@ -1,0 +1,437 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from tryon_catalogue.looks import LookState
+from tryon_catalogue.reporting.report.facts import (
+    Figures,
+    Given,
+    Made,
+    Report,
+    ReportedDoubt,
+    ReportedLook,
+    ReportedRejection,
+)
+from tryon_catalogue.reporting.report.rendering import headline, lasted, render, render_notice
+from tryon_catalogue.reporting.report.thumbnails import Thumbnails
+from tryon_catalogue.settings import ArchiveSettings
+from tryon_catalogue.submission.doubts import Doubt
+from tryon_catalogue.submission.stops import Stop, StopKind
+
+NIGHT = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
+ARCHIVE = ArchiveSettings(path="/archive")
+NO_CONTENT = ("meta", "input", "img", "rect")
+
+
+def read(place: str) -> bytes:
+    """An archive that has everything but what is called missing."""
+    if "missing" in place:
+        raise FileNotFoundError(place)
+    encoded = io.BytesIO()
+    colour = hashlib.sha256(place.encode()).digest()[:3]
+    Image.new("RGB", (300, 400), (colour[0], colour[1], colour[2])).save(encoded, "JPEG")
+    return encoded.getvalue()
+
+
+def made(
+    path: str = "/archive/1.jpg", *, url: str = "https://cdn.example/1.jpg", score: float | None = None
+) -> Made:
+    return Made(path, None, url, hashlib.sha256(path.encode()).hexdigest(), score)
+
+
+def a_look(number: int = 1, text: str = "", **changes: object) -> ReportedLook:
+    values: dict[str, object] = {
+        "key": f"{number:064x}",
+        "skus": (f"TS-{number}{text}",),
+        "title": f"Breton tee {text}",
+        "collection": f"SS26{text}",
+        "model": f"Mei{text}",
+        "state": LookState.PUBLISHED,
+        "reason": text,
+        "given": (Given("model", "m" * 64, (text,) if text else ()), Given("top", f"{number:064x}")),
+        "made": (made(f"/archive/{number}.jpg"),),
+    }
+    return ReportedLook(**(values | changes))  # type: ignore[arg-type]  # the values' types are those above
+
+
+def a_report(looks: Sequence[ReportedLook] = (), text: str = "", **changes: object) -> Report:
+    counted: dict[LookState, int] = {}
+    for look in looks:
+        counted[look.state] = counted.get(look.state, 0) + 1
+    figures = Figures(
+        24, 1, {f"missing{text}": 1}, 0, counted, 0, {}, 1, 1, 1, Decimal("0.95"), Decimal("1.90"), "CNY"
+    )
+    values: dict[str, object] = {
+        "run_id": f"tryon_nightly/1{text}",
+        "export": f"catalogue.csv{text}",
+        "export_date": date(2026, 11, 20),
+        "started_at": NIGHT,
+        "ended_at": NIGHT + timedelta(minutes=42),
+        "made_at": NIGHT + timedelta(hours=1),
+        "figures": figures,
+        "looks": tuple(looks),
+        "rejections": (),
+    }
+    return Report(**(values | changes))  # type: ignore[arg-type]  # the values' types are those above
+
+
+def everything(text: str = "") -> Report:
+    """A report in which every part of the page has something, with a text wherever one comes from outside."""
+    looks = (
+        a_look(1, text),
+        a_look(
+            2,
+            text,
+            state=LookState.REVIEW,
+            made=(made(f"/archive/2{text}.jpg", url=f"https://x.example/{text}"),),
+        ),
+        a_look(3, text, state=LookState.IN_DOUBT, made=(), carried_by=f"run{text}"),
+        a_look(4, text, skus=(), made=(made("/archive/missing.jpg", url=f"/archive/{text}"),)),
+        a_look(6, text, state=LookState.PLANNED, made=(), held=True),
+        a_look(5, text, skus=(f"A{text}", f"B{text}"), collection=f"AW26{text}", model=f"Leo{text}"),
+    )
+    doubt = Doubt(
+        7, "n/1", "c", NIGHT, 2, 2, (f"A{text}",), None, f"timed out {text}", f"r{text}", more_skus=True
+    )
+    stop = Stop(f"conn{text}", StopKind.CREDENTIALS, f"bad {text}", None, None, NIGHT, "n/1")
+    rejection = ReportedRejection(
+        7, f"S{text}", f"rule{text}", f"c{text}", f"v{text}", f"m{text}", f"l{text}", f"why {text}", "d" * 64
+    )
+    plain = a_report(looks, text)
+    return replace(
+        plain,
+        figures=replace(plain.figures, held={f"waits {text}": 1}),
+        problem=f"the export is missing {text}",
+        doubts=(ReportedDoubt(doubt, Decimal("1.90")),),
+        stops=(stop,),
+        rejections=(rejection, ReportedRejection(0, "", "bad", "", "", "", "", "", None)),
+    )
+
+
+def page_of(report: Report, download_link: str | None = None) -> str:
+    return render(report, Thumbnails(read), ARCHIVE, download_link=download_link)
+
+
+class Page(HTMLParser):
+    """The parts of a page that the tests look at."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.shape: list[tuple[str, ...]] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.words: list[str] = []
+        self.blocks: dict[str, list[str]] = {}
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.shape.append((tag, *(name for name, _ in attrs)))
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in NO_CONTENT:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in NO_CONTENT:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in {"style", "script"}:
+            self.blocks.setdefault(self.open[-1], []).append(data)
+        elif data.strip():
+            self.words.append(" ".join(data.split()))
+
+    def handle_comment(self, data: str) -> None:
+        raise AssertionError(data)
+
+    def values(self, name: str) -> list[str]:
+        return [value for _, one, value in self.attributes if one == name]
+
+
+PLAIN = Page(page_of(everything("x")))
+# Only an address that the browser can open is a link.
+LINK = ("a", "href", "target", "rel")
+EVIL = (
+    "</script><script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'--><svg/onload=1>",
+    "a' autofocus onfocus='x",
+    "</style><style>*{}",
+    "]]><!--",
+    "{{ 7*7 }}{% raw %}",
+    "&lt;b&gt;",
+    "\u202eabc\x00",
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(min_size=1, max_size=60) | st.sampled_from(EVIL))
+def test_no_text_from_outside_becomes_a_tag_or_an_attribute(text: str) -> None:
+    page = Page(page_of(everything(text)))
+    assert [one for one in page.shape if one != LINK] == [one for one in PLAIN.shape if one != LINK]
+    assert (page.blocks["script"], page.blocks["style"][0]) == (
+        PLAIN.blocks["script"],
+        PLAIN.blocks["style"][0],
+    )
+    assert page.open == []
+
+
+def test_what_is_written_is_read_again_letter_by_letter() -> None:
+    text = "<b>&amp; \"quoted\" 'é' 衬衫"
+    page = Page(page_of(a_report([a_look(1, text)])))
+    assert f"TS-1{text}" in page.words
+    assert f"ts-1{text} breton tee {text}".lower() in page.values("data-text")
+
+
+def test_the_page_asks_nothing_of_the_network_and_forbids_it() -> None:
+    text = page_of(everything())
+    page = Page(text)
+    assert all(one.startswith("data:image/webp;base64,") for one in page.values("src"))
+    addresses = re.findall(r"url\(\"(.{16})", text)
+    assert addresses
+    assert set(addresses) == {"data:image/webp;"}
+    assert not re.search(r"@import|<link|<iframe|<object|<base", text)
+    assert not {name for _, name, _ in page.attributes if name.startswith("on") or name == "style"}
+    assert page.values("content")[0].startswith("default-src 'none'; img-src data:; ")
+
+
+def test_only_the_pages_own_style_and_script_are_let_in() -> None:
+    page = Page(page_of(everything()))
+    (policy,) = (one for one in page.values("content") if one.startswith("default-src"))
+    blocks = page.blocks["style"] + page.blocks["script"]
+    digests = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in blocks]
+    assert len(digests) == 3
+    assert sorted(re.findall(r"'sha256-([^']+)'", policy)) == sorted(digests)
+
+
+def test_each_look_is_a_card_that_can_be_found_by_state_collection_model_and_words() -> None:
+    page = Page(page_of(everything()))
+    assert page.values("data-state") == [
+        "PUBLISHED",
+        "REVIEW",
+        "IN_DOUBT",
+        "PUBLISHED",
+        "PLANNED",
+        "PUBLISHED",
+    ]
+    assert page.values("data-collection")[-1] == "AW26"
+    assert page.values("data-model")[-1] == "Leo"
+    assert page.values("data-text")[-1] == "a b breton tee "
+    options = [value for tag, name, value in page.attributes if (tag, name) == ("option", "value")]
+    assert options == ["", "AW26", "SS26", "", "Leo", "Mei"]
+
+
+def test_rows_that_are_no_garments_of_their_own_stand_beside_the_rejected_ones() -> None:
+    report = a_report()
+    figures = replace(report.figures, further=5, left_out={"status is 'old'": 2})
+    told = "of 24 rows read (5 of them further rows of a garment; 2 left out because status is 'old')"
+    assert told in Page(page_of(replace(report, figures=figures))).words
+
+
+def test_without_a_script_everything_can_be_read_and_the_filters_are_not_there() -> None:
+    page = Page(page_of(everything()))
+    assert ("div", "class", "role", "aria-label", "hidden") in page.shape
+    assert not [one for one in page.shape if one[0] == "article" and "hidden" in one]
+
+
+def test_an_image_that_several_looks_share_stands_in_the_page_once() -> None:
+    looks = [a_look(number, given=(Given("model", "m" * 64),)) for number in range(1, 9)]
+    text = page_of(a_report(looks))
+    assert text.count("background-image:url") == 1
+    assert text.count('class="input i0"') == 8
+
+
+def test_what_preflight_said_of_an_image_stands_on_the_card() -> None:
+    given = (Given("model", "m" * 64), Given("top", "t" * 64, ("CMYK: Save the image in RGB.",)))
+    words = Page(page_of(a_report([a_look(given=given)]))).words
+    assert words.count("Image of the") == 1
+    place = words.index("Image of the")
+    assert words[place + 1 : place + 4] == ["top", ":", "CMYK: Save the image in RGB."]
+
+
+def test_what_was_said_of_several_images_of_a_look_stands_on_its_card_once() -> None:
+    square = ("1,000 x 1,000 pixels, a square: crop it.",)
+    given = tuple(Given(role, role[0] * 64, square) for role in ("top", "bottom"))
+    words = Page(page_of(a_report([a_look(given=given)]))).words
+    assert words.count(square[0]) == 1
+    assert "top and bottom" in words
+
+
+def test_an_image_that_cannot_be_read_is_an_empty_field_with_a_link_where_there_is_one() -> None:
+    looks = [
+        a_look(1, made=(made("/missing/1.jpg"),), given=(Given("model", None),)),
+        a_look(2, made=(made("/missing/2.jpg", url="/archive/2.jpg"),), given=()),
+    ]
+    page = Page(page_of(a_report(looks)))
+    assert page.values("src") == []
+    assert [one for one in page.values("href") if not one.startswith("#")] == ["https://cdn.example/1.jpg"]
+    assert "The archive could not be read." in page.words
+    assert "model Mei" in page.words
+
+
+def test_what_is_no_plain_address_is_no_link() -> None:
+    page = Page(page_of(a_report([a_look(1, made=(made(url="javascript:alert(1)"),))])))
+    assert page.values("href") == []
+
+
+def test_a_doubt_is_shown_with_its_price_and_the_commands_that_settle_it() -> None:
+    page = Page(page_of(everything()))
+    for words in (
+        "¥1.90",
+        "tryon doubts resolve 7 --lost",
+        "tryon doubts resolve 7 --give-up",
+        "tryon resume",
+    ):
+        assert words in page.words
+    assert "tryon doubts resolve 7 --found RESULT_KEY" in page.words
+
+
+def test_a_look_in_review_is_named_with_a_link_to_its_card() -> None:
+    page = Page(page_of(everything()))
+    target = f"look-{2:064x}"
+    assert f"#{target}" in page.values("href")
+    assert target in page.values("id")
+
+
+def test_a_rejection_is_shown_with_what_was_measured_and_its_image() -> None:
+    page = Page(page_of(everything()))
+    for words in ("7", "S", "rule", "m", "l", "why", "c = v", "roster"):
+        assert words in page.words
+    assert "the image" in page.values("aria-label")
+
+
+def test_a_report_of_nothing_has_no_empty_parts() -> None:
+    page = Page(page_of(a_report(ended_at=None)))
+    assert "Nothing new to make" in page.words
+    assert "not ended" in page.words
+    assert not [one for one in page.shape if one[0] == "section"]
+
+
+def test_in_the_airflow_ui_links_stay_in_the_frame_and_the_page_can_be_saved() -> None:
+    page = Page(page_of(everything(), "?dag_id=d&run_id=r&download=1"))
+    assert "?dag_id=d&run_id=r&download=1" in page.values("href")
+    assert set(page.values("target")) == {"_self"}
+    assert set(Page(page_of(everything())).values("target")) == {"_blank"}
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        ([], "Nothing new to make"),
+        (["PUBLISHED"], "The look published"),
+        (["PUBLISHED", "PUBLISHED"], "All 2 looks published"),
+        (["PUBLISHED", "FAILED"], "1 of 2 looks published"),
+    ],
+)
+def test_the_heading_says_how_the_run_ended(states: list[str], words: str) -> None:
+    looks = [a_look(number, state=LookState(state)) for number, state in enumerate(states)]
+    assert headline(a_report(looks)) == words
+
+
+HELD = {"waits for money: per_run = ¥0.50 is taken up": 3, "": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "figures", "words"),
+    [
+        ({"problem": "the export is missing", "planned": False}, {}, "No export"),
+        ({"planned": False}, {}, "The export was not read"),
+        ({"planned": False, "ended_at": None}, {}, "The export is being read"),
+        ({"would_make": 4}, {}, "Dry run: 4 looks would be made"),
+        ({"would_make": 0, "planned": False}, {}, "The export was not read"),
+        ({"may_be_empty": False}, {"rows": 0}, "The export has no row that is meant"),
+        ({"may_be_empty": False}, {"left_out": {"status": 24}}, "The export has no row that is meant"),
+        ({"cut": False}, {"held": HELD}, "The export was read, and nothing of it was sent"),
+        ({"cut": False, "ended_at": None}, {"held": HELD}, "4 looks not sent yet"),
+        ({}, {"held": HELD}, "4 looks held back"),
+        ({"ended_at": None}, {"held": HELD}, "4 looks not sent yet"),
+        ({}, {"held": HELD, "looks": {LookState.PUBLISHED: 2}}, "2 of 2 looks published, 4 looks held back"),
+        ({}, {"elsewhere": 4}, "4 looks left to another run"),
+        ({}, {"rejected_rows": 24}, "Every row was rejected"),
+        ({}, {"rejected_rows": 20, "further": 3, "left_out": {"status": 1}}, "Every row was rejected"),
+    ],
+)
+def test_a_run_that_made_nothing_is_not_said_to_have_had_nothing_to_make(
+    changes: dict[str, object], figures: dict[str, Any], words: str
+) -> None:
+    report = a_report(**changes)
+    report = replace(report, figures=replace(report.figures, **figures))
+    assert headline(report) == words
+    assert "Nothing new to make" not in page_of(report)
+
+
+def test_why_there_was_no_export_stands_on_the_page() -> None:
+    missing = a_report(planned=False, problem="the export a.csv is missing: clear the task export")
+    assert "the export a.csv is missing: clear the task export" in Page(page_of(missing)).words
+    assert "see the logs of its tasks" in page_of(a_report(planned=False))
+    assert "see the logs of its tasks" not in page_of(a_report(planned=False, ended_at=None))
+
+
+def test_a_dry_run_says_what_it_would_make_and_what_that_costs_in_place_of_pictures() -> None:
+    words = Page(page_of(a_report(would_make=4, estimate=Decimal("3.80")))).words
+    assert words[words.index("Would make") :][1:3] == ["4", "looks for ¥3.80; nothing was sent"]
+    assert "Pictures" not in words
+
+
+def test_a_dry_run_of_which_no_rejections_are_kept_does_not_say_that_there_are_none() -> None:
+    report = a_report(would_make=4)
+    words = Page(page_of(replace(report, figures=replace(report.figures, left_out={"it is old": 2})))).words
+    assert words[words.index("Rows") :][1:3] == ["24", "read (2 left out because it is old)"]
+    assert "Rejected rows" not in words
+
+
+def test_an_export_without_rows_that_may_be_empty_is_nothing_to_wonder_at() -> None:
+    report = a_report()
+    assert headline(replace(report, figures=replace(report.figures, rows=0))) == "Nothing new to make"
+
+
+def test_looks_that_nobody_carries_are_held_back_with_the_reason_and_what_to_do() -> None:
+    held = a_look(state=LookState.PLANNED, made=(), held=True)
+    report = a_report([held])
+    page = Page(page_of(replace(report, figures=replace(report.figures, looks={}, held=HELD))))
+    assert page.words[page.words.index("Held back") + 1] == "4"
+    assert page.words.count("held back") == 1
+    assert next(iter(HELD)) in page.words
+    assert any("the log of the run's tasks says why" in one for one in page.words)
+    assert "tryon_on_demand" in page.words
+    assert "Elsewhere" not in page.words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0 s"), (48, "48 s"), (120, "2 min"), (2520, "42 min"), (3900, "1 h 5 min")]
+)
+def test_times_are_written_as_people_say_them(seconds: int, words: str) -> None:
+    assert lasted(timedelta(seconds=seconds)) == words
+
+
+def test_a_notice_runs_nothing() -> None:
+    page = Page(render_notice("No <b>", "words & more"))
+    assert "No <b>" in page.words
+    (policy,) = (one for one in page.values("content") if one.startswith("default-src"))
+    assert "script-src 'none'" in policy
+
+
+def test_two_thousand_looks_are_a_file_that_can_be_sent() -> None:
+    """The pictures of this test are plain and alike; with photographs' detail the page is about 10 MB."""
+    same = (made("/archive/1.jpg"),)
+    tops = [Given("top", f"{number:064x}") for number in range(100)]
+    looks = [a_look(number, made=same, given=(tops[number % 100],)) for number in range(2_000)]
+    text = page_of(a_report(looks))
+    assert text.count("<article") == 2_000
+    assert text.count("<img") == 2_000
+    assert text.count("background-image:url") == 100
+    assert len(text.encode()) < 5_000_000

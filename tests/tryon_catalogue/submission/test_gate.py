@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, func, select, update
+
+from damo_tryon.contract import Answer, FitType, Submission, SubTask, SubTaskStatus
+from damo_tryon.errors import (
+    ConnectionSettingsError,
+    CredentialsError,
+    NotConnectedError,
+    PackageUsedUpError,
+    ThrottledError,
+)
+from tests.tryon_catalogue.helpers import NO_LIMITS, PlanBatch, Waits, nobody_knows, quick_gate, some_looks
+from tryon_catalogue.ledger.moves import Mover
+from tryon_catalogue.ledger.tables import paces, runs, stops, submissions
+from tryon_catalogue.settings import Price, VendorSettings
+from tryon_catalogue.submission.errors import BusyError, StillThrottledError, StoppedError
+from tryon_catalogue.submission.gate import Gate
+from tryon_catalogue.submission.journal import Batch, LedgerJournal, planned_looks
+from tryon_catalogue.submission.stops import active_stops, lift_stops
+
+USED_UP = PackageUsedUpError("User credit points are exhausted", code=23500003, request_id="r-1")
+
+
+@pytest.fixture
+def batch(plan_batch: PlanBatch) -> Batch:
+    """A batch of six looks of the run ``dag/run``."""
+    return plan_batch(some_looks(6))[0]
+
+
+@pytest.fixture
+def intend(engine: Engine, batch: Batch) -> Callable[[Gate], tuple[LedgerJournal, Submission]]:
+    """Commit the intent of a submission of the next look, through a gate."""
+
+    def go(gate: Gate) -> tuple[LedgerJournal, Submission]:
+        ((key, look),) = planned_looks(engine, batch, 1).items()
+        journal = LedgerJournal(engine, batch, Mover(batch.run_id), Price(), NO_LIMITS, gate=gate)
+        journal.name_looks({look.to_task(): key})
+        submission = Submission(fit_type=FitType.HALF_BODY, tasks=(look.to_task(),))
+        journal.intend(submission)
+        return journal, submission
+
+    return go
+
+
+Intend = Callable[[Gate], tuple[LedgerJournal, Submission]]
+
+
+def plan_anew(engine: Engine, run_id: str = "dag/run") -> None:
+    with engine.begin() as connection:
+        connection.execute(update(runs).where(runs.c.id == run_id).values(planned_at=func.clock_timestamp()))
+
+
+# --- pace ---
+
+
+def test_the_slots_of_all_tasks_together_keep_the_pace(engine: Engine, batch: Batch) -> None:
+    seconds: list[float] = []
+
+    def work() -> None:
+        quick_gate(engine, sleep=seconds.append, submissions_per_second=2).take_turn(batch.run_id)
+
+    with ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(work) for _ in range(8)]:
+            future.result()
+    slots = sorted(seconds)
+    # Half a second apart, give or take what taking the turns took and a fifth of politeness.
+    assert slots[0] < 0.7
+    assert 2.0 <= slots[-1] <= 3.5 * 1.2 + 0.1
+    assert sum(later - earlier > 0.2 for earlier, later in itertools.pairwise(slots)) >= 5
+
+
+def test_a_turn_beyond_patience_is_not_taken(engine: Engine, batch: Batch) -> None:
+    for _ in range(3):
+        gate = quick_gate(engine, sleep=lambda _: None, submissions_per_second=0.1, patience_seconds=25)
+        gate.take_turn(batch.run_id)
+    gate = quick_gate(engine, sleep=lambda _: None, submissions_per_second=0.1, patience_seconds=25)
+    with pytest.raises(BusyError, match="patience_seconds"):
+        gate.take_turn(batch.run_id)
+    with engine.connect() as connection:
+        ahead = connection.execute(select(paces.c.next_submission_at - func.now())).scalar_one()
+    assert ahead < timedelta(seconds=31)
+
+
+# --- throttling ---
+
+
+def test_a_throttled_answer_holds_back_every_task(engine: Engine, batch: Batch) -> None:
+    first, waits = quick_gate(engine), Waits(engine)
+    first.take_turn(batch.run_id)
+    first.learn(ThrottledError("slow", code=23500004, retry_after=7), batch.run_id)
+    quick_gate(engine, sleep=waits).take_turn(batch.run_id)
+    assert 6 < sum(waits.asked) < 10
+
+
+def test_holds_grow_with_each_strike_within_bounds_and_an_acceptance_ends_them(
+    engine: Engine, batch: Batch
+) -> None:
+    waits = Waits(engine)
+    gate = quick_gate(engine, sleep=waits, patience_seconds=10_000)
+    holds: list[float] = []
+    for _ in range(9):
+        gate.take_turn(batch.run_id)
+        gate.learn(ThrottledError("slow"), batch.run_id)
+        with engine.connect() as connection:
+            held = connection.execute(select(paces.c.held_until - func.clock_timestamp())).scalar_one()
+        holds.append(held.total_seconds())
+    assert all(0.9 < hold <= 60 for hold in holds)
+    assert holds[-1] > 29
+    gate.take_turn(batch.run_id)
+    gate.got_through(batch.run_id)
+    with engine.connect() as connection:
+        assert connection.execute(select(paces.c.strikes)).scalar_one() == 0
+
+
+def test_several_refusals_of_one_moment_are_one_strike(engine: Engine, batch: Batch) -> None:
+    gates = [quick_gate(engine) for _ in range(5)]
+    for gate in gates:
+        gate.take_turn(batch.run_id)
+    for gate in gates:
+        gate.learn(ThrottledError("slow"), batch.run_id)
+    with engine.connect() as connection:
+        assert connection.execute(select(paces.c.strikes)).scalar_one() == 1
+
+
+def test_a_hold_that_came_between_turn_and_intent_is_seen(engine: Engine, batch: Batch) -> None:
+    gate = quick_gate(engine)
+    gate.take_turn(batch.run_id)
+    quick_gate(engine).learn(ThrottledError("slow", retry_after=30), batch.run_id)
+    with engine.begin() as connection:
+        assert not gate.admit(connection, batch.run_id)
+    with pytest.raises(StillThrottledError):
+        quick_gate(engine, patience_seconds=1).take_turn(batch.run_id)
+
+
+# --- in flight ---
+
+
+def ended(result_key: str) -> Answer:
+    done = SubTask(
+        status=SubTaskStatus.SUCCESS, model_image="https://a.example", tops_image="https://b.example"
+    )
+    return Answer(result_key=result_key, sub_tasks=(done,))
+
+
+def test_at_the_limit_nobody_is_admitted_and_nothing_is_claimed(engine: Engine, intend: Intend) -> None:
+    def running(result_key: str) -> Answer:
+        still = SubTask(
+            status=SubTaskStatus.RUNNING, model_image="https://a.example", tops_image="https://b.example"
+        )
+        return Answer(result_key=result_key, sub_tasks=(still,))
+
+    waits = Waits(engine)
+    for number in range(2):
+        journal, submission = intend(quick_gate(engine, running, max_in_flight=2))
+        journal.accepted(submission, Answer(result_key=f"key-{number}"))
+    with pytest.raises(BusyError, match="2 submissions are in flight"):
+        intend(quick_gate(engine, running, waits, max_in_flight=2, first_poll_seconds=5, patience_seconds=60))
+    assert 5 < sum(waits.asked) <= 60
+    with engine.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(submissions)).scalar_one() == 2
+
+
+def test_what_is_being_sent_counts_as_in_flight(engine: Engine, intend: Intend) -> None:
+    intend(quick_gate(engine, max_in_flight=1))
+    with pytest.raises(BusyError):
+        intend(quick_gate(engine, sleep=Waits(engine), max_in_flight=1, first_poll_seconds=5))
+
+
+@pytest.mark.parametrize("ask", [ended, nobody_knows])
+def test_what_the_vendor_has_ended_makes_room_though_nobody_has_collected_it(
+    engine: Engine, intend: Intend, ask: Callable[[str], Answer]
+) -> None:
+    journal, submission = intend(quick_gate(engine, max_in_flight=1))
+    journal.accepted(submission, Answer(result_key="key"))
+    intend(quick_gate(engine, ask, Waits(engine), max_in_flight=1))
+
+
+def test_a_vendor_that_cannot_be_asked_keeps_the_limit(engine: Engine, intend: Intend) -> None:
+    def unreachable(result_key: str) -> Answer:
+        raise NotConnectedError("no route")
+
+    journal, submission = intend(quick_gate(engine, max_in_flight=1))
+    journal.accepted(submission, Answer(result_key="key"))
+    with pytest.raises(BusyError):
+        intend(quick_gate(engine, unreachable, Waits(engine), max_in_flight=1, first_poll_seconds=5))
+
+
+def test_what_nobody_waits_for_any_more_is_not_in_flight(engine: Engine, intend: Intend) -> None:
+    journal, submission = intend(quick_gate(engine, max_in_flight=1))
+    journal.accepted(submission, Answer(result_key="key"))
+    with engine.begin() as connection:
+        connection.execute(update(submissions).values(intended_at=func.now() - timedelta(minutes=61)))
+    intend(quick_gate(engine, max_in_flight=1, wait_minutes=60))
+
+
+def test_tasks_at_the_limit_at_once_never_exceed_it(engine: Engine, batch: Batch) -> None:
+    counts: list[int] = []
+    together = threading.Barrier(6)
+
+    def work() -> None:
+        gate = quick_gate(engine, max_in_flight=2, patience_seconds=0.5)
+        together.wait()
+        try:
+            gate.take_turn(batch.run_id)
+        except BusyError:
+            return
+        with engine.begin() as connection:
+            if gate.admit(connection, batch.run_id):
+                connection.execute(
+                    submissions.insert().values(
+                        batch_id=batch.id,
+                        run_id=batch.run_id,
+                        try_number=1,
+                        conn_id="damo_tryon",
+                        state="SUBMITTING",
+                        fit_type="HALF_BODY",
+                        inference_num=1,
+                    )
+                )
+                counts.append(1)
+
+    with ThreadPoolExecutor(6) as pool:
+        for future in [pool.submit(work) for _ in range(6)]:
+            future.result()
+    assert len(counts) == 2
+
+
+# --- stops ---
+
+
+@pytest.mark.parametrize("error", [CredentialsError("Invalid AppCode", code="A401AC"), USED_UP])
+def test_what_one_task_has_learned_stops_every_other_before_it_claims(
+    engine: Engine, intend: Intend, error: CredentialsError | PackageUsedUpError
+) -> None:
+    journal, submission = intend(quick_gate(engine))
+    error.proved_not_accepted = True
+    journal.refused(submission, error)
+    with pytest.raises(StoppedError, match=error.message) as caught:
+        intend(quick_gate(engine))
+    assert caught.value.code == str(error.code)
+    assert caught.value.request_id == error.request_id
+    assert "tryon resume" in str(caught.value)
+    with engine.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(submissions)).scalar_one() == 1
+
+
+def test_a_stop_that_was_learned_between_turn_and_intent_is_seen(engine: Engine, batch: Batch) -> None:
+    gate = quick_gate(engine)
+    gate.take_turn(batch.run_id)
+    quick_gate(engine).learn(USED_UP, batch.run_id)
+    with engine.begin() as connection, pytest.raises(StoppedError):
+        gate.admit(connection, batch.run_id)
+
+
+def test_another_connection_is_not_stopped(engine: Engine, intend: Intend) -> None:
+    quick_gate(engine).learn(USED_UP, "dag/run")
+    intend(Gate(engine, "other_account", VendorSettings(submissions_per_second=1000), nobody_knows))
+
+
+def test_a_connection_that_cannot_be_used_is_each_tasks_own_matter(engine: Engine, intend: Intend) -> None:
+    quick_gate(engine).learn(ConnectionSettingsError("no password"), "dag/run")
+    intend(quick_gate(engine))
+
+
+def test_of_a_later_run_one_task_tries_while_the_others_wait(engine: Engine, intend: Intend) -> None:
+    quick_gate(engine).learn(USED_UP, "dag/earlier")
+    plan_anew(engine)
+    journal, submission = intend(quick_gate(engine))
+    with pytest.raises(StoppedError):  # its patience ends before the other's answer comes
+        intend(quick_gate(engine, sleep=Waits(engine), patience_seconds=5))
+    journal.refused(submission, USED_UP)
+    with pytest.raises(StoppedError, match="dag/run"):
+        intend(quick_gate(engine))
+    with engine.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(submissions)).scalar_one() == 1
+        assert connection.execute(select(func.count()).select_from(stops)).scalar_one() == 1
+
+
+def test_a_try_that_gets_through_lifts_the_stop_for_everybody(engine: Engine, intend: Intend) -> None:
+    quick_gate(engine).learn(USED_UP, "dag/earlier")
+    plan_anew(engine)
+    journal, submission = intend(quick_gate(engine))
+    journal.accepted(submission, Answer(result_key="key"))
+    intend(quick_gate(engine))
+    intend(quick_gate(engine))
+    with engine.connect() as connection:
+        assert active_stops(connection) == ()
+        assert connection.execute(select(stops.c.lifted_by)).scalar_one() == "dag/run"
+
+
+def test_an_acceptance_of_an_earlier_run_does_not_lift_what_was_learned_after_it(
+    engine: Engine, intend: Intend
+) -> None:
+    journal, submission = intend(quick_gate(engine))
+    quick_gate(engine).learn(USED_UP, "dag/run")
+    journal.accepted(submission, Answer(result_key="key"))
+    with pytest.raises(StoppedError):
+        intend(quick_gate(engine))
+
+
+def test_a_person_lifts_a_stop(engine: Engine, intend: Intend) -> None:
+    quick_gate(engine).learn(USED_UP, "dag/run")
+    with engine.begin() as connection:
+        assert lift_stops(connection, "ada", conn_id="another") == []
+        assert lift_stops(connection, "ada") == ["damo_tryon"]
+    intend(quick_gate(engine))
