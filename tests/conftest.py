@@ -51,7 +51,8 @@ def postgres(quick_folder: Path) -> Iterator[LocalPostgres]:
 def fresh_database(server: LocalPostgres, template: str = "template1") -> Iterator[str]:
     """Make a database within the block, and give its SQLAlchemy URL.
 
-    :param template: the database it is a copy of
+    Args:
+        template: The database it is a copy of.
     """
     name = f"fresh_{next(_database_numbers)}"
     yield server.create_database(name, template=template)

@@ -29,9 +29,12 @@ class LedgerUnavailableError(Exception):
 def told_plainly(*expected: type[Exception]) -> Iterator[None]:
     """Let only the words of expected errors through.
 
-    :param expected: errors whose own words suffice
-    :raises tryon_catalogue.storage.StorageError: with its own words alone, which suffice in any task
-    :raises LedgerUnavailableError: in place of the database driver's errors of the same meaning
+    Args:
+        expected: Errors whose own words suffice.
+
+    Raises:
+        tryon_catalogue.storage.StorageError: With its own words alone, which suffice in any task.
+        LedgerUnavailableError: In place of the database driver's errors of the same meaning.
     """
     plain: tuple[type[Exception], ...] = (StorageError, *expected)
     try:

@@ -38,7 +38,8 @@ class StorageError(OSError):
 def shown_place(place: str) -> str:
     """Give a path or URL as it may stand in a log: without a login, the signature of a link, or bytes that are no text.
 
-    :param place: the path or URL; words around it are left as they are
+    Args:
+        place: The path or URL; words around it are left as they are.
     """
     text = place.encode(
         errors="replace"
@@ -49,12 +50,15 @@ def shown_place(place: str) -> str:
 def object_at(url: str, conn_id: str | None) -> ObjectStoragePath:
     """Give a place in object storage; nothing is opened yet.
 
-    :param url: such as ``s3://bucket/folder``
-    :param conn_id: Airflow connection of the storage; None for the one before the URL's ``@``, or none
-    :raises StorageError: there is no such storage here, or the URL has a password in it
+    Args:
+        url: Such as ``s3://bucket/folder``.
+        conn_id: Airflow connection of the storage; None for the one before the URL's ``@``, or none.
+
+    Raises:
+        StorageError: There is no such storage here, or the URL has a password in it.
     """
-    from airflow.sdk import ObjectStoragePath  # noqa: PLC0415  # heavy
-    from airflow.sdk.io import has_fs  # noqa: PLC0415  # heavy
+    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk.io import has_fs
 
     scheme = url.partition("://")[0]
     # Airflow takes what stands there for the name of a connection, and would log it.
@@ -78,8 +82,11 @@ def object_at(url: str, conn_id: str | None) -> ObjectStoragePath:
 def plain_storage_errors(where: str = "") -> Iterator[None]:
     """Let no exception of a storage's library through.
 
-    :param where: what the words begin with, such as ``the archive s3://bucket``
-    :raises StorageError: in place of them, and of an OSError, which they use for much
+    Args:
+        where: What the words begin with, such as ``the archive s3://bucket``.
+
+    Raises:
+        StorageError: In place of them, and of an OSError, which they use for much.
     """
     try:
         yield

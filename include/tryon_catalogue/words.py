@@ -12,8 +12,9 @@ SIGNS: Final[Mapping[str, str]] = {"CNY": "¥", "EUR": "€", "GBP": "£", "USD"
 def money(amount: Decimal, currency: str) -> str:
     """Write a price: ¥25.65, ¥1,900, ¥0, 3.80 SEK.
 
-    :param amount: in the currency's unit
-    :param currency: its code
+    Args:
+        amount: In the currency's unit.
+        currency: Its code.
     """
     figure = f"{amount:,.0f}" if amount == amount.to_integral_value() else f"{amount:,.2f}"
     sign = SIGNS.get(currency)
@@ -23,7 +24,7 @@ def money(amount: Decimal, currency: str) -> str:
 def counted(count: int, thing: str) -> str:
     """Write how many there are of something: 1 look, 1,900 looks.
 
-    :param count: how many
-    :param thing: one of them
+    Args:
+        thing: One of them.
     """
     return f"{count:,} {thing}{'' if count == 1 else 's'}"

@@ -28,10 +28,12 @@ SIZE: Final = (216, 288)
 def write_contact_page(rows: Iterable[SheetRow], html: Path, *, title: str) -> None:
     """Write the sheet as a page.
 
-    :param rows: the looks, in the order they are shown
-    :param html: where the page goes; missing folders are made
-    :param title: the heading
-    :raises OSError: the file cannot be written
+    Args:
+        rows: The looks, in the order they are shown.
+        html: Where the page goes; missing folders are made.
+
+    Raises:
+        OSError: The file cannot be written.
     """
     shown = list(rows)
     environment = Environment(

@@ -40,9 +40,9 @@ COLOURS = {
 def show_catalogue(console: Console, outcome: Outcome, archive: Path) -> None:
     """Print the shop's table as the night left it, one collection after the other.
 
-    :param console: to print to
-    :param outcome: of the night
-    :param archive: folder of the pictures, which is left out of each address
+    Args:
+        console: To print to.
+        archive: Folder of the pictures, which is left out of each address.
     """
     wide = console.width >= WIDE_ENOUGH_FOR_ADDRESSES
     table = _table("The shop's catalogue table")
@@ -90,12 +90,12 @@ def show_summary(
 ) -> None:
     """Print what the night cost and where to look.
 
-    :param console: to print to
-    :param outcome: of the night
-    :param charges: of the night
-    :param pictures: folder of the pictures
-    :param sheet: the contact sheet in each of its forms
-    :param report: the run's report, of what that run alone made
+    Args:
+        console: To print to.
+        charges: Of the night.
+        pictures: Folder of the pictures.
+        sheet: The contact sheet in each of its forms.
+        report: The run's report, of what that run alone made.
     """
     known = len(outcome.looks) - outcome.new
     table = Table.grid(padding=(0, 2))
@@ -119,8 +119,9 @@ def show_summary(
 def show_verdict(console: Console, problems: Sequence[str]) -> None:
     """Print whether every look ended as it should, and what did not.
 
-    :param console: to print to
-    :param problems: what ``shortcomings`` said
+    Args:
+        console: To print to.
+        problems: What ``shortcomings`` said.
     """
     if not problems:
         console.print("[green]✓[/] Every look ended as it should.")

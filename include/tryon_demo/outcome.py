@@ -31,13 +31,12 @@ class NothingReadError(Exception):
 class LookOutcome:
     """One look of a garment and what came of it.
 
-    :param sku: of the garment
-    :param title: of the garment
-    :param model: roster name; empty when the row names the picture itself
-    :param state: where the look stands
-    :param reason: why, where there is a reason
-    :param images: URLs of model, tops and, where there are any, pants
-    :param pictures: paths of its pictures
+    Attributes:
+        model: Roster name; empty when the row names the picture itself.
+        state: Where the look stands.
+        reason: why, where there is a reason.
+        images: URLs of model, tops and, where there are any, pants.
+        pictures: Paths of its pictures.
     """
 
     sku: str
@@ -53,11 +52,12 @@ class LookOutcome:
 class GarmentRow:
     """One row of the shop's table after the night.
 
-    :param sku: its key
-    :param title: as the shop wrote it
-    :param collection: as the shop wrote it
-    :param status: what the night wrote; empty when nothing
-    :param pictures: addresses of all its pictures
+    Attributes:
+        sku: Its key.
+        title: As the shop wrote it.
+        collection: As the shop wrote it.
+        status: What the night wrote; empty when nothing.
+        pictures: Addresses of all its pictures.
     """
 
     sku: str
@@ -71,9 +71,10 @@ class GarmentRow:
 class RefusedRow:
     """One row of the export that cannot be used.
 
-    :param line: where it begins in the export
-    :param sku: empty when it has none
-    :param reason: in words
+    Attributes:
+        line: Where it begins in the export.
+        sku: Empty when it has none.
+        reason: In words.
     """
 
     line: int
@@ -85,9 +86,10 @@ class RefusedRow:
 class Charges:
     """What the sandbox says it charged.
 
-    :param uses: in this night
-    :param looks: different looks it has ever been paid for
-    :param most_for_one_look: how often it was paid for one and the same look, at the most
+    Attributes:
+        uses: In this night.
+        looks: Different looks it has ever been paid for.
+        most_for_one_look: How often it was paid for one and the same look, at the most.
     """
 
     uses: int
@@ -99,13 +101,14 @@ class Charges:
 class Outcome:
     """A run and the catalogue after it.
 
-    :param looks: those of the garments that the run read, in the export's order
-    :param catalogue: rows of the shop's table, the collections together
-    :param rejections: rows of the export that cannot be used
-    :param new: looks that this run made
-    :param uses: uses that this run is expected to be charged
-    :param cost: their price
-    :param currency: of the price
+    Attributes:
+        looks: Those of the garments that the run read, in the export's order.
+        catalogue: Rows of the shop's table, the collections together.
+        rejections: Rows of the export that cannot be used.
+        new: Looks that this run made.
+        uses: Uses that this run is expected to be charged.
+        cost: Their price.
+        currency: Of the price.
     """
 
     looks: tuple[LookOutcome, ...]
@@ -120,10 +123,12 @@ class Outcome:
 def shortcomings(outcome: Outcome, charges: Charges, run_state: str) -> list[str]:
     """Say what is not as it should be after a night on the sample catalogue.
 
-    :param outcome: of the night
-    :param charges: of the night
-    :param run_state: how the run of the DAG ended
-    :returns: a sentence for each thing; none when every look ended as it should
+    Args:
+        charges: Of the night.
+        run_state: How the run of the DAG ended.
+
+    Returns:
+        A sentence for each thing; none when every look ended as it should.
     """
     unpublished = Counter(look.state for look in outcome.looks if look.state != LookState.PUBLISHED)
     refused = len(outcome.rejections)
@@ -149,9 +154,11 @@ def shortcomings(outcome: Outcome, charges: Charges, run_state: str) -> list[str
 def read_outcome(engine: Engine, run_id: str) -> Outcome:
     """Read what a run came to.
 
-    :param engine: the ledger's
-    :param run_id: ``dag_id/run_id``
-    :raises NothingReadError: the run never came so far as to read its export
+    Args:
+        run_id: ``dag_id/run_id``.
+
+    Raises:
+        NothingReadError: The run never came so far as to read its export.
     """
     with engine.connect() as connection:
         run = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()

@@ -62,10 +62,13 @@ NOTICE_THE_DEAD: Final = {
 def run_demo(home: Path = HOME, *, stay: bool, airflow_port: int = 0) -> int:
     """Run one night and show it. ``TRYON_*`` variables of this process are dropped: they are a real shop's.
 
-    :param home: folder of everything the demo keeps; a second run goes on with it and pays for nothing
-    :param stay: leave the Airflow UI open until Ctrl-C
-    :param airflow_port: of the Airflow UI; 0 for a free one
-    :returns: exit code, 0 only if every look ended as it should
+    Args:
+        home: Folder of everything the demo keeps; a second run goes on with it and pays for nothing.
+        stay: Leave the Airflow UI open until Ctrl-C.
+        airflow_port: Of the Airflow UI; 0 for a free one.
+
+    Returns:
+        Exit code, 0 only if every look ended as it should.
     """
     _forget_real_shop()
     console = Console(highlight=False)

@@ -43,13 +43,14 @@ SHOP_TABLE: Final = SAMPLES / "shop.sql"
 class Scene:
     """What is there once the curtain is up.
 
-    :param stack: PostgreSQL and Airflow
-    :param engine: the database with the shop's table and the ledger
-    :param exports: folder of the exports
-    :param archive: folder of the pictures
-    :param images_url: base URL of the samples' images
-    :param sandbox_url: the stand-in vendor
-    :param sandbox_command: the command line it was started with
+    Attributes:
+        stack: PostgreSQL and Airflow.
+        engine: The database with the shop's table and the ledger.
+        exports: Folder of the exports.
+        archive: Folder of the pictures.
+        images_url: Base URL of the samples' images.
+        sandbox_url: The stand-in vendor.
+        sandbox_command: The command line it was started with.
     """
 
     stack: LocalStack
@@ -68,8 +69,9 @@ class Scene:
     def write_export(self, day: date, source: Path = SAMPLES / "catalogue.csv") -> Path:
         """Let the shop export its catalogue for one date, and add to its table the rows it does not have.
 
-        :param day: the export's date
-        :param source: a CSV file
+        Args:
+            day: The export's date.
+            source: A CSV file.
         """
         content = source.read_text(encoding="utf-8")
         file = self.exports / f"catalogue-{day.isoformat()}.csv"
@@ -96,8 +98,11 @@ class Scene:
     def write_report(self, run_id: str) -> Path:
         """Write the report of a run.
 
-        :param run_id: in the ledger
-        :returns: the page
+        Args:
+            run_id: In the ledger.
+
+        Returns:
+            The page.
         """
         settings = load_settings(SETTINGS)
         archive = settings.archive.model_copy(update={"path": str(self.archive)})
@@ -112,14 +117,16 @@ class Scene:
     def set_faults(self, faults: Sequence[Mapping[str, Any]]) -> None:
         """Tell the sandbox what to do wrong.
 
-        :param faults: replace those it has
+        Args:
+            faults: Replace those it has.
         """
         requests.put(f"{self.sandbox_url}/_sandbox/faults", json=list(faults), timeout=10).raise_for_status()
 
     def restart_sandbox(self, *options: str) -> None:
         """Kill the sandbox and start it anew with its memory of all it accepted; its faults are gone.
 
-        :param options: further options of ``tryon sandbox``, this time only
+        Args:
+            options: Further options of ``tryon sandbox``, this time only.
         """
         self.stack.kill("sandbox")
         self.stack.restart("sandbox", [*self.sandbox_command, *options])
@@ -138,14 +145,17 @@ def open_scene(
 ) -> Iterator[Scene]:
     """Put everything in place and start it; end it all when the block is left.
 
-    :param home: folder for all of it; a second opening goes on with what the first left
-    :param latency: seconds the sandbox takes for a sub-task
-    :param airflow_port: of the UI; 0 for a free one
-    :param sandbox_options: further options of ``tryon sandbox``
-    :param env: further environment of Airflow, settings as ``TRYON_*`` among them
-    :param durable: False lets PostgreSQL skip what only a power cut needs
-    :param paused: leave the nightly DAG paused: one with a schedule starts a night once it is not
-    :raises StackError: there are no DAGs and samples here, as the wheel does not bring them
+    Args:
+        home: Folder for all of it; a second opening goes on with what the first left.
+        latency: Seconds the sandbox takes for a sub-task.
+        airflow_port: Of the UI; 0 for a free one.
+        sandbox_options: Further options of ``tryon sandbox``.
+        env: Further environment of Airflow, settings as ``TRYON_*`` among them.
+        durable: False lets PostgreSQL skip what only a power cut needs.
+        paused: Leave the nightly DAG paused: one with a schedule starts a night once it is not.
+
+    Raises:
+        StackError: There are no DAGs and samples here, as the wheel does not bring them.
     """
     if not SETTINGS.is_file():
         raise StackError(

@@ -18,9 +18,11 @@ TITLE: Final = "Garments on models: one night"
 def write_sheet(folder: Path, outcome: Outcome) -> tuple[Path, Path]:
     """Write the contact sheet of a run: every look that its export asks for, whichever night made it.
 
-    :param folder: where to
-    :param outcome: of the run
-    :returns: the sheet as a picture, and as a page
+    Args:
+        outcome: Of the run.
+
+    Returns:
+        The sheet as a picture, and as a page.
     """
     picture, page = folder / "contact-sheet.png", folder / "contact-sheet.html"
     rows = [_row(look) for look in outcome.looks]

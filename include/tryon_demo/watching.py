@@ -57,8 +57,8 @@ LAST_TASKS: Final = ("account", "verdict")
 class NightView:
     """Counts a run's looks as they stand.
 
-    :param engine: the ledger's
-    :param run_id: ``dag_id/run_id``
+    Args:
+        run_id: ``dag_id/run_id``.
     """
 
     def __init__(self, engine: Engine, run_id: str) -> None:
@@ -79,10 +79,13 @@ class NightView:
 def watch_night(console: Console, scene: Scene, run: DagRun) -> str:
     """Show a run until it has ended.
 
-    :param console: to show it on
-    :param scene: where it runs
-    :param run: as it was triggered
-    :returns: the run's state, or ``LATE`` when it took too long
+    Args:
+        console: To show it on.
+        scene: Where it runs.
+        run: As it was triggered.
+
+    Returns:
+        The run's state, or ``LATE`` when it took too long.
     """
     view = NightView(scene.engine, f"{run.dag_id}/{run.run_id}")
     live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
@@ -109,7 +112,8 @@ def watch_night(console: Console, scene: Scene, run: DagRun) -> str:
 def watch_line(counts: Counter[LookState]) -> str:
     """Say in one line how far a night has come; empty before it has planned anything.
 
-    :param counts: looks by state
+    Args:
+        counts: Looks by state.
     """
     total = counts.total()
     return ", ".join(f"{_come(counts, states)} of {total} {name}" for name, states in BARS.items() if total)
@@ -120,11 +124,11 @@ def watch_table(
 ) -> RenderableType:
     """Draw how far a night has come.
 
-    :param title: the heading
-    :param counts: looks by state
-    :param tasks: the run's task instances
-    :param seconds: since it began
-    :param width: columns of the terminal
+    Args:
+        counts: Looks by state.
+        tasks: The run's task instances.
+        seconds: Since it began.
+        width: Columns of the terminal.
     """
     total = counts.total()
     lines = Table.grid(padding=(0, 1), expand=True)

@@ -106,7 +106,7 @@ def _list_in(value: object, name: str) -> Iterable[object]:
             raise _unexpected(name, value, "a list, or one as JSON text", _AS_JSON) from error
     if not isinstance(value, Sequence):
         raise _unexpected(name, value, "a list", "A task that was skipped has no output to pass on.")
-    from airflow.sdk.execution_time.lazy_sequence import LazyXComSequence  # noqa: PLC0415  # DAG files need not read it
+    from airflow.sdk.execution_time.lazy_sequence import LazyXComSequence
 
     # Sliced, a mapped task's outputs are one request in all; of what map, zip and concat make of them, a slice is
     # something else or nothing.

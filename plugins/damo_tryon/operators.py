@@ -227,7 +227,7 @@ class TryOnSubmitOperator(BaseOperator):
     @cached_property
     def hook(self) -> DamoTryOnHook:
         """The vendor, through the connection ``conn_id``."""
-        from damo_tryon.hooks import DamoTryOnHook  # noqa: PLC0415  # brings two HTTP libraries along, which DAG files need not read
+        from damo_tryon.hooks import DamoTryOnHook
 
         return DamoTryOnHook(self.conn_id)
 

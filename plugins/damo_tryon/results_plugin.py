@@ -21,6 +21,6 @@ class TryOnResultsPlugin(AirflowPlugin):
     @property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]  # computed, so that it is lazy
         """The apps to mount, as Airflow expects them."""
-        from damo_tryon.results_page import create_app  # noqa: PLC0415 - see the module's docstring
+        from damo_tryon.results_page import create_app
 
         return [{"app": create_app(), "url_prefix": RESULTS_PATH, "name": "Try-on results"}]

@@ -171,7 +171,7 @@ class TryOnResultSensor(BaseSensorOperator):
         """Look at the submissions in order, up to the first that has not ended: that is enough to know."""
         del context
         watch = self._watching()
-        from damo_tryon.hooks import ONCE, DamoTryOnHook  # noqa: PLC0415  # brings two HTTP libraries along, which DAG files need not read
+        from damo_tryon.hooks import ONCE, DamoTryOnHook
 
         hook = DamoTryOnHook(self.conn_id, retry=ONCE)  # the next look is the retry
         while pending := watch.pending:

@@ -128,7 +128,7 @@ class TryOnResultTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll inside this one loop and fire once. Deferring again for each poll would leak file handles."""
-        from damo_tryon.hooks import DamoTryOnHook  # noqa: PLC0415  # brings two HTTP libraries along, which DAG files need not read
+        from damo_tryon.hooks import DamoTryOnHook
 
         hook = DamoTryOnHook(self.conn_id)
         event = await self._wait(hook.async_query)

@@ -71,12 +71,13 @@ allow_private = true
 class Ground:
     """Everything is there and idle.
 
-    :param folder: for files of the measurement
-    :param engine: an up-to-date ledger beside a shop's table
-    :param settings: read from a file in the folder
-    :param images_url: where ``figure.png`` is; any query may follow it, so that each look has its own
-    :param sandbox_url: the stand-in vendor
-    :param appcode: what it accepts
+    Attributes:
+        folder: For files of the measurement.
+        engine: An up-to-date ledger beside a shop's table.
+        settings: Read from a file in the folder.
+        images_url: Where ``figure.png`` is; any query may follow it, so that each look has its own.
+        sandbox_url: The stand-in vendor.
+        appcode: What it accepts.
     """
 
     folder: Path

@@ -40,8 +40,9 @@ print(json.dumps([statistics.median(seconds(file) for _ in range(runs)) for file
 class Parsed:
     """A DAG file.
 
-    :param file: its name
-    :param seconds: of CPU to read it the first time in a process, the median of several
+    Attributes:
+        file: Its name.
+        seconds: Of CPU to read it the first time in a process, the median of several.
     """
 
     file: str

@@ -53,12 +53,13 @@ print(json.dumps([reading, recording, cutting, peak()]))
 class Planned:
     """One export that was read, and then read and planned.
 
-    :param ending: its format
-    :param rows: its rows, each a look
-    :param reading: seconds to read it
-    :param recording: seconds to read it and write what it asks for to the ledger
-    :param cutting: seconds to reserve it within a limit and cut it into batches
-    :param peak: MiB that it held at its peak in all
+    Attributes:
+        ending: Its format.
+        rows: Its rows, each a look.
+        reading: Seconds to read it.
+        recording: Seconds to read it and write what it asks for to the ledger.
+        cutting: Seconds to reserve it within a limit and cut it into batches.
+        peak: MiB that it held at its peak in all.
     """
 
     ending: str

@@ -111,7 +111,7 @@ def main() -> None:
         console.print("exports …")
         lines += planning_lines(measure_planning(folder / "planning"))
         console.print("the vendor …")
-        from vendor import measure_vendor  # noqa: PLC0415 - Airflow reads the environment when it is imported
+        from vendor import measure_vendor
 
         with open_ground(folder / "vendor") as ground:
             lines += vendor_lines(*measure_vendor(ground))

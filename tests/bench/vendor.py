@@ -33,9 +33,10 @@ AT_ONCE = 10  # of a submission
 class Beside:
     """The same work done by us and by a bare loop, in turns.
 
-    :param count: how much of it each did
-    :param ours: seconds we took
-    :param bare: seconds the bare loop took
+    Attributes:
+        count: How much of it each did.
+        ours: Seconds we took.
+        bare: Seconds the bare loop took.
     """
 
     count: int

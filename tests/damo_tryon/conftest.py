@@ -69,7 +69,8 @@ class ScriptedServer(ThreadingHTTPServer):
     def then_drip(self, body: bytes, *, every: float) -> None:
         """Answer the next request a byte at a time, as long as somebody listens.
 
-        :param every: seconds between two bytes
+        Args:
+            every: Seconds between two bytes.
         """
 
         def act(handler: BaseHTTPRequestHandler) -> None:

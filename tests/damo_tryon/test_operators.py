@@ -468,7 +468,7 @@ def test_the_retry_policy_is_the_default_also_of_a_mapped_task_and_can_be_taken_
 
 
 def test_a_dag_with_both_can_be_stored_by_airflow() -> None:
-    from airflow.serialization.serialized_objects import DagSerialization  # noqa: PLC0415 - heavy
+    from airflow.serialization.serialized_objects import DagSerialization
 
     with DAG("d") as dag:
         make([TryOnTask(**look("a")), look("b")])

@@ -269,7 +269,7 @@ def test_an_upstream_without_output_is_a_clear_error() -> None:
 
 
 def test_waiting_for_a_tasks_output_puts_the_sensor_behind_it() -> None:
-    from damo_tryon.operators import TryOnSubmitOperator  # noqa: PLC0415 - this test alone needs it
+    from damo_tryon.operators import TryOnSubmitOperator
 
     with DAG("d"):
         submit = TryOnSubmitOperator(task_id="submit", tasks=[], fit_type="HALF_BODY")

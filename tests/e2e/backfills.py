@@ -21,7 +21,8 @@ LONGEST_SEASON = 420.0
 class Backfill:
     """One backfill of the nightly DAG.
 
-    :param id: in Airflow
+    Attributes:
+        id: In Airflow.
     """
 
     world: World
@@ -74,7 +75,8 @@ class Backfill:
 def create_backfill(world: World, first: date, last: date, *options: str) -> Backfill:
     """Type `airflow backfill create` for the dates from the first to the last.
 
-    :param options: further words of the command
+    Args:
+        options: Further words of the command.
     """
     dates = ["--from-date", f"{first}", "--to-date", f"{last}"]
     world.airflow_command("backfill", "create", "--dag-id", DAG_ID, *dates, *options)

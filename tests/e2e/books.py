@@ -28,13 +28,14 @@ OPEN = frozenset({LookState.SUBMITTED, LookState.SUCCEEDED})
 class LookInBooks:
     """One look on all three sides.
 
-    :param sku: of its garment
-    :param state: in the ledger
-    :param reason: in the ledger
-    :param charged: times it is on the sandbox's bill
-    :param status: in the shop's row
-    :param picture_url: in the shop's row
-    :param paths: of its archived pictures
+    Attributes:
+        sku: Of its garment.
+        state: In the ledger.
+        reason: In the ledger.
+        charged: Times it is on the sandbox's bill.
+        status: In the shop's row.
+        picture_url: In the shop's row.
+        paths: Of its archived pictures.
     """
 
     sku: str
@@ -50,8 +51,9 @@ class LookInBooks:
 class Books:
     """Everything known of the looks of one export.
 
-    :param looks: in the order of their skus
-    :param submissions: intents in the ledger by the state they are in; each is one call of submit
+    Attributes:
+        looks: In the order of their skus.
+        submissions: Intents in the ledger by the state they are in; each is one call of submit.
     """
 
     looks: tuple[LookInBooks, ...]
@@ -80,7 +82,8 @@ class Books:
     def check(self, *, open_looks: bool = False) -> None:
         """Hold what must hold at the end of every night, whatever was done to it.
 
-        :param open_looks: whether some may still be with the vendor, for the recovery to collect
+        Args:
+            open_looks: Whether some may still be with the vendor, for the recovery to collect.
         """
         twice = [look for look in self.looks if look.charged > 1]
         assert not twice, f"charged more than once: {twice}"
@@ -108,9 +111,9 @@ class Books:
 def read_books(engine: Engine, bill: Mapping[str, Any], tops: Mapping[str, str]) -> Books:
     """Read what is known of some garments that have one look each.
 
-    :param engine: the ledger's
-    :param bill: the sandbox's charges
-    :param tops: sku -> URL of its top, by which the sides know the same look
+    Args:
+        bill: The sandbox's charges.
+        tops: Sku -> URL of its top, by which the sides know the same look.
     """
     charged = Counter({look["tops_image"]: look["times"] for look in bill["looks"]})
     with engine.connect() as connection:

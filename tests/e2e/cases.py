@@ -31,11 +31,11 @@ class How(StrEnum):
 class Expected:
     """What a case says of the looks of one export when its night has ended.
 
-    :param export: the export
-    :param published: looks in the catalogue; None where that is a matter of chance
-    :param in_doubt: looks of which nobody knows; None where that is a matter of chance
-    :param refused: looks that the vendor refused or could not make: they have an end without a picture
-    :param left: looks that are paid for and left to the recovery, or were never sent
+    Attributes:
+        published: Looks in the catalogue; None where that is a matter of chance.
+        in_doubt: Looks of which nobody knows; None where that is a matter of chance.
+        refused: Looks that the vendor refused or could not make: they have an end without a picture.
+        left: Looks that are paid for and left to the recovery, or were never sent.
     """
 
     export: Export
@@ -52,11 +52,12 @@ Break = Callable[[World], Expected | list[Expected]]
 class Case:
     """One row of the matrix.
 
-    :param name: a sentence
-    :param died: what died or lied
-    :param where: and where
-    :param how: what it ran in
-    :param run: breaks and waits; None where the test does so itself
+    Attributes:
+        name: A sentence.
+        died: What died or lied.
+        where: And where.
+        how: What it ran in.
+        run: Breaks and waits; None where the test does so itself.
     """
 
     name: str
@@ -73,13 +74,14 @@ class Case:
 class Row:
     """What a case came to.
 
-    :param looks: how many there were
-    :param sent: submissions begun until the night had ended
-    :param most_charges: of one look
-    :param published: looks in the catalogue when the night had ended
-    :param in_doubt: looks in doubt when the night had ended
-    :param after: what the looks came to after doubts were settled and the recovery had run
-    :param seconds: from the night's start to its end
+    Attributes:
+        looks: How many there were.
+        sent: Submissions begun until the night had ended.
+        most_charges: Of one look.
+        published: Looks in the catalogue when the night had ended.
+        in_doubt: Looks in doubt when the night had ended.
+        after: What the looks came to after doubts were settled and the recovery had run.
+        seconds: From the night's start to its end.
     """
 
     looks: int
@@ -100,9 +102,10 @@ class CaseBook:
     def case(self, *, died: str, where: str, how: How = How.AIRFLOW) -> Callable[[Break], Break]:
         """Enter a function as a case; its name is the case's.
 
-        :param died: what died or lied
-        :param where: and where
-        :param how: what it ran in
+        Args:
+            died: What died or lied.
+            where: And where.
+            how: What it ran in.
         """
 
         def enter(run: Break) -> Break:
@@ -124,9 +127,12 @@ class _Broken:
 def run_cases(world: World, cases: Iterable[Case], *, at_once: int) -> dict[Case, Row | Exception]:
     """Run cases, then settle doubts and recover for all of them together, then check the books.
 
-    :param cases: each has exports of its own
-    :param at_once: how many run side by side
-    :returns: each case's row, or why it failed
+    Args:
+        cases: Each has exports of its own.
+        at_once: How many run side by side.
+
+    Returns:
+        Each case's row, or why it failed.
     """
     with ThreadPoolExecutor(at_once, thread_name_prefix="case") as threads:
         futures = {case: threads.submit(_break, case, world) for case in cases}

@@ -55,10 +55,7 @@ POOL_SLOTS = 128  # so that a night of 500 looks is in flight at once
 
 
 def hours(now: datetime | None = None) -> dict[str, str]:
-    """Set the hours of a night so that one that is due now waits for long and has long to be done.
-
-    :param now: the present
-    """
+    """Set the hours of a night so that one that is due now waits for long and has long to be done."""
     present = now or datetime.now(UTC)
     return {
         "TRYON_NIGHT__WAIT_UNTIL": f"{present + timedelta(hours=6):%H:%M}",
@@ -70,7 +67,8 @@ def hours(now: datetime | None = None) -> dict[str, str]:
 def letters_go_to(folder: Path) -> dict[str, str]:
     """Let alerts be written into a folder, by a notifier of these tests.
 
-    :param folder: is made
+    Args:
+        folder: Is made.
     """
     folder.mkdir()
     kwargs = {
@@ -89,7 +87,8 @@ def letters_go_to(folder: Path) -> dict[str, str]:
 def shop_runs(folder: Path) -> dict[str, str]:
     """Let Airflow run a DAG of the shop's own beside ours: the one that the documents show.
 
-    :param folder: is made
+    Args:
+        folder: Is made.
     """
     folder.mkdir()
     shown = (PROJECT / "include" / "docs" / "operations.md").read_text(encoding="utf-8")

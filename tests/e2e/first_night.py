@@ -23,9 +23,10 @@ WEEK = timedelta(days=7)
 class FirstNight:
     """What was seen of the first night while it ran.
 
-    :param run: how it ended
-    :param deferred: map indexes of the waiting tasks that were seen deferred
-    :param triggers: rows of Airflow's table of triggers as they were seen, as text
+    Attributes:
+        run: How it ended.
+        deferred: Map indexes of the waiting tasks that were seen deferred.
+        triggers: Rows of Airflow's table of triggers as they were seen, as text.
     """
 
     run: DagRun
@@ -39,11 +40,7 @@ class FirstNight:
 
 
 def last_dates(count: int, now: datetime | None = None) -> Sequence[date]:
-    """Give the dates of the last intervals of the schedule that are over, the newest first.
-
-    :param count: how many
-    :param now: the present
-    """
+    """Give the dates of the last intervals of the schedule that are over, the newest first."""
     today = (now or datetime.now(UTC)).date()
     monday = today - timedelta(days=today.weekday())
     return [monday - WEEK * number for number in range(1, count + 1)]
@@ -52,7 +49,8 @@ def last_dates(count: int, now: datetime | None = None) -> Sequence[date]:
 def live_through_first_night(scene: Scene) -> FirstNight:
     """Export the samples, unpause the DAG, and watch the night that its schedule owes.
 
-    :param scene: paused
+    Args:
+        scene: paused.
     """
     newest = last_dates(1)[0]
     for day in (newest, newest + WEEK):  # should a new week begin this very minute

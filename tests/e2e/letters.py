@@ -12,10 +12,10 @@ from airflow.sdk import BaseNotifier
 class LetterNotifier(BaseNotifier):
     """Writes alerts.
 
-    :param folder: where to
-    :param event: the alert's
-    :param run_id: the alert's
-    :param text: the alert's
+    Args:
+        event: The alert's.
+        run_id: The alert's.
+        text: The alert's.
     """
 
     template_fields = ("event", "run_id", "text")
@@ -35,8 +35,9 @@ class LetterNotifier(BaseNotifier):
 def letter(folder: Path, event: str, run_id: str) -> Path:
     """Give the file of an alert.
 
-    :param folder: of all
-    :param event: such as LATE
-    :param run_id: of the run, in the ledger's words
+    Args:
+        folder: Of all.
+        event: Such as LATE.
+        run_id: Of the run, in the ledger's words.
     """
     return folder / f"{event} {run_id.replace('/', ' ')}.txt"

@@ -64,7 +64,8 @@ def read_lines() -> dict[str, str]:
 def write_matrix(rows: Mapping[str, Row]) -> None:
     """Write the table: the rows of this run, and for other cases the lines that are there.
 
-    :param rows: case -> what it came to
+    Args:
+        rows: Case -> what it came to.
     """
     lines = read_lines()
     for case in all_cases():

@@ -12,7 +12,8 @@ from tryon_demo.scene import SETTINGS
 class SettingsFile:
     """A copy of ``include/samples/tryon.toml`` with a ``[budget]`` of ours.
 
-    :param path: where it is written, without limits
+    Args:
+        path: Where it is written, without limits.
     """
 
     def __init__(self, path: Path) -> None:
@@ -24,7 +25,8 @@ class SettingsFile:
     def budget(self, **limits: float) -> Iterator[None]:
         """Set limits within the block, for every task that starts in it.
 
-        :param limits: keys of ``[budget]``
+        Args:
+            limits: Keys of ``[budget]``.
         """
         self._write(limits)
         try:

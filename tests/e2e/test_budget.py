@@ -33,11 +33,12 @@ LOOKS = 4
 class Reply:
     """What a person says to a night that asks, and what has to come of it.
 
-    :param name: of the night
-    :param option: chosen; None when nobody answers
-    :param goes: looks that are sent
-    :param words: in the run's account
-    :param values: filled in
+    Attributes:
+        name: Of the night.
+        option: chosen; None when nobody answers.
+        goes: Looks that are sent.
+        words: In the run's account.
+        values: Filled in.
     """
 
     name: str
@@ -62,11 +63,12 @@ ANSWERED = (
 class Seen:
     """What a night had come to when it was looked at.
 
-    :param night: the night
-    :param state: of its run
-    :param books: what is known of its looks
-    :param charged: of its looks, how many are on the bill
-    :param account: what its last task gave
+    Attributes:
+        night: The night.
+        state: Of its run.
+        books: What is known of its looks.
+        charged: Of its looks, how many are on the bill.
+        account: What its last task gave.
     """
 
     night: Night

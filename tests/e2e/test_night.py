@@ -31,11 +31,12 @@ LOOKS = 27  # of the sample export, see include/samples/README.md
 class Books:
     """What the ledger and the shop's table say of the sample catalogue, whichever runs came after the first night.
 
-    :param pictures: sku -> paths of its pictures, in order
-    :param states: states of the looks
-    :param catalogue: sku -> row of the shop's table
-    :param rejections: rows the first night refused
-    :param run: the first night's row
+    Attributes:
+        pictures: Sku -> paths of its pictures, in order.
+        states: States of the looks.
+        catalogue: Sku -> row of the shop's table.
+        rejections: Rows the first night refused.
+        run: The first night's row.
     """
 
     pictures: dict[str, list[str]]

@@ -24,8 +24,8 @@ PICTURES = 2
 class Asked:
     """A run that was asked for something.
 
-    :param run_id: in Airflow
-    :param conf: what it was asked for
+    Attributes:
+        conf: What it was asked for.
     """
 
     world: World
@@ -60,12 +60,12 @@ def ask(world: World, run_id: str, **conf: Any) -> Asked:
 class Runs:
     """What was asked of one export of three garments that may be worn by anybody of the roster.
 
-    :param export: the export
-    :param typed: asked on the command line for two garments and one there is not, on men, two pictures each
-    :param dry: the same as a dry run, asked before
-    :param misspelled: asked with a name that the form does not have
-    :param unknown: asked for a garment that is not there
-    :param charged_before: times each look of the first two garments was charged before anything was made again
+    Attributes:
+        typed: Asked on the command line for two garments and one there is not, on men, two pictures each.
+        dry: The same as a dry run, asked before.
+        misspelled: Asked with a name that the form does not have.
+        unknown: Asked for a garment that is not there.
+        charged_before: Times each look of the first two garments was charged before anything was made again.
     """
 
     export: Export

@@ -51,18 +51,19 @@ SETTINGS = {
 class Season:
     """What was seen of the season.
 
-    :param export: its garments
-    :param other: a garment of its exports that is of another collection than was asked for
-    :param beside: how a night beside the backfill ended
-    :param waits: how long the batches of that night and of the backfill waited for a place in their pools, at most
-    :param pools: pools that the batches of the backfill and of the night beside it were in
-    :param still_running: runs of the backfill that were under way when the night had ended
-    :param stopped: runs of the backfill after it was cancelled and what it had begun was over, by state
-    :param order: dates of the runs in the order in which it began them, newest first as it was told
-    :param runs: runs of the backfill that went on with it
-    :param states: state of each date's run in the end
-    :param again: runs that processed the last days and the scheduled night once more, by state
-    :param uses: charged before and after that
+    Attributes:
+        export: Its garments.
+        other: A garment of its exports that is of another collection than was asked for.
+        beside: How a night beside the backfill ended.
+        waits: How long the batches of that night and of the backfill waited for a place in their pools, at most.
+        pools: Pools that the batches of the backfill and of the night beside it were in.
+        still_running: Runs of the backfill that were under way when the night had ended.
+        stopped: Runs of the backfill after it was cancelled and what it had begun was over, by state.
+        order: Dates of the runs in the order in which it began them, newest first as it was told.
+        runs: Runs of the backfill that went on with it.
+        states: State of each date's run in the end.
+        again: Runs that processed the last days and the scheduled night once more, by state.
+        uses: Charged before and after that.
     """
 
     export: Export

@@ -29,11 +29,12 @@ EXPORT = "export"
 class Nights:
     """What was seen of the two nights.
 
-    :param late: the one whose export came after all; by its hour it was to be done already
-    :param missing: the one whose hour of waiting was over before it began
-    :param triggers: of the late night while it waited, as Airflow's table has them
-    :param processes: of the late night while it waited
-    :param books: of the late night when it had ended
+    Attributes:
+        late: The one whose export came after all; by its hour it was to be done already.
+        missing: The one whose hour of waiting was over before it began.
+        triggers: Of the late night while it waited, as Airflow's table has them.
+        processes: Of the late night while it waited.
+        books: Of the late night when it had ended.
     """
 
     late: Night

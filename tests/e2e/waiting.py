@@ -26,10 +26,11 @@ def until(ask: Callable[[], T], what: str, *, seconds: float = 120, every: float
 
     What is asked may be away for a while, or too busy to answer: these tests see to that.
 
-    :param ask: asked at least once
-    :param what: the condition in words, for the error
-    :param seconds: the deadline
-    :param every: seconds between two questions
+    Args:
+        ask: Asked at least once.
+        what: The condition in words, for the error.
+        seconds: The deadline.
+        every: Seconds between two questions.
     """
     deadline = time.monotonic() + seconds
     while True:

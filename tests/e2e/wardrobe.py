@@ -33,9 +33,10 @@ COLLECTION = "faults"
 class Garment:
     """One row of an export: one garment on one person, so one look.
 
-    :param sku: its number
-    :param top: URL of its picture
-    :param collection: it belongs to
+    Attributes:
+        sku: Its number.
+        top: URL of its picture.
+        collection: It belongs to.
     """
 
     sku: str
@@ -46,8 +47,9 @@ class Garment:
 class Wardrobe:
     """A folder of pictures behind an address.
 
-    :param folder: is filled
-    :param url: under which the folder is served
+    Args:
+        folder: Is filled.
+        url: Under which the folder is served.
     """
 
     def __init__(self, folder: Path, url: str) -> None:
@@ -66,9 +68,10 @@ class Wardrobe:
     ) -> tuple[Garment, ...]:
         """Put the pictures of a new export on the shelf.
 
-        :param name: of the export; its tops are in a folder of that name
-        :param count: of garments
-        :param collections: which they belong to, in turns
+        Args:
+            name: Of the export; its tops are in a folder of that name.
+            count: Of garments.
+            collections: Which they belong to, in turns.
         """
         folder = self._folder / name
         folder.mkdir()

@@ -54,12 +54,13 @@ SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer")
 class World:
     """One scene with what the tests need around it.
 
-    :param scene: the running scene
-    :param wardrobe: where exports are made
-    :param first_night: what was seen of the night that warmed it up
-    :param ledger: sessions on the ledger and the shop's table, kept open because these tests look often
-    :param airflow: sessions on Airflow's own database: asking its API so often would slow down what is watched
-    :param settings_file: the settings that each task reads when it starts
+    Attributes:
+        scene: The running scene.
+        wardrobe: Where exports are made.
+        first_night: What was seen of the night that warmed it up.
+        ledger: Sessions on the ledger and the shop's table, kept open because these tests look often.
+        airflow: Sessions on Airflow's own database: asking its API so often would slow down what is watched.
+        settings_file: The settings that each task reads when it starts.
     """
 
     scene: Scene
@@ -87,9 +88,10 @@ class World:
     def export(self, name: str, count: int, collections: Sequence[str] = (COLLECTION,)) -> Export:
         """Let the shop export some new garments.
 
-        :param name: of the export, used once
-        :param count: of garments; each is one look
-        :param collections: which they belong to, in turns
+        Args:
+            name: Of the export, used once.
+            count: Of garments; each is one look.
+            collections: Which they belong to, in turns.
         """
         garments = self.wardrobe.make_export(name, count, collections)
         path = self.scene.exports / f"{name}.csv"
@@ -118,8 +120,9 @@ class World:
     def faults(self, owner: str, *faults: Mapping[str, Any]) -> Iterator[None]:
         """Let the sandbox go wrong within the block, beside what others told it.
 
-        :param owner: whose faults they are
-        :param faults: as the sandbox takes them; ``containing`` keeps them to one night
+        Args:
+            owner: Whose faults they are.
+            faults: As the sandbox takes them; ``containing`` keeps them to one night.
         """
         self._set_faults(owner, faults)
         try:
@@ -141,7 +144,8 @@ class World:
     def tryon(self, *commands: Sequence[str]) -> None:
         """Type `tryon` commands where Airflow runs, one after another; each has to succeed.
 
-        :param commands: the words of each
+        Args:
+            commands: The words of each.
         """
         done = subprocess.run(
             [sys.executable, "-c", TYPE_THEM],
@@ -173,7 +177,8 @@ class World:
     def settle_and_recover(self, exports: Sequence[Export]) -> None:
         """Settle what is in doubt by the vendor's own books, then let the recovery DAG collect what is left.
 
-        :param exports: whose looks
+        Args:
+            exports: Whose looks.
         """
         if words := [word for export in exports for word in export.words_on_doubts()]:
             self.tryon(*words)
@@ -219,9 +224,9 @@ class World:
 class Export:
     """An export of garments that nobody else has.
 
-    :param name: of the export; each of its tops' URLs holds it
-    :param garments: its rows
-    :param path: the file
+    Attributes:
+        name: Of the export; each of its tops' URLs holds it.
+        garments: Its rows.
     """
 
     world: World
@@ -307,8 +312,8 @@ class Export:
 class Night:
     """One run of the nightly DAG on one export.
 
-    :param export: what it reads
-    :param run_id: in Airflow
+    Attributes:
+        export: What it reads.
     """
 
     world: World
@@ -318,8 +323,9 @@ class Night:
     def end(self, *, seconds: float = LONGEST_NIGHT, attended: bool = False) -> str:
         """Wait until the run has ended, well or badly; return its state.
 
-        :param seconds: the deadline
-        :param attended: whether services that end meanwhile, and be it late, are started again
+        Args:
+            seconds: The deadline.
+            attended: Whether services that end meanwhile, and be it late, are started again.
         """
 
         def ended() -> str | None:
@@ -370,7 +376,8 @@ class Night:
     def task_processes(self, task_id: str | None = None) -> list[psutil.Process]:
         """Find the processes that run this night's tasks now.
 
-        :param task_id: of this task only
+        Args:
+            task_id: Of this task only.
         """
         query = text(
             "SELECT id, pid, task_id FROM task_instance "
@@ -390,8 +397,9 @@ class Night:
     def kill_task(self, task_id: str, *, with_supervisor: bool = False) -> None:
         """SIGKILL the process of a running task.
 
-        :param task_id: such as ``batch.submit``
-        :param with_supervisor: also Airflow's process above it, as when the worker's machine is lost
+        Args:
+            task_id: Such as ``batch.submit``.
+            with_supervisor: Also Airflow's process above it, as when the worker's machine is lost.
         """
         process, *_ = until(lambda: self.task_processes(task_id), f"{task_id} of {self.run_id} runs")
         supervisor = process.parent()

@@ -103,7 +103,8 @@ print(json.dumps({"problems": problems, "options": sorted(options)}))
 def ask_airflow(lines: list[list[str]], home: Path) -> dict[str, list[str]]:
     """What the installed Airflow makes of command lines, and every option that it knows.
 
-    :param home: for Airflow, which makes it when it is imported
+    Args:
+        home: For Airflow, which makes it when it is imported.
     """
     done = subprocess.run(
         [sys.executable, "-c", _ASK_AIRFLOW, json.dumps(lines)],
@@ -191,7 +192,7 @@ def test_every_airflow_variable_names_an_option_that_airflow_has(airflow_says: d
     "line", [line for service in SERVICES.values() for line in commands(service, "tryon")], ids=" ".join
 )
 def test_every_tryon_command_is_one_that_the_project_has(line: list[str]) -> None:
-    from tryon_catalogue.console.cli import app  # noqa: PLC0415 - the other tests need no command line
+    from tryon_catalogue.console.cli import app
 
     # Asked for help, a command is not run, but what stands before --help is held to its options.
     asked = CliRunner().invoke(app, [*line[1:], "--help"])
@@ -199,7 +200,7 @@ def test_every_tryon_command_is_one_that_the_project_has(line: list[str]) -> Non
 
 
 def test_every_variable_of_the_settings_names_a_setting() -> None:
-    from tryon_catalogue.settings import ENV_PREFIX, Settings  # noqa: PLC0415 - as above
+    from tryon_catalogue.settings import ENV_PREFIX, Settings
 
     for variable in environment(SERVICES["worker"]):
         if variable.startswith(ENV_PREFIX):

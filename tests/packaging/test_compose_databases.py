@@ -33,7 +33,8 @@ def run_the_service(
 ) -> None:
     """Run a service's own command line, `$$` made `$` as Compose does.
 
-    :param folder: what the service has as its working directory
+    Args:
+        folder: What the service has as its working directory.
     """
     service = yaml.safe_load((ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))["services"][name]
     subprocess.run(

@@ -29,7 +29,8 @@ A_COMMAND = re.compile(r"(?:docker compose exec (?:-T )?\S+ )?((?:make|tryon|air
 def commands(program: str, *, whole: bool = False) -> list[str]:
     """The command lines that the documents tell people to type, in code blocks and within the text.
 
-    :param whole: leave out those within the text, which may say only what differs from another
+    Args:
+        whole: Leave out those within the text, which may say only what differs from another.
     """
     found: dict[str, None] = {}
     for document in DOCUMENTS:

@@ -29,8 +29,9 @@ def s3_server() -> Iterator[str]:
 def new_bucket(address: str, name: str) -> boto3.client:
     """Make a bucket, and return the client that made it.
 
-    :param address: of the server
-    :param name: of the bucket
+    Args:
+        address: Of the server.
+        name: Of the bucket.
     """
     client = boto3.client(
         "s3",
@@ -46,7 +47,8 @@ def new_bucket(address: str, name: str) -> boto3.client:
 def connection_to(address: str) -> str:
     """Write the Airflow connection to a server, as AIRFLOW_CONN_* takes it.
 
-    :param address: of the server
+    Args:
+        address: Of the server.
     """
     extra = {"endpoint_url": address, "region_name": _REGION}
     return json.dumps({"conn_type": "aws", "login": _USER, "password": _SECRET, "extra": extra})

@@ -35,7 +35,8 @@ def figure(size: tuple[int, int] = (400, 520), kind: str = "PNG") -> bytes:
 class Website:
     """A web server's pages: bytes by path, or a function that answers by itself. Unknown paths are 404.
 
-    :param url: its address, without a slash at the end
+    Args:
+        url: Its address, without a slash at the end.
     """
 
     def __init__(self, url: str) -> None:

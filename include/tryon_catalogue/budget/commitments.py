@@ -56,8 +56,9 @@ SENDING_LOCK: Final = 0x7472796F_02
 class LimitReachedError(Exception):
     """A submission would pass a limit; nothing was sent.
 
-    :param limit: which
-    :param collection: whose, for that of a collection
+    Args:
+        limit: which.
+        collection: whose, for that of a collection.
     """
 
     def __init__(self, limit: Limit, collection: str = "") -> None:
@@ -69,7 +70,8 @@ class LimitReachedError(Exception):
 def is_closed(run: FromClause = runs) -> ColumnElement[bool]:
     """Select the runs that have ended. One that was begun again after its account is at work until its next one.
 
-    :param run: ``runs``, or an alias of it
+    Args:
+        run: ``runs``, or an alias of it.
     """
     return func.coalesce(run.c.ended_at >= run.c.opened_at, false())
 
@@ -77,7 +79,8 @@ def is_closed(run: FromClause = runs) -> ColumnElement[bool]:
 def is_live() -> ColumnElement[bool]:
     """Select the batches that somebody is going to send: their run is neither closed nor dead.
 
-    :returns: condition on ``batches`` joined with ``runs``
+    Returns:
+        Condition on ``batches`` joined with ``runs``.
     """
     return and_(func.greatest(batches.c.cut_at, runs.c.opened_at) > func.now() - LONGEST_RUN, ~is_closed())
 
@@ -85,8 +88,8 @@ def is_live() -> ColumnElement[bool]:
 def one_at_a_time(connection: Connection, lock: int) -> None:
     """Wait until no other transaction decides the same; the lock goes with the transaction.
 
-    :param connection: in a transaction
-    :param lock: which decision
+    Args:
+        lock: Which decision.
     """
     connection.execute(select(func.pg_advisory_xact_lock(lock)))
 
@@ -96,10 +99,9 @@ def read_commitments(
 ) -> Commitments:
     """Read what counts against the limits of a run before it cuts.
 
-    :param connection: in a transaction that holds the lock for cutting
-    :param price: what a look costs
-    :param budget: the limits
-    :param run_id: the run
+    Args:
+        connection: In a transaction that holds the lock for cutting.
+        price: What a look costs.
     """
     reserved = (
         select(
@@ -151,12 +153,14 @@ def hold_to_limits(
     What is cut within the limits stays within them; this holds what comes by another way: looks that a person has
     planned again, a submission that had to be split and is charged in parts, a price that has changed.
 
-    :param connection: in the transaction that claims the looks
-    :param budget: the limits
-    :param run_id: the run that sends
-    :param keys: the looks to be sent
-    :param amount: what they cost
-    :raises LimitReachedError: nothing was claimed
+    Args:
+        connection: In the transaction that claims the looks.
+        run_id: The run that sends.
+        keys: The looks to be sent.
+        amount: What they cost.
+
+    Raises:
+        LimitReachedError: Nothing was claimed.
     """
     if not amount:
         return
@@ -190,11 +194,7 @@ def hold_to_limits(
 
 
 def is_narrow(connection: Connection, run_id: str) -> bool:
-    """Whether a run is asked for something else than a night: others neither take up what it leaves nor leave to it.
-
-    :param connection: to the ledger
-    :param run_id: the run
-    """
+    """Whether a run is asked for something else than a night: others neither take up what it leaves nor leave to it."""
     return bool(connection.execute(select(runs.c.request).where(runs.c.id == run_id)).scalar_one())
 
 
@@ -203,10 +203,9 @@ def hold_back(connection: Connection, which: ColumnElement[bool], reason: str, r
 
     What a person's request found no money for waits until it is asked for: nobody pays for it unasked.
 
-    :param connection: in a transaction
-    :param which: condition on ``tables.looks``
-    :param reason: why, in words
-    :param run_id: the run that has no money for them
+    Args:
+        which: Condition on ``tables.looks``.
+        run_id: The run that has no money for them.
     """
     since = (
         looks.c.held_since if is_narrow(connection, run_id) else func.coalesce(looks.c.held_since, func.now())
@@ -223,10 +222,8 @@ def say_why(
 ) -> None:
     """Say of what a run has asked for and nobody has reserved why it waits.
 
-    :param connection: in a transaction
-    :param run_id: the run
-    :param reason: why, in words
-    :param unless: condition on ``run_looks`` joined with ``runs``: of which of them something else is true
+    Args:
+        unless: Condition on ``run_looks`` joined with ``runs``: of which of them something else is true.
     """
     of_run = (
         select(run_looks.c.look_key)

@@ -38,9 +38,10 @@ class Limit(StrEnum):
 class Commitments:
     """What is spent, may have been spent or is about to be.
 
-    :param run: by one run
-    :param day: today, by any run
-    :param collections: for each collection, ever; only filled where there is a limit for them
+    Attributes:
+        run: By one run.
+        day: today, by any run.
+        collections: For each collection, ever; only filled where there is a limit for them.
     """
 
     run: Decimal = Decimal(0)
@@ -52,8 +53,9 @@ class Commitments:
 class Approved:
     """How much of a run a person lets go, from now on.
 
-    :param amount: at most so much money; None for no such bound
-    :param looks: at most so many looks; None for no such bound
+    Attributes:
+        amount: At most so much money; None for no such bound.
+        looks: At most so many looks; None for no such bound.
     """
 
     amount: Decimal | None = None
@@ -69,8 +71,9 @@ ASKED_FOR_AGAIN: Final = "it is made by the next run that asks for it"
 def cost_of(price: Price, kinds: Mapping[Kind, int]) -> tuple[int, Decimal]:
     """Give the uses and the price of looks that are sent in full submissions, but for the last of each kind.
 
-    :param price: what a use is, and costs
-    :param kinds: how many looks of each kind
+    Args:
+        price: What a use is, and costs.
+        kinds: How many looks of each kind.
     """
     uses = price.uses(
         looks=sum(kinds.values()),
@@ -92,11 +95,11 @@ def words_for(
 ) -> str:
     """Say why a look waits.
 
-    :param limit: what does not let it go
-    :param budget: the limits
-    :param currency: of the price
-    :param collection: whose limit it is, for that of a collection
-    :param then: what becomes of it
+    Args:
+        limit: What does not let it go.
+        currency: Of the price.
+        collection: Whose limit it is, for that of a collection.
+        then: What becomes of it.
     """
     if limit is Limit.APPROVAL:
         return f"waits, because a person approved less than the run asked for; {then}"
@@ -108,10 +111,10 @@ def words_for(
 class Room:
     """What is left of every limit, while looks are let go one after the other.
 
-    :param price: what a look costs
-    :param budget: the limits
-    :param taken: what is spent or about to be before the first of them
-    :param approved: what a person lets go
+    Args:
+        price: What a look costs.
+        taken: What is spent or about to be before the first of them.
+        approved: What a person lets go.
     """
 
     def __init__(
@@ -132,9 +135,10 @@ class Room:
     def take(self, kind: Kind, collection: str, *, reserved: bool = False) -> Limit | None:
         """Let a look go, or say what does not let it.
 
-        :param kind: of the look
-        :param collection: whose limit it counts against
-        :param reserved: whether another run has reserved it, so that it counts for the day and its collection already
+        Args:
+            kind: Of the look.
+            collection: Whose limit it counts against.
+            reserved: Whether another run has reserved it, so that it counts for the day and its collection already.
         """
         # As one of a submission that is charged as one it may have cost that run nothing.
         reserved = reserved and self._price.use is not Use.SUBMISSION

@@ -33,9 +33,10 @@ WARN_BEFORE: Final = timedelta(days=7)
 class PackState:
     """A pack, and what is left of it.
 
-    :param pack: as in the settings
-    :param used: uses taken from it
-    :param now: as of when
+    Attributes:
+        pack: As in the settings.
+        used: Uses taken from it.
+        now: As of when.
     """
 
     pack: Pack
@@ -57,8 +58,9 @@ class PackState:
 class Charge:
     """Uses that were charged at one moment.
 
-    :param at: when
-    :param uses: how many
+    Attributes:
+        at: when.
+        uses: How many.
     """
 
     at: datetime
@@ -68,9 +70,12 @@ class Charge:
 def allocate(packs: Sequence[Pack], charges: Iterable[Charge]) -> list[dict[str, int]]:
     """Say which packs pay for which charges.
 
-    :param packs: those that were bought
-    :param charges: in the order of time
-    :returns: for each charge the name of a pack -> uses it pays for; what is missing is charged one by one
+    Args:
+        packs: Those that were bought.
+        charges: In the order of time.
+
+    Returns:
+        For each charge the name of a pack -> uses it pays for; what is missing is charged one by one.
     """
     left = {pack.name: pack.size for pack in packs}
     by_end = sorted(packs, key=lambda pack: (pack.ends_at, pack.name))
@@ -91,8 +96,8 @@ def allocate(packs: Sequence[Pack], charges: Iterable[Charge]) -> list[dict[str,
 def read_packs(connection: Connection, price: Price) -> tuple[PackState, ...]:
     """Read what is left of each pack, in the order of the settings.
 
-    :param connection: to the ledger
-    :param price: its packs
+    Args:
+        price: Its packs.
     """
     if not price.packs:
         return ()
@@ -111,9 +116,10 @@ def read_packs(connection: Connection, price: Price) -> tuple[PackState, ...]:
 def states_of(price: Price, used: Mapping[str, int], now: datetime) -> tuple[PackState, ...]:
     """Put packs and what was taken from them together.
 
-    :param price: its packs
-    :param used: name of a pack -> uses taken from it
-    :param now: as of when
+    Args:
+        price: Its packs.
+        used: Name of a pack -> uses taken from it.
+        now: As of when.
     """
     return tuple(PackState(pack, used.get(pack.name, 0), now) for pack in price.packs)
 
@@ -121,9 +127,10 @@ def states_of(price: Price, used: Mapping[str, int], now: datetime) -> tuple[Pac
 def pack_warnings(states: Sequence[PackState], uses_to_come: int, price: Price) -> tuple[str, ...]:
     """Say what people should know of their packs.
 
-    :param states: what is left of each
-    :param uses_to_come: what a run is about to use
-    :param price: of a use beyond the packs
+    Args:
+        states: What is left of each.
+        uses_to_come: What a run is about to use.
+        price: Of a use beyond the packs.
     """
     warnings = []
     usable = sum(state.usable for state in states)

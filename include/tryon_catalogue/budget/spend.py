@@ -73,10 +73,10 @@ class By(StrEnum):
 class Part:
     """What a collection has of a submission.
 
-    :param collection: its name; empty for garments without one
-    :param looks: how many
-    :param failed: those among them that the vendor FAILED
-    :param amount: what they cost
+    Attributes:
+        collection: Its name; empty for garments without one.
+        failed: Those among them that the vendor FAILED.
+        amount: What they cost.
     """
 
     collection: str
@@ -89,16 +89,16 @@ class Part:
 class Line:
     """One submission, as the vendor's bill may have it.
 
-    :param id: of the submission in the ledger
-    :param at: when it was answered, or sent where no answer came
-    :param request_id: the vendor's id of the call
-    :param result_key: the vendor's id of the job; None when it is not known
-    :param run_id: the run that sent it
-    :param state: of the submission
-    :param pictures: that it asked for
-    :param uses: that are charged; 0 when nobody knows whether it is
-    :param parts: its looks by collection
-    :param packs: name of a pack -> uses it pays for
+    Attributes:
+        id: Of the submission in the ledger.
+        at: When it was answered, or sent where no answer came.
+        result_key: The vendor's id of the job; None when it is not known.
+        run_id: The run that sent it.
+        state: Of the submission.
+        pictures: That it asked for.
+        uses: That are charged; 0 when nobody knows whether it is.
+        parts: Its looks by collection.
+        packs: Name of a pack -> uses it pays for.
     """
 
     id: int
@@ -137,12 +137,13 @@ class Line:
 class Spent:
     """What something has cost.
 
-    :param name: of the day, run or collection
-    :param submissions: that were accepted, at least in part for it
-    :param looks: of them
-    :param amount: what they cost
-    :param in_doubt: what would come to it if the vendor has what nobody knows of
-    :param estimate: what a run was thought to cost before; None for anything else
+    Attributes:
+        name: Of the day, run or collection.
+        submissions: That were accepted, at least in part for it.
+        looks: Of them.
+        amount: What they cost.
+        in_doubt: What would come to it if the vendor has what nobody knows of.
+        estimate: What a run was thought to cost before; None for anything else.
     """
 
     name: str
@@ -156,8 +157,8 @@ class Spent:
 def read_lines(connection: Connection, price: Price) -> list[Line]:
     """Read every submission that is or may be charged, in the order of time.
 
-    :param connection: to the ledger
-    :param price: what failed looks cost, and the packs
+    Args:
+        price: What failed looks cost, and the packs.
     """
     sent_again = aliased(submissions)
     carried_again = aliased(submission_looks)
@@ -238,9 +239,10 @@ def _line(price: Price, rows: Sequence[Row[Any]]) -> Line:
 def summed(lines: Iterable[Line], by: By, estimates: dict[str, Decimal] | None = None) -> list[Spent]:
     """Sum up what was spent by day, run or collection, in the order in which each first cost something.
 
-    :param lines: see ``read_lines``
-    :param by: not by pack; see ``packs.read_packs`` for those
-    :param estimates: what runs were thought to cost
+    Args:
+        lines: See ``read_lines``.
+        by: Not by pack; see ``packs.read_packs`` for those.
+        estimates: What runs were thought to cost.
     """
     found: dict[str, Spent] = {}
     for line in lines:
@@ -268,10 +270,10 @@ def read_estimates(connection: Connection) -> dict[str, Decimal]:
 def show_spend(connection: Connection, price: Price, by: By, console: Console | None = None) -> None:
     """Print what was spent.
 
-    :param connection: to the ledger
-    :param price: its currency and packs
-    :param by: what to show it by
-    :param console: to print to; the terminal by default
+    Args:
+        price: Its currency and packs.
+        by: What to show it by.
+        console: To print to; the terminal by default.
     """
     console = console or Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
     lines = read_lines(connection, price)
@@ -320,10 +322,12 @@ def _show_packs(lines: Sequence[Line], price: Price, console: Console) -> None:
 def write_bill(connection: Connection, price: Price, file: Path) -> int:
     """Write a line for each submission, to hold against the vendor's bill; returns how many.
 
-    :param connection: to the ledger
-    :param price: its currency and packs
-    :param file: the CSV to write; UTF-8 with a byte order mark, which spreadsheets take
-    :raises OSError: the file cannot be written
+    Args:
+        price: Its currency and packs.
+        file: The CSV to write; UTF-8 with a byte order mark, which spreadsheets take.
+
+    Raises:
+        OSError: The file cannot be written.
     """
     lines = read_lines(connection, price)
     with file.open("w", encoding="utf-8-sig", newline="") as stream:

@@ -55,7 +55,7 @@ def demo(
     ] = 0,
 ) -> None:
     """Run one night on the sample catalogue, with everything it needs on this machine. Needs a checkout."""
-    from tryon_demo.run import run_demo  # noqa: PLC0415  # heavy
+    from tryon_demo.run import run_demo
 
     raise typer.Exit(run_demo(home, stay=not exit_when_done, airflow_port=port))
 
@@ -63,8 +63,8 @@ def demo(
 @app.command()
 def init() -> None:
     """Make or update the ledger's tables, and the Airflow pools. Safe to run at any time."""
-    from tryon_catalogue.ledger.database import LedgerSchemaError, migrate  # noqa: PLC0415  # heavy
-    from tryon_catalogue.workflow.pool import PoolError, make_pool, slots_of  # noqa: PLC0415  # heavy
+    from tryon_catalogue.ledger.database import LedgerSchemaError, migrate
+    from tryon_catalogue.workflow.pool import PoolError, make_pool, slots_of
 
     try:
         with _ledger(made=False) as (settings, engine):
@@ -80,7 +80,7 @@ def init() -> None:
 @app.command()
 def status() -> None:
     """Show where the looks are, what they cost, and what waits for a person."""
-    from tryon_catalogue.reporting.status import read_status, show_status  # noqa: PLC0415  # heavy
+    from tryon_catalogue.reporting.status import read_status, show_status
 
     with _ledger() as (settings, engine):
         show_status(read_status(engine, settings.price))
@@ -97,7 +97,7 @@ def spend(
     ] = None,
 ) -> None:
     """Show what was spent, by day, run, collection or pack."""
-    from tryon_catalogue.budget.spend import By, show_spend, write_bill  # noqa: PLC0415  # heavy
+    from tryon_catalogue.budget.spend import By, show_spend, write_bill
 
     if by not in list(By):
         raise CommandError(f"--by {by}: one of {', '.join(By)} is expected.")
@@ -119,8 +119,8 @@ def preview(
     ] = None,
 ) -> None:
     """Show what a run over an export would make and what that would cost. Spends and writes nothing."""
-    from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
-    from tryon_catalogue.planning.preview import export_path, read_preview, show_preview  # noqa: PLC0415  # heavy
+    from tryon_catalogue.exports import ExportError
+    from tryon_catalogue.planning.preview import export_path, read_preview, show_preview
 
     settings = load_settings()
     with ExitStack() as stack:
@@ -152,8 +152,8 @@ def report(
     in_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Write what became of a run as one page, with every picture inside, that opens anywhere."""
-    from tryon_catalogue.reporting.report.command import write_report  # noqa: PLC0415  # heavy
-    from tryon_catalogue.reporting.report.reading import NoSuchRunError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.reporting.report.command import write_report
+    from tryon_catalogue.reporting.report.reading import NoSuchRunError
 
     with _ledger() as (settings, engine):
         try:
@@ -171,7 +171,7 @@ def doubts(context: typer.Context) -> None:
     """List submissions whose answer never came, so that nobody knows whether they are paid for."""
     if context.invoked_subcommand is not None:
         return
-    from tryon_catalogue.submission.doubts import open_doubts  # noqa: PLC0415  # heavy
+    from tryon_catalogue.submission.doubts import open_doubts
 
     with _ledger() as (settings, engine), engine.connect() as connection:
         found = open_doubts(connection)
@@ -207,9 +207,9 @@ def resolve(
     by: By = None,
 ) -> None:
     """Settle a doubt by your word, in exactly one of three ways."""
-    from damo_tryon.errors import TryOnError  # noqa: PLC0415  # heavy
-    from damo_tryon.hooks import DamoTryOnHook  # noqa: PLC0415  # heavy
-    from tryon_catalogue.submission import doubts as of  # noqa: PLC0415  # heavy
+    from damo_tryon.errors import TryOnError
+    from damo_tryon.hooks import DamoTryOnHook
+    from tryon_catalogue.submission import doubts as of
 
     if [found is not None, lost, give_up].count(True) != 1:
         raise CommandError("Say one of --found RESULT_KEY, --lost and --give-up.")
@@ -239,7 +239,7 @@ def resolve(
 @app.command()
 def retry(looks: Looks, by: By = None) -> None:
     """Plan looks again that were rejected or failed, now that you have put right what was wrong with them."""
-    from tryon_catalogue.submission.retry import try_again  # noqa: PLC0415  # heavy
+    from tryon_catalogue.submission.retry import try_again
 
     _decide(try_again, looks, by, "is planned again; the next run that wants it sends it.")
 
@@ -249,7 +249,7 @@ def review(context: typer.Context) -> None:
     """List the looks that wait for your word: why, and where their pictures are, if they could be had."""
     if context.invoked_subcommand is not None:
         return
-    from tryon_catalogue.publishing.review import open_reviews  # noqa: PLC0415  # heavy
+    from tryon_catalogue.publishing.review import open_reviews
 
     with _ledger() as (_, engine), engine.connect() as connection:
         found = open_reviews(connection)
@@ -273,7 +273,7 @@ Look at the pictures, then
 @review_app.command()
 def accept(looks: Looks, by: By = None) -> None:
     """Publish looks on your word: their pictures are good enough."""
-    from tryon_catalogue.publishing.review import accept as publish  # noqa: PLC0415  # heavy
+    from tryon_catalogue.publishing.review import accept as publish
 
     settings = load_settings()
     _decide(lambda engine, names, who: publish(engine, settings, names, who), looks, by, "is published.")
@@ -282,7 +282,7 @@ def accept(looks: Looks, by: By = None) -> None:
 @review_app.command()
 def again(looks: Looks, by: By = None) -> None:
     """Plan looks again on your word: the next run that wants them sends, and pays for, them again."""
-    from tryon_catalogue.publishing.review import make_again  # noqa: PLC0415  # heavy
+    from tryon_catalogue.publishing.review import make_again
 
     _decide(
         make_again,
@@ -295,7 +295,7 @@ def again(looks: Looks, by: By = None) -> None:
 @review_app.command()
 def collect(looks: Looks, by: By = None) -> None:
     """Have the vendor asked once more for pictures that could not be had: nothing is paid again."""
-    from tryon_catalogue.publishing.review import collect_again  # noqa: PLC0415  # heavy
+    from tryon_catalogue.publishing.review import collect_again
 
     _decide(collect_again, looks, by, "is asked for by the next run of tryon_recover.")
 
@@ -305,7 +305,7 @@ def resume(
     conn_id: Annotated[str | None, typer.Option(help="Of this connection only.")] = None, by: By = None
 ) -> None:
     """Lift stops: submit again, now that the credentials or the package are put right."""
-    from tryon_catalogue.submission.stops import lift_stops  # noqa: PLC0415  # heavy
+    from tryon_catalogue.submission.stops import lift_stops
 
     with _ledger() as (_, engine), engine.begin() as connection:
         lifted = lift_stops(connection, _person(by).run, conn_id=conn_id)
@@ -320,7 +320,7 @@ def resume(
 @app.command()
 def doctor() -> None:
     """Check settings, connections, database, vendor and exports. Spends nothing."""
-    from tryon_catalogue.console.doctor import examine  # noqa: PLC0415  # heavy
+    from tryon_catalogue.console.doctor import examine
 
     _connections_from_airflow()
     raise typer.Exit(0 if examine() else 1)
@@ -330,13 +330,14 @@ def doctor() -> None:
 def _ledger(*, made: bool = True) -> Iterator[tuple[Settings, Engine]]:
     """Reach the ledger, and say in words what a person can put right about it.
 
-    :param made: whether its tables are expected to be there
+    Args:
+        made: Whether its tables are expected to be there.
     """
     _connections_from_airflow()
-    from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415  # heavy
-    from sqlalchemy.exc import OperationalError, ProgrammingError  # noqa: PLC0415  # heavy
+    from airflow.sdk.exceptions import AirflowNotFoundException
+    from sqlalchemy.exc import OperationalError, ProgrammingError
 
-    from tryon_catalogue.ledger.database import engine_from_connection, revisions  # noqa: PLC0415  # heavy
+    from tryon_catalogue.ledger.database import engine_from_connection, revisions
 
     logging.getLogger("alembic").setLevel(logging.WARNING)  # how it looks up the revision helps nobody here
     settings = load_settings()
@@ -376,8 +377,8 @@ def _decide(
     decide: Callable[[Engine, Sequence[str], Mover], list[str]], looks: list[str], by: str | None, said: str
 ) -> None:
     """Let a person's word move looks, and say of each what it means."""
-    from tryon_catalogue.publishing.writeback import CatalogueError  # noqa: PLC0415  # heavy
-    from tryon_catalogue.submission.retry import TryAgainError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.publishing.writeback import CatalogueError
+    from tryon_catalogue.submission.retry import TryAgainError
 
     with _ledger() as (_, engine):
         try:
@@ -389,7 +390,7 @@ def _decide(
 
 
 def _person(name: str | None) -> Mover:
-    from tryon_catalogue.ledger.moves import Mover  # noqa: PLC0415  # heavy
+    from tryon_catalogue.ledger.moves import Mover
 
     return Mover(name or getpass.getuser())
 

@@ -29,9 +29,10 @@ class NotRightError(Exception):
 class Check:
     """One thing that is looked at.
 
-    :param name: what it is called
-    :param look: returns what was found; raises when it is not right
-    :param after: the check without which this one cannot be made
+    Attributes:
+        name: What it is called.
+        look: Returns what was found; raises when it is not right.
+        after: The check without which this one cannot be made.
     """
 
     name: str
@@ -42,7 +43,8 @@ class Check:
 def examine() -> bool:
     """Look at everything and print a line for each.
 
-    :returns: whether all of it is right
+    Returns:
+        Whether all of it is right.
     """
     console = Console(soft_wrap=True)
     try:
@@ -80,11 +82,11 @@ def _checks(settings: Settings) -> list[Check]:
 
 
 def _run(console: Console, check: Check) -> bool:
-    from airflow.sdk.exceptions import AirflowException  # noqa: PLC0415  # heavy
-    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415  # heavy
+    from airflow.sdk.exceptions import AirflowException
+    from sqlalchemy.exc import DBAPIError
 
-    from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
-    from tryon_catalogue.publishing.writeback import CatalogueError  # noqa: PLC0415  # heavy
+    from tryon_catalogue.exports import ExportError
+    from tryon_catalogue.publishing.writeback import CatalogueError
 
     try:
         found = check.look()
@@ -111,15 +113,15 @@ def _line(console: Console, name: str, words: str, *, right: bool) -> None:
 
 
 def _engine(settings: Settings) -> Engine:
-    from tryon_catalogue.ledger.database import engine_from_connection  # noqa: PLC0415  # heavy
+    from tryon_catalogue.ledger.database import engine_from_connection
 
     return engine_from_connection(settings)
 
 
 def _database(settings: Settings) -> str:
-    from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415  # heavy
-    from sqlalchemy import text  # noqa: PLC0415  # heavy
-    from sqlalchemy.exc import OperationalError  # noqa: PLC0415  # heavy
+    from airflow.sdk.exceptions import AirflowNotFoundException
+    from sqlalchemy import text
+    from sqlalchemy.exc import OperationalError
 
     conn_id = settings.catalogue.conn_id
     try:
@@ -144,7 +146,7 @@ def _database(settings: Settings) -> str:
 
 
 def _ledger(settings: Settings) -> str:
-    from tryon_catalogue.ledger.database import revisions  # noqa: PLC0415  # heavy
+    from tryon_catalogue.ledger.database import revisions
 
     there, newest = revisions(_engine(settings), settings.ledger.schema_name)
     if there != newest:
@@ -153,7 +155,7 @@ def _ledger(settings: Settings) -> str:
 
 
 def _catalogue(settings: Settings) -> str:
-    from tryon_catalogue.publishing.shop_table import ShopTable  # noqa: PLC0415  # heavy
+    from tryon_catalogue.publishing.shop_table import ShopTable
 
     with _engine(settings).connect() as connection:
         table = ShopTable(connection, settings.catalogue)
@@ -166,7 +168,7 @@ def _catalogue(settings: Settings) -> str:
 
 
 def _pools(settings: Settings) -> str:
-    from tryon_catalogue.workflow.pool import PoolError, check_pools  # noqa: PLC0415  # heavy
+    from tryon_catalogue.workflow.pool import PoolError, check_pools
 
     try:
         return check_pools(settings)
@@ -175,7 +177,7 @@ def _pools(settings: Settings) -> str:
 
 
 def _vendor(settings: Settings) -> str:
-    from damo_tryon.hooks import DamoTryOnHook  # noqa: PLC0415  # heavy
+    from damo_tryon.hooks import DamoTryOnHook
 
     good, words = DamoTryOnHook(settings.vendor.conn_id).test_connection()
     if not good:
@@ -184,7 +186,7 @@ def _vendor(settings: Settings) -> str:
 
 
 def _export(settings: Settings) -> str:
-    from tryon_catalogue.exports import beside, read_export  # noqa: PLC0415  # heavy
+    from tryon_catalogue.exports import beside, read_export
 
     path = settings.export.path_for(datetime.now(UTC).date())
     rows = further = 0
@@ -208,7 +210,7 @@ def _export(settings: Settings) -> str:
 
 
 def _archive(settings: Settings) -> str:
-    from tryon_catalogue.storage import object_at  # noqa: PLC0415  # heavy
+    from tryon_catalogue.storage import object_at
 
     if "://" in settings.archive.path:
         object_at(settings.archive.path, settings.archive.conn_id)
@@ -223,8 +225,8 @@ def _archive(settings: Settings) -> str:
 
 
 def _labels(settings: Settings) -> str:
-    from tryon_catalogue.publishing.labels import LabelError  # noqa: PLC0415  # heavy
-    from tryon_catalogue.publishing.labels.marks import check_mark  # noqa: PLC0415  # heavy
+    from tryon_catalogue.publishing.labels import LabelError
+    from tryon_catalogue.publishing.labels.marks import check_mark
 
     labels = settings.labels
     if labels.mark:

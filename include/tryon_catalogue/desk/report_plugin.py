@@ -32,6 +32,6 @@ class TryOnReportPlugin(AirflowPlugin):
     @property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]  # computed, so that it is lazy
         """The apps to mount, as Airflow expects them."""
-        from tryon_catalogue.desk.report_page import create_app  # noqa: PLC0415 - see the module's docstring
+        from tryon_catalogue.desk.report_page import create_app
 
         return [{"app": create_app(), "url_prefix": REPORT_PATH, "name": "Try-on report"}]

@@ -62,6 +62,6 @@ def read_export(path: "str | Path | ObjectStoragePath", settings: ExportSettings
         ExportMissingError: there is no such file, or it is not complete yet.
         ExportError: a file cannot be read at all; see its message.
     """
-    from tryon_catalogue.exports.reading import chunks  # noqa: PLC0415 (pandas loads slowly)
+    from tryon_catalogue.exports.reading import chunks
 
     yield from chunks(path, settings)

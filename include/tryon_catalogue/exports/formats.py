@@ -35,25 +35,25 @@ def read_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
 
 
 def _csv(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
-    from tryon_catalogue.exports.csv_files import csv_tables  # noqa: PLC0415 (one of several, loaded if needed)
+    from tryon_catalogue.exports.csv_files import csv_tables
 
     return csv_tables(file, settings)
 
 
 def _json_lines(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
-    from tryon_catalogue.exports.json_lines import json_tables  # noqa: PLC0415 (one of several)
+    from tryon_catalogue.exports.json_lines import json_tables
 
     return json_tables(file, settings)
 
 
 def _excel(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
-    from tryon_catalogue.exports.excel import excel_tables  # noqa: PLC0415 (openpyxl loads slowly)
+    from tryon_catalogue.exports.excel import excel_tables
 
     return excel_tables(file, settings)
 
 
 def _parquet(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
-    from tryon_catalogue.exports.parquet import parquet_tables  # noqa: PLC0415 (one of several)
+    from tryon_catalogue.exports.parquet import parquet_tables
 
     return parquet_tables(file, settings)
 

@@ -35,8 +35,9 @@ class LedgerSchemaError(Exception):
 def engine_for(url: URL | str, schema: str) -> Engine:
     """Make an engine whose statements find the ledger's tables in ``schema``.
 
-    :param url: SQLAlchemy address of the database
-    :param schema: the PostgreSQL schema that holds the ledger's tables
+    Args:
+        url: SQLAlchemy address of the database.
+        schema: The PostgreSQL schema that holds the ledger's tables.
     """
     # Airflow's own choice of driver; it sends the rows of one statement without waiting for each.
     url = make_url(url).set(drivername="postgresql+psycopg")
@@ -48,9 +49,10 @@ def engine_for(url: URL | str, schema: str) -> Engine:
 def engine_from_connection(settings: Settings) -> Engine:
     """Make the ledger's engine from the Airflow connection that the settings name.
 
-    :raises airflow.exceptions.AirflowNotFoundException: when there is no such connection
+    Raises:
+        airflow.exceptions.AirflowNotFoundException: When there is no such connection.
     """
-    from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: PLC0415  # heavy import
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
 
     hook = PostgresHook(postgres_conn_id=settings.catalogue.conn_id)
     return engine_for(hook.sqlalchemy_url, settings.ledger.schema_name)
@@ -59,9 +61,11 @@ def engine_from_connection(settings: Settings) -> Engine:
 def migrate(engine: Engine, schema: str) -> None:
     """Create the ledger's tables, or bring them to the newest revision; safe to run at any time.
 
-    :param engine: as made by ``engine_for``
-    :param schema: the schema to fill; it is created unless it is there
-    :raises LedgerSchemaError: it is not there, and the database's user has no right to create it
+    Args:
+        schema: The schema to fill; it is created unless it is there.
+
+    Raises:
+        LedgerSchemaError: It is not there, and the database's user has no right to create it.
     """
     config = _config()
     with engine.begin() as connection:
@@ -94,8 +98,8 @@ def _make_schema(connection: Connection, schema: str) -> None:
 def revisions(engine: Engine, schema: str) -> tuple[str | None, str | None]:
     """Say at which revision the ledger's tables are, and which is the newest.
 
-    :param engine: as made by ``engine_for``
-    :param schema: the ledger's schema
+    Args:
+        schema: The ledger's schema.
     """
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table_schema": schema})

@@ -29,22 +29,21 @@ Wanted = tuple[str, ImageRole]
 class KnownImage:
     """What preflight found behind an address.
 
-    :param url: the address
-    :param role: what its picture is to be
-    :param sha256: digest of the bytes, hex; None while it could not be fetched
-    :param format: ``JPEG``, ``PNG`` or whatever else it is; None where that cannot be told
-    :param bytes: size of the file
-    :param width: pixels as stored, before Exif turns them
-    :param height: likewise
-    :param etag: what the server called this version
-    :param last_modified: since when the server has this version, in its words
-    :param rule: the rule it breaks; None for a good one
-    :param measured: what was measured
-    :param limit: what the rule allows
-    :param advice: what to do
-    :param warnings: what is not as it should be and breaks no rule
-    :param used_url: our repaired copy, which the vendor gets instead
-    :param checked_at: when it was last held to the rules; None for one that is about to be stored
+    Attributes:
+        role: What its picture is to be.
+        sha256: Digest of the bytes, hex; None while it could not be fetched.
+        format: ``JPEG``, ``PNG`` or whatever else it is; None where that cannot be told.
+        bytes: Size of the file.
+        width: Pixels as stored, before Exif turns them.
+        height: likewise.
+        etag: What the server called this version.
+        last_modified: Since when the server has this version, in its words.
+        rule: The rule it breaks; None for a good one.
+        limit: What the rule allows.
+        advice: What to do.
+        warnings: What is not as it should be and breaks no rule.
+        used_url: Our repaired copy, which the vendor gets instead.
+        checked_at: When it was last held to the rules; None for one that is about to be stored.
     """
 
     url: str
@@ -81,8 +80,8 @@ def url_sha256(url: str) -> str:
 def load_images(connection: Connection, wanted: Collection[Wanted]) -> dict[Wanted, KnownImage]:
     """Read what is known of pictures; those never checked are missing.
 
-    :param connection: to the ledger
-    :param wanted: addresses with roles
+    Args:
+        wanted: Addresses with roles.
     """
     keys = {url_sha256(url) for url, _ in wanted}
     rows = connection.execute(
@@ -95,8 +94,8 @@ def load_images(connection: Connection, wanted: Collection[Wanted]) -> dict[Want
 def store_images(connection: Connection, found: Sequence[KnownImage]) -> None:
     """Write what preflight found; it takes the place of what was known.
 
-    :param connection: in a transaction
-    :param found: each address and role once
+    Args:
+        found: Each address and role once.
     """
     if not found:
         return
@@ -113,11 +112,7 @@ def store_images(connection: Connection, found: Sequence[KnownImage]) -> None:
 
 
 def count_repaired(connection: Connection, run_id: str) -> int:
-    """Count the pictures of a run of which the vendor gets a copy of ours.
-
-    :param connection: to the ledger
-    :param run_id: the run
-    """
+    """Count the pictures of a run of which the vendor gets a copy of ours."""
     sent = or_(
         *(
             looks.c[name] == images.c.used_url

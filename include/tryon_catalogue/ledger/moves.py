@@ -27,8 +27,9 @@ LONGEST_REASON = 1_000
 class Mover:
     """Who moves a look: stands in its history.
 
-    :param run: the run's id in the ledger (``dag_id/run_id``), or a person's name for a word given by hand
-    :param try_number: which try of the task, from 1
+    Attributes:
+        run: The run's id in the ledger (``dag_id/run_id``), or a person's name for a word given by hand.
+        try_number: Which try of the task, from 1.
     """
 
     run: str
@@ -53,15 +54,18 @@ def move(
 ) -> Sequence[str]:
     """Move the looks that ``which`` selects and that may move; leave the others alone.
 
-    :param connection: in a transaction; the caller commits
-    :param which: condition on ``tables.looks``
-    :param to: the new state
-    :param by: who moves them
-    :param from_states: narrow the states they may come from; all that the table of moves allows by default
-    :param reason: why, in plain words
-    :param vendor_code: the vendor's or the gateway's code, where it gave one
-    :param values: further columns of ``looks`` to set in the same statement
-    :returns: the keys of the looks that moved
+    Args:
+        connection: In a transaction; the caller commits.
+        which: Condition on ``tables.looks``.
+        to: The new state.
+        by: Who moves them.
+        from_states: Narrow the states they may come from; all that the table of moves allows by default.
+        reason: why, in plain words.
+        vendor_code: The vendor's or the gateway's code, where it gave one.
+        values: Further columns of ``looks`` to set in the same statement.
+
+    Returns:
+        The keys of the looks that moved.
     """
     allowed = sources(to) if from_states is None else sources(to) & frozenset(from_states)
     statement = (

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def newest_pictures() -> ColumnElement[bool]:
     """Select what a look is about: while it is in REVIEW the pictures that wait, else those that are shown.
 
-    :returns: condition on ``tables.pictures`` and ``tables.looks``, which the caller joins
+    Returns:
+        Condition on ``tables.pictures`` and ``tables.looks``, which the caller joins.
     """
     return pictures.c.shown == (looks.c.state != LookState.REVIEW.value)
 
@@ -32,9 +33,10 @@ def keep_waiting_pictures(
 ) -> None:
     """Keep what was made of a look beside the pictures that are shown, in place of those that waited till now.
 
-    :param connection: in a transaction that has locked the look
-    :param rows: of the table ``pictures``; none where nothing could be kept
-    :param doubts: why a person should look at them; empty when they are good
+    Args:
+        connection: In a transaction that has locked the look.
+        rows: Of the table ``pictures``; none where nothing could be kept.
+        doubts: Why a person should look at them; empty when they are good.
     """
     drop_waiting_pictures(connection, [look_key])
     if rows:
@@ -45,9 +47,11 @@ def keep_waiting_pictures(
 def waiting_pictures(connection: Connection, look_key: str) -> list[dict[str, Any]]:
     """Read what is kept of a look and not shown. While it is SUCCEEDED, that is of its newest submission.
 
-    :param connection: to the ledger
-    :param look_key: of the look
-    :returns: rows of the table ``pictures``, in their order
+    Args:
+        look_key: Of the look.
+
+    Returns:
+        Rows of the table ``pictures``, in their order.
     """
     waiting = (
         select(pictures).where(pictures.c.look_key == look_key, ~pictures.c.shown).order_by(pictures.c.number)
@@ -58,8 +62,8 @@ def waiting_pictures(connection: Connection, look_key: str) -> list[dict[str, An
 def drop_waiting_pictures(connection: Connection, look_keys: Sequence[str]) -> None:
     """Drop the pictures of looks that are not shown: those of an earlier submission, once a newer one has made others.
 
-    :param connection: in the transaction that moves the looks
-    :param look_keys: of the looks
+    Args:
+        connection: In the transaction that moves the looks.
     """
     connection.execute(delete(pictures).where(pictures.c.look_key.in_(look_keys), ~pictures.c.shown))
 
@@ -67,8 +71,8 @@ def drop_waiting_pictures(connection: Connection, look_keys: Sequence[str]) -> N
 def show_waiting_pictures(connection: Connection, look_keys: Sequence[str]) -> None:
     """Show the pictures of looks that have waited, in place of those that were shown till now.
 
-    :param connection: in the transaction that moves the looks
-    :param look_keys: of the looks
+    Args:
+        connection: In the transaction that moves the looks.
     """
     waiting = pictures.c.look_key.in_(look_keys) & ~pictures.c.shown
     of_them = select(pictures.c.look_key).where(waiting)

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 def as_table(rows: Sequence[Mapping[str, Any]], **columns: TypeEngine[Any]) -> TableValuedAlias:
     """Make a table of rows, to select from or to join with.
 
-    :param rows: column name -> plain value (text, number, None)
-    :param columns: the table's columns and their types
+    Args:
+        rows: Column name -> plain value (text, number, None)
+        columns: The table's columns and their types.
     """
     # literal() with JSONB serialises the list itself: the value travels as one parameter.
     values = func.jsonb_to_recordset(literal(list(rows), JSONB))

@@ -51,12 +51,12 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 class PictureName:
     """What a picture's name tells.
 
-    :param collection: of the garment; may be empty
-    :param sku: of the garment
-    :param model: roster name; empty when the export named the picture of the model
-    :param look_key: the look's key, of which the beginning keeps names apart
-    :param attempt: what keeps apart the times that the look was made, in letters and digits
-    :param number: place among the look's pictures, from 0
+    Attributes:
+        collection: Of the garment; may be empty.
+        model: Roster name; empty when the export named the picture of the model.
+        look_key: The look's key, of which the beginning keeps names apart.
+        attempt: What keeps apart the times that the look was made, in letters and digits.
+        number: Place among the look's pictures, from 0.
     """
 
     collection: str
@@ -79,8 +79,9 @@ class PictureName:
 class Archived:
     """Where a file was put.
 
-    :param path: full path or object storage URL
-    :param url: what the catalogue's readers use
+    Attributes:
+        path: Full path or object storage URL.
+        url: What the catalogue's readers use.
     """
 
     path: str
@@ -91,9 +92,9 @@ class Archived:
 class Kept:
     """A picture that the archive has.
 
-    :param place: where
-    :param content: the file's bytes
-    :param format: ``JPEG`` or ``PNG``, by its name
+    Attributes:
+        place: where.
+        format: ``JPEG`` or ``PNG``, by its name.
     """
 
     place: Archived
@@ -104,7 +105,8 @@ class Kept:
 class Archive:
     """The folder or bucket that the settings name.
 
-    :param settings: the ``[archive]`` section
+    Args:
+        settings: The ``[archive]`` section.
     """
 
     def __init__(self, settings: ArchiveSettings) -> None:
@@ -115,18 +117,22 @@ class Archive:
     def put(self, name: PictureName, picture: Fetched) -> Archived:
         """Keep a picture; putting the same one again leaves one file.
 
-        :param name: what it shows
-        :param picture: its bytes
-        :raises OSError: the folder or the object storage did not take it
+        Args:
+            picture: Its bytes.
+
+        Raises:
+            OSError: The folder or the object storage did not take it.
         """
         return self._put(name.relative(ENDINGS[picture.format]), picture.content)
 
     def find(self, name: PictureName) -> Kept | None:
         """Find a picture by what it shows: an earlier try may have kept it and died before it said so.
 
-        :param name: what it shows
-        :returns: the picture; None when there is none
-        :raises OSError: the folder or the object storage could not be read
+        Returns:
+            The picture; None when there is none.
+
+        Raises:
+            OSError: The folder or the object storage could not be read.
         """
         for kind, ending in ENDINGS.items():
             relative = name.relative(ending)
@@ -137,37 +143,51 @@ class Archive:
     def put_thumbnail(self, name: PictureName, content: bytes) -> Archived:
         """Keep the small copy of a picture.
 
-        :param name: what the picture shows
-        :param content: bytes of a JPEG
-        :raises OSError: the folder or the object storage did not take it
+        Args:
+            name: What the picture shows.
+            content: Bytes of a JPEG.
+
+        Raises:
+            OSError: The folder or the object storage did not take it.
         """
         return self._put(f"{THUMBNAILS}/{name.relative('jpg')}", content)
 
     def put_input(self, sha256: str, content: bytes) -> Archived:
         """Keep the small copy of an input image.
 
-        :param sha256: digest of the image itself, hex
-        :param content: bytes of a JPEG
-        :raises OSError: the folder or the object storage did not take it
+        Args:
+            sha256: Digest of the image itself, hex.
+            content: Bytes of a JPEG.
+
+        Raises:
+            OSError: The folder or the object storage did not take it.
         """
         return self._put(_by_digest(INPUTS, sha256, "JPEG"), content)
 
     def read_input(self, sha256: str) -> bytes | None:
         """Read the small copy of an input image.
 
-        :param sha256: digest of the image itself, hex
-        :returns: bytes of a JPEG; None when there is none
-        :raises OSError: the folder or the object storage could not be read
+        Args:
+            sha256: Digest of the image itself, hex.
+
+        Returns:
+            Bytes of a JPEG; None when there is none.
+
+        Raises:
+            OSError: The folder or the object storage could not be read.
         """
         return self._read(_by_digest(INPUTS, sha256, "JPEG"))
 
     def put_repaired(self, sha256: str, content: bytes, kind: str) -> Archived:
         """Keep what is sent in place of an input image.
 
-        :param sha256: digest of the image as it was, hex
-        :param content: bytes of the repaired image
-        :param kind: its format, ``JPEG`` or ``PNG``
-        :raises OSError: the folder or the object storage did not take it
+        Args:
+            sha256: Digest of the image as it was, hex.
+            content: Bytes of the repaired image.
+            kind: Its format, ``JPEG`` or ``PNG``.
+
+        Raises:
+            OSError: The folder or the object storage did not take it.
         """
         return self._put(_by_digest(REPAIRED, sha256, kind), content)
 

@@ -54,9 +54,10 @@ _VERSION = re.compile(r"[!-~](?:[ -~]{0,254}[!-~])?")
 class FetchError(Exception):
     """A picture could not be fetched within the limits; says which address and what was wrong.
 
-    :param url: the address as it was asked for; kept without its query
-    :param problem: what was wrong, in plain words
-    :param expired: True when the server says that the address is not, or no longer, good (403, 404, 410)
+    Args:
+        url: The address as it was asked for; kept without its query.
+        problem: What was wrong, in plain words.
+        expired: True when the server says that the address is not, or no longer, good (403, 404, 410)
     """
 
     def __init__(self, url: str, problem: str, *, expired: bool = False) -> None:
@@ -81,9 +82,10 @@ class BadUrlError(FetchError):
 class TooLargeError(FetchError):
     """The file has more bytes than were allowed.
 
-    :param url: the address as it was asked for; kept without its query
-    :param limit: bytes that were allowed
-    :param size: bytes of the file by the server's word; None when it was only found too large
+    Args:
+        url: The address as it was asked for; kept without its query.
+        limit: Bytes that were allowed.
+        size: Bytes of the file by the server's word; None when it was only found too large.
     """
 
     def __init__(self, url: str, limit: int, size: int | None = None) -> None:
@@ -96,9 +98,9 @@ class TooLargeError(FetchError):
 class FetchedInput:
     """A file of the shop's, whatever it is.
 
-    :param content: the file's bytes
-    :param etag: what the server calls this version of it; None when it does not say
-    :param last_modified: since when the server has this version, in its words; None when it does not say
+    Attributes:
+        etag: What the server calls this version of it; None when it does not say.
+        last_modified: Since when the server has this version, in its words; None when it does not say.
     """
 
     content: bytes
@@ -110,11 +112,11 @@ class FetchedInput:
 class Fetched:
     """A picture that was fetched and could be read.
 
-    :param content: the file's bytes
-    :param sha256: digest of the bytes, hex
-    :param format: ``JPEG`` or ``PNG``, by content
-    :param width: pixels
-    :param height: pixels
+    Attributes:
+        sha256: Digest of the bytes, hex.
+        format: ``JPEG`` or ``PNG``, by content.
+        width: pixels.
+        height: pixels.
     """
 
     content: bytes
@@ -144,8 +146,11 @@ class Fetcher:
     async def fetch(self, url: str) -> Fetched:
         """Fetch one picture whole; a broken transfer is tried again within the time there is.
 
-        :param url: an http or https address
-        :raises FetchError: not reachable, not allowed, too large, too slow, or not a JPEG or PNG picture
+        Args:
+            url: An http or https address.
+
+        Raises:
+            FetchError: Not reachable, not allowed, too large, too slow, or not a JPEG or PNG picture.
         """
         return await self._in_time(self._picture, url)
 
@@ -154,14 +159,19 @@ class Fetcher:
     ) -> FetchedInput | None:
         """Fetch a file whole, whatever it is; with the limits of ``fetch`` but for its size.
 
-        :param url: an address that the vendor could take
-        :param etag: what the server called the version that is known
-        :param last_modified: since when the server had the version that is known
-        :param max_bytes: the largest file, unpacked if the server packed it for the way
-        :returns: the file; None when it is still the version that is known
-        :raises BadUrlError: the vendor cannot take this URL, or it holds a login
-        :raises TooLargeError: more than ``max_bytes``
-        :raises FetchError: not reachable, not allowed, or too slow
+        Args:
+            url: An address that the vendor could take.
+            etag: What the server called the version that is known.
+            last_modified: Since when the server had the version that is known.
+            max_bytes: The largest file, unpacked if the server packed it for the way.
+
+        Returns:
+            The file; None when it is still the version that is known.
+
+        Raises:
+            BadUrlError: The vendor cannot take this URL, or it holds a login.
+            TooLargeError: More than ``max_bytes``.
+            FetchError: Not reachable, not allowed, or too slow.
         """
         problem = _input_url_problem(url)
         if problem is not None:
@@ -264,13 +274,15 @@ class Fetcher:
 def measured(url: str, content: bytes, max_pixels: int) -> Fetched:
     """Read a picture, to the last pixel.
 
-    :param url: where it is from, for the errors
-    :param content: the file's bytes
-    :param max_pixels: the most pixels, width times height
-    :raises FetchError: it has too many pixels
-    :raises BrokenTransferError: it is not a whole JPEG or PNG picture
+    Args:
+        url: Where it is from, for the errors.
+        max_pixels: The most pixels, width times height.
+
+    Raises:
+        FetchError: It has too many pixels.
+        BrokenTransferError: It is not a whole JPEG or PNG picture.
     """
-    from PIL import Image  # noqa: PLC0415  # heavy
+    from PIL import Image
 
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
@@ -294,9 +306,10 @@ async def open_fetcher(
 ) -> AsyncIterator[Fetcher]:
     """Open a fetcher for as long as the block lasts.
 
-    :param limits: the ``[fetch]`` section of the settings
-    :param resolver: how host names become addresses; the system's way when not given
-    :param connections: how many are open at once; waiting for one counts towards the time of a file
+    Args:
+        limits: The ``[fetch]`` section of the settings.
+        resolver: How host names become addresses; the system's way when not given.
+        connections: How many are open at once; waiting for one counts towards the time of a file.
     """
     resolver = resolver or ThreadedResolver()
     connector = aiohttp.TCPConnector(

@@ -117,7 +117,7 @@ def examine_image(
     Returns:
         The facts, and the small copy as JPEG; None where the file could not be decoded.
     """
-    from tryon_catalogue.pictures.reading import read_image  # noqa: PLC0415  # loads the image library
+    from tryon_catalogue.pictures.reading import read_image
 
     found = read_image(content, as_mask=role is ImageRole.MASK, max_pixels=max_pixels, longest=longest)
     broken = [
@@ -167,7 +167,7 @@ def thumbnail(content: bytes, longest: int = THUMBNAIL_PX, *, max_pixels: int = 
     Raises:
         ValueError: the file cannot be decoded.
     """
-    from tryon_catalogue.pictures.reading import small_jpeg  # noqa: PLC0415  # loads the image library
+    from tryon_catalogue.pictures.reading import small_jpeg
 
     return small_jpeg(content, longest, max_pixels)
 

@@ -46,8 +46,9 @@ class AnswerError(Exception):
 class Question:
     """What a person is asked.
 
-    :param subject: the question in one line
-    :param body: what is needed to answer it, as Markdown
+    Attributes:
+        subject: The question in one line.
+        body: What is needed to answer it, as Markdown.
     """
 
     subject: str
@@ -58,8 +59,9 @@ class Question:
 class Answer:
     """What a person has said.
 
-    :param who: the person, or `NOBODY` where the answer was taken for given
-    :param approved: what may go, besides what was asked for; None when nothing may
+    Attributes:
+        who: The person, or `NOBODY` where the answer was taken for given.
+        approved: What may go, besides what was asked for; None when nothing may.
     """
 
     who: str
@@ -69,9 +71,10 @@ class Answer:
 def question_of(estimate: Estimate, price: Price, budget: BudgetSettings) -> Question | None:
     """Give the question that an estimate calls for; None when the run may go without a person's word.
 
-    :param estimate: of the run
-    :param price: the currency
-    :param budget: above what to ask, and what no answer is taken for
+    Args:
+        estimate: Of the run.
+        price: The currency.
+        budget: Above what to ask, and what no answer is taken for.
     """
     above = budget.approve_above
     # What a person has said of this run before holds, were it less than what needs no word.
@@ -132,10 +135,13 @@ def _answers(budget: BudgetSettings) -> list[str]:
 def answer_of(option: str, inputs: Mapping[str, object], who: str | None) -> Answer:
     """Say what an answer means.
 
-    :param option: one of ``answers.OPTIONS``
-    :param inputs: the bounds that were given, each a number or None
-    :param who: the person; None when the time was up
-    :raises AnswerError: a bound is asked for and none is given
+    Args:
+        option: One of ``answers.OPTIONS``.
+        inputs: The bounds that were given, each a number or None.
+        who: The person; None when the time was up.
+
+    Raises:
+        AnswerError: A bound is asked for and none is given.
     """
     name = who or NOBODY
     if option == REJECT:
@@ -159,10 +165,9 @@ def answer_of(option: str, inputs: Mapping[str, object], who: str | None) -> Ans
 def record_question(engine: Engine, run_id: str, estimate: Estimate, price: Price) -> None:
     """Keep what was asked: an approval is of that, and not of what has come to it since.
 
-    :param engine: the ledger's
-    :param run_id: the run
-    :param estimate: what was asked about
-    :param price: the currency
+    Args:
+        estimate: What was asked about.
+        price: The currency.
     """
     asked = f"asked for {money(estimate.amount, price.currency)} for {counted(estimate.looks, 'look')}"
     with engine.begin() as connection:
@@ -175,11 +180,12 @@ def record_question(engine: Engine, run_id: str, estimate: Estimate, price: Pric
 def record_answer(engine: Engine, run_id: str, answer: Answer, price: Price) -> Approved | None:
     """Keep what was answered, and give what may go by it.
 
-    :param engine: the ledger's
-    :param run_id: the run
-    :param answer: see ``answer_of``
-    :param price: the currency
-    :returns: bounds for ``cutting.cut_run``; None when nothing may go
+    Args:
+        answer: See ``answer_of``.
+        price: The currency.
+
+    Returns:
+        Bounds for ``cutting.cut_run``; None when nothing may go.
     """
     with engine.begin() as connection:
         asked, words = connection.execute(

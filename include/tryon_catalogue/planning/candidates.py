@@ -27,9 +27,9 @@ FOUND_LATER: Final = ("priority", "held_by")
 def find_waiting(connection: Connection, run_id: str, answer_within: timedelta) -> None:
     """Fill the table of waiting looks: those that a run asks for, and those that others have left behind.
 
-    :param connection: in the transaction that cuts the run; the looks are locked until it ends
-    :param run_id: the run
-    :param answer_within: how long another run may wait for a person's answer before it is cut
+    Args:
+        connection: In the transaction that cuts the run; the looks are locked until it ends.
+        answer_within: How long another run may wait for a person's answer before it is cut.
     """
     OURS.create(connection)
     WAITING.create(connection)
@@ -66,7 +66,8 @@ def find_waiting(connection: Connection, run_id: str, answer_within: timedelta) 
 def find_priorities(connection: Connection) -> None:
     """Give each look the highest number of the garments that show it, by the newest export that names them.
 
-    :param connection: in the transaction that cuts the run, with its table of waiting looks
+    Args:
+        connection: In the transaction that cuts the run, with its table of waiting looks.
     """
     highest = (
         select(garment_looks.c.look_key, func.max(garment_looks.c.priority).label("priority"))
@@ -158,9 +159,10 @@ def _is_abandoned(answer_within: timedelta) -> ColumnElement[bool]:
 def is_spoken_for(asked: FromClause, run: FromClause, answer_within: timedelta) -> ColumnElement[bool]:
     """Select the looks of a run on which another run has decided since that one began, or is about to.
 
-    :param asked: ``run_looks``, or an alias of it
-    :param run: ``runs``, or an alias of it: the run that asked
-    :param answer_within: see ``find_waiting``
+    Args:
+        asked: ``run_looks``, or an alias of it.
+        run: ``runs``, or an alias of it: the run that asked.
+        answer_within: See ``find_waiting``.
     """
     also_asked, other = run_looks.alias("also_asked"), runs.alias("other")
     is_decided = other.c.cut_at > func.greatest(run.c.opened_at, run.c.planned_at)

@@ -29,10 +29,12 @@ MOST_REASONS: Final = 5
 def rehearse(engine: Engine, settings: Settings, run: Run) -> Preview:
     """Say what a run would make, and keep the figures with the run. No look is planned.
 
-    :param engine: the ledger's
-    :param settings: as the run's request has them
-    :param run: which run, over which export
-    :raises tryon_catalogue.exports.ExportError: the file cannot be read as an export at all
+    Args:
+        settings: As the run's request has them.
+        run: Which run, over which export.
+
+    Raises:
+        tryon_catalogue.exports.ExportError: The file cannot be read as an export at all.
     """
     with engine.connect() as connection:
         preview = read_preview(run.export, settings, connection, run.request)
@@ -56,7 +58,8 @@ def rehearse(engine: Engine, settings: Settings, run: Run) -> Preview:
 def as_list(preview: Preview) -> str:
     """Give the looks that would be made as CSV, for a log: as many as are listed.
 
-    :param preview: of the run
+    Args:
+        preview: Of the run.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -51,9 +51,9 @@ CATEGORIES: Final = 30
 class Amount:
     """So many looks, and what the vendor charges for them.
 
-    :param looks: how many
-    :param pictures: that they ask for
-    :param kinds: fit type and number of pictures -> looks; only looks of one kind share a submission
+    Attributes:
+        pictures: That they ask for.
+        kinds: Fit type and number of pictures -> looks; only looks of one kind share a submission.
     """
 
     looks: int = 0
@@ -84,10 +84,11 @@ class Amount:
 class ListedLook:
     """A look that a run would send.
 
-    :param sku: the garment that asks for it first
-    :param collection: of the garment
-    :param look: what is asked for
-    :param why: ``new``, or the state from which it would be made
+    Attributes:
+        sku: The garment that asks for it first.
+        collection: Of the garment.
+        look: What is asked for.
+        why: ``new``, or the state from which it would be made.
     """
 
     sku: str
@@ -100,24 +101,25 @@ class ListedLook:
 class Preview:
     """What an export would come to.
 
-    :param export: its path or URL
-    :param rows: rows read
-    :param garments: those that can be cast
-    :param further: rows that belong to the garment of an earlier row
-    :param left_out: what a filter says -> rows it left out
-    :param rejected: rule -> rows that cannot be used
-    :param examples: rule -> the first rejections of it
-    :param categories: category -> garments
-    :param example: the first garment
-    :param wanted: the distinct looks that the garments ask for
-    :param to_make: those a run would send: not in the ledger, not sent yet, or failed and to be tried again; all of
-        them without a ledger
-    :param broken: rule -> looks that are left out, because a picture of theirs is known to break it
-    :param listed: the first looks to make
-    :param known: state -> looks that the ledger has
-    :param first: the first looks, each with the sku that asks for it
-    :param ledger: whether there was one to compare with
-    :param missing: garments the ledger knows and a full export does not have; None when that is not known
+    Attributes:
+        export: Its path or URL.
+        rows: Rows read.
+        garments: Those that can be cast.
+        further: Rows that belong to the garment of an earlier row.
+        left_out: What a filter says -> rows it left out.
+        rejected: Rule -> rows that cannot be used.
+        examples: Rule -> the first rejections of it.
+        categories: Category -> garments.
+        example: The first garment.
+        wanted: The distinct looks that the garments ask for.
+        to_make: Those a run would send: not in the ledger, not sent yet, or failed and to be tried again; all of them
+            without a ledger.
+        broken: Rule -> looks that are left out, because a picture of theirs is known to break it.
+        listed: The first looks to make.
+        known: State -> looks that the ledger has.
+        first: The first looks, each with the sku that asks for it.
+        ledger: Whether there was one to compare with.
+        missing: Garments the ledger knows and a full export does not have; None when that is not known.
     """
 
     export: str
@@ -149,8 +151,9 @@ class Preview:
 def export_path(export: str | None, settings: Settings) -> str:
     """Give the path or URL of an export.
 
-    :param export: itself, or its date as 2026-01-31; None for today's
-    :param settings: where the exports of dates are
+    Args:
+        export: itself, or its date as 2026-01-31; None for today's.
+        settings: Where the exports of dates are.
     """
     if export is None:
         return settings.export.path_for(datetime.now(UTC).date())
@@ -167,11 +170,14 @@ def read_preview(
 
     Memory holds one chunk, and a digest for each look.
 
-    :param export: path or URL
-    :param settings: columns, rules, roster, price
-    :param connection: to the ledger; None when it cannot be reached, and then every look counts as new
-    :param request: what of the export a run would be asked for, which the settings are as of
-    :raises tryon_catalogue.exports.ExportError: a file cannot be read as an export at all
+    Args:
+        export: Path or URL.
+        settings: columns, rules, roster, price.
+        connection: To the ledger; None when it cannot be reached, and then every look counts as new.
+        request: What of the export a run would be asked for, which the settings are as of.
+
+    Raises:
+        tryon_catalogue.exports.ExportError: A file cannot be read as an export at all.
     """
     preview = Preview(export, ledger=connection is not None)
     seen: set[bytes] = set()
@@ -276,9 +282,10 @@ def _garments_known(connection: Connection, chunk: Chunk) -> int:
 def show_preview(preview: Preview, settings: Settings, console: Console | None = None) -> None:
     """Print it.
 
-    :param preview: what was counted
-    :param settings: those it was read with
-    :param console: to print to; the terminal by default
+    Args:
+        preview: What was counted.
+        settings: Those it was read with.
+        console: To print to; the terminal by default.
     """
     console = console or Console(highlight=False)
     console.print(

@@ -73,10 +73,11 @@ ADDRESSES = ("model_image", "tops_image", "pants_image", "mask_image")
 class Found:
     """What a run found in its export.
 
-    :param rows: rows read, rejected ones included
-    :param rejected: rows that cannot be used; each stands in the table ``rejections``
-    :param looks: different looks that the usable rows ask for
-    :param new: those among them that this run has to see to; the others have ended already
+    Attributes:
+        rows: Rows read, rejected ones included.
+        rejected: Rows that cannot be used; each stands in the table ``rejections``.
+        looks: Different looks that the usable rows ask for.
+        new: Those among them that this run has to see to; the others have ended already.
     """
 
     rows: int
@@ -89,11 +90,12 @@ class Found:
 class Plan:
     """What a run found in its export, and what it is going to send.
 
-    :param rows: see ``Found``
-    :param rejected: see ``Found``
-    :param looks: see ``Found``
-    :param new: see ``Found``
-    :param batch_ids: batches with work left, in the order in which they should run
+    Attributes:
+        rows: See ``Found``.
+        rejected: See ``Found``.
+        looks: See ``Found``.
+        new: See ``Found``.
+        batch_ids: Batches with work left, in the order in which they should run.
     """
 
     rows: int
@@ -106,11 +108,15 @@ class Plan:
 def plan_run(engine: Engine, settings: Settings, run: Run) -> Plan:
     """Read an export, write what it asks for to the ledger, and cut it within the limits. Nobody is asked.
 
-    :param engine: the ledger's
-    :param settings: columns, casting rules, batch sizes, limits, as the run's request has them
-    :param run: which run asks
-    :returns: counts, and the batches with work left
-    :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
+    Args:
+        settings: columns, casting rules, batch sizes, limits, as the run's request has them.
+        run: Which run asks.
+
+    Returns:
+        Counts, and the batches with work left.
+
+    Raises:
+        tryon_catalogue.exports.ExportError: When the file cannot be read as an export at all.
     """
     found = record_run(engine, settings, run)
     cut = cut_run(engine, settings, run.id)
@@ -120,10 +126,12 @@ def plan_run(engine: Engine, settings: Settings, run: Run) -> Plan:
 def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
     """Read an export and write what it asks for to the ledger. Nothing is reserved yet.
 
-    :param engine: the ledger's
-    :param settings: columns, casting rules, as the run's request has them
-    :param run: which run asks
-    :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
+    Args:
+        settings: columns, casting rules, as the run's request has them.
+        run: Which run asks.
+
+    Raises:
+        tryon_catalogue.exports.ExportError: When the file cannot be read as an export at all.
     """
     with engine.begin() as connection:
         open_run(connection, run)

@@ -28,9 +28,10 @@ ENDED: Final = tuple(state for state in LookState if state.ended)
 def ask_again(connection: Connection, run_id: str, states: Collection[LookState]) -> None:
     """Note which of the looks that a chunk wants are to be made again.
 
-    :param connection: in the transaction of the chunk, with its table of wanted looks
-    :param run_id: the run that is asked to
-    :param states: those that are meant; none where nothing is made again
+    Args:
+        connection: In the transaction of the chunk, with its table of wanted looks.
+        run_id: The run that is asked to.
+        states: Those that are meant; none where nothing is made again.
     """
     if not states:
         return
@@ -45,8 +46,8 @@ def ask_again(connection: Connection, run_id: str, states: Collection[LookState]
 def is_asked_again(run_id: str) -> ColumnElement[bool]:
     """Select what a run is to make again and has not planned yet.
 
-    :param run_id: the run
-    :returns: condition on ``tables.looks``
+    Returns:
+        Condition on ``tables.looks``.
     """
     asked_for = select(run_looks.c.look_key).where(run_looks.c.run_id == run_id, run_looks.c.again)
     return looks.c.key.in_(asked_for) & looks.c.state.in_(ENDED) & _before(run_id)
@@ -55,8 +56,8 @@ def is_asked_again(run_id: str) -> ColumnElement[bool]:
 def plan_again(connection: Connection, run_id: str) -> None:
     """Plan what goes of it.
 
-    :param connection: in the transaction that cuts the run, with its table of waiting looks
-    :param run_id: the run
+    Args:
+        connection: In the transaction that cuts the run, with its table of waiting looks.
     """
     move(
         connection,

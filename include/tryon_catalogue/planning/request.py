@@ -81,15 +81,16 @@ Listed = Annotated[tuple[Name, ...], BeforeValidator(_listed)]
 class Request(BaseModel):
     """What a run is asked for. Without anything: all of the export, by the rules, as a night does.
 
-    :param export: path or URL of the export; None for the one of the run's date
-    :param skus: only these garments; empty for all
-    :param collections: only garments of these; empty for all
-    :param tag: models with this tag, whatever the rules and the rows say
-    :param fit_type: in place of the rules'
-    :param inference_num: pictures of each look, in place of the rules'
-    :param budget: the most that the run may cost, in the currency of the price; the settings' own limit still holds
-    :param dry_run: whether to say what it would make and cost, and spend nothing
-    :param redo: which looks that have ended already are made, and paid for, again
+    Attributes:
+        export: Path or URL of the export; None for the one of the run's date.
+        skus: Only these garments; empty for all.
+        collections: Only garments of these; empty for all.
+        tag: Models with this tag, whatever the rules and the rows say.
+        fit_type: In place of the rules'.
+        inference_num: Pictures of each look, in place of the rules'.
+        budget: The most that the run may cost, in the currency of the price; the settings' own limit still holds.
+        dry_run: Whether to say what it would make and cost, and spend nothing.
+        redo: Which looks that have ended already are made, and paid for, again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
@@ -141,8 +142,8 @@ class Request(BaseModel):
     def settings(self, settings: Settings) -> Settings:
         """Give the settings as this run uses them.
 
-        :param settings: those of the file
-        :raises RequestError: no model of the roster has the tag
+        Raises:
+            RequestError: No model of the roster has the tag.
         """
         changes = {
             name: value
@@ -158,10 +159,7 @@ class Request(BaseModel):
         return self.within_budget(settings.model_copy(update={"rules": rules}))
 
     def within_budget(self, settings: Settings) -> Settings:
-        """Give the settings with the limit of a run lowered to the budget.
-
-        :param settings: those of the file
-        """
+        """Give the settings with the limit of a run lowered to the budget."""
         if self.budget is None:
             return settings
         most = min(self.budget, settings.budget.per_run or self.budget)
@@ -170,8 +168,9 @@ class Request(BaseModel):
     def wants(self, garment: Garment | Rejection) -> bool:
         """Whether it is about a garment, or a row that would have been one.
 
-        :param garment: a garment, or why a row is none. A row that is too broken to say whose it is counts where
-            collections are asked for: nobody knows that it is not meant
+        Args:
+            garment: A garment, or why a row is none. A row that is too broken to say whose it is counts where
+                collections are asked for: nobody knows that it is not meant.
         """
         if self.skus and garment.sku not in self.skus:
             return False
@@ -183,7 +182,8 @@ class Request(BaseModel):
     def words(self, currency: str) -> str:
         """Say what it asks for beside the export; empty for what a night asks for.
 
-        :param currency: of the budget
+        Args:
+            currency: Of the budget.
         """
         parts = {
             f"only {_so_many(self.skus, 'sku')}": bool(self.skus),
@@ -211,8 +211,11 @@ _REDO_WORDS: Final[Mapping[Redo | None, str]] = {
 def read_request(params: Mapping[str, Any]) -> Request:
     """Read what a run is asked for from its parameters: the form's fields, or the run's configuration.
 
-    :param params: name -> plain value
-    :raises RequestError: a name is unknown, or a value is not what is expected
+    Args:
+        params: Name -> plain value.
+
+    Raises:
+        RequestError: A name is unknown, or a value is not what is expected.
     """
     try:
         return Request.model_validate(dict(params))
@@ -226,10 +229,13 @@ def read_wanted(request: Request, export: str, settings: Settings) -> Iterator[C
 
     What is asked for and not in the export stands in a last chunk as a rejection.
 
-    :param request: what the run is asked for
-    :param export: path or URL
-    :param settings: how exports are written
-    :raises tryon_catalogue.exports.ExportError: the file cannot be read as an export at all
+    Args:
+        request: What the run is asked for.
+        export: Path or URL.
+        settings: How exports are written.
+
+    Raises:
+        tryon_catalogue.exports.ExportError: The file cannot be read as an export at all.
     """
     if not request.selects:
         yield from read_export(export, settings.export)

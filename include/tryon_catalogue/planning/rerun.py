@@ -31,10 +31,12 @@ def forget_unwanted(connection: Connection, run_id: str, wanted: Collection[byte
 
     What it took up of others stays its own: no reading asked for that.
 
-    :param connection: in the transaction that ends the reading
-    :param run_id: the run
-    :param wanted: the keys of the looks that this reading asks for, as bytes
-    :returns: how many of those the run has to see to; the others had ended before it
+    Args:
+        connection: In the transaction that ends the reading.
+        wanted: The keys of the looks that this reading asks for, as bytes.
+
+    Returns:
+        How many of those the run has to see to; the others had ended before it.
     """
     new = 0
     unwanted: list[str] = []

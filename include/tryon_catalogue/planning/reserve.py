@@ -62,9 +62,9 @@ HELD_AT_ONCE: Final = 5_000
 class Share:
     """What a collection has of an estimate.
 
-    :param collection: its name; empty for garments without one
-    :param looks: how many
-    :param amount: their price
+    Attributes:
+        collection: Its name; empty for garments without one.
+        amount: Their price.
     """
 
     collection: str
@@ -76,15 +76,15 @@ class Share:
 class Estimate:
     """What a run would send now, and what that costs as far as anybody knows before.
 
-    :param looks: how many
-    :param uses: what the vendor charges for them
-    :param amount: price of the uses
-    :param shares: the same by collection, the dearest first
-    :param held: why looks wait -> how many
-    :param rejected_rows: rows of its export that cannot be used
-    :param before: what the run has spent or reserved already
-    :param approved: what a person has let it spend in all; None when nobody was asked
-    :param warnings: about packs, in words
+    Attributes:
+        uses: What the vendor charges for them.
+        amount: Price of the uses.
+        shares: The same by collection, the dearest first.
+        held: Why looks wait -> how many.
+        rejected_rows: Rows of its export that cannot be used.
+        before: What the run has spent or reserved already.
+        approved: What a person has let it spend in all; None when nobody was asked.
+        warnings: About packs, in words.
     """
 
     looks: int
@@ -107,8 +107,9 @@ class Estimate:
 class Cut:
     """What a run has reserved.
 
-    :param estimate: what it costs
-    :param batch_ids: batches with work left, in the order in which they should run
+    Attributes:
+        estimate: What it costs.
+        batch_ids: Batches with work left, in the order in which they should run.
     """
 
     estimate: Estimate
@@ -118,9 +119,9 @@ class Cut:
 def estimate_run(engine: Engine, settings: Settings, run_id: str) -> Estimate:
     """Say what a run would cut now. Nothing is reserved.
 
-    :param engine: the ledger's
-    :param settings: price and limits
-    :param run_id: the run, whose export is recorded
+    Args:
+        settings: Price and limits.
+        run_id: The run, whose export is recorded.
     """
     with engine.connect() as connection, connection.begin() as transaction:
         estimate = _choose(connection, settings, run_id, NOT_ASKED)
@@ -134,10 +135,10 @@ def cut_run(engine: Engine, settings: Settings, run_id: str, approved: Approved 
     Looks that are only planned are taken from runs that planned them before: a batch is a plan, and what decides who
     sends a look is the claim at submission. That way nothing waits for a run that has died.
 
-    :param engine: the ledger's
-    :param settings: price, limits, batch sizes
-    :param run_id: the run, whose export is recorded
-    :param approved: what a person lets go; None when nobody was asked
+    Args:
+        settings: price, limits, batch sizes.
+        run_id: The run, whose export is recorded.
+        approved: What a person lets go; None when nobody was asked.
     """
     with engine.begin() as connection:
         estimate = _choose(connection, settings, run_id, approved or NOT_ASKED)

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 class Run:
     """One run over one export.
 
-    :param id: ``dag_id/run_id`` of the Airflow run
-    :param export: path or URL of the export to read
-    :param export_date: the date that the export is of
-    :param request: what of the export it is asked for, and how
-    :param backfill: whether it leaves to other runs what they are going to send
+    Attributes:
+        id: ``dag_id/run_id`` of the Airflow run.
+        export: Path or URL of the export to read.
+        export_date: The date that the export is of.
+        request: What of the export it is asked for, and how.
+        backfill: Whether it leaves to other runs what they are going to send.
     """
 
     id: str
@@ -49,9 +50,6 @@ def begin_run(engine: Engine, run: Run) -> None:
     """Note a run before its export is looked for, so that whatever becomes of it, the ledger knows of it.
 
     A run that is begun again has no plan until its export is read once more.
-
-    :param engine: the ledger's
-    :param run: which run
     """
     with engine.begin() as connection:
         _note(connection, run, planned_at=None, problem=None)
@@ -60,8 +58,8 @@ def begin_run(engine: Engine, run: Run) -> None:
 def noted_export(engine: Engine, run_id: str) -> tuple[str, date] | None:
     """Give the export that was noted for a run when it began, and its date; None when the run is not known.
 
-    :param engine: the ledger's
-    :param run_id: which run
+    Args:
+        run_id: Which run.
     """
     with engine.connect() as connection:
         found = connection.execute(
@@ -73,9 +71,8 @@ def noted_export(engine: Engine, run_id: str) -> tuple[str, date] | None:
 def record_missing(engine: Engine, run: Run, words: str) -> None:
     """Note with a run that its export did not come.
 
-    :param engine: the ledger's
-    :param run: which run
-    :param words: which export, and what to do
+    Args:
+        words: Which export, and what to do.
     """
     with engine.begin() as connection:
         connection.execute(update(runs).where(runs.c.id == run.id).values(problem=words))
@@ -84,9 +81,8 @@ def record_missing(engine: Engine, run: Run, words: str) -> None:
 def record_rehearsal(engine: Engine, run: Run, figures: Mapping[str, Any]) -> None:
     """Keep the figures of a run that plans nothing.
 
-    :param engine: the ledger's
-    :param run: which run
-    :param figures: column of its row -> value
+    Args:
+        figures: Column of its row -> value.
     """
     with engine.begin() as connection:
         open_run(connection, run)
@@ -98,11 +94,7 @@ def record_rehearsal(engine: Engine, run: Run, figures: Mapping[str, Any]) -> No
 
 
 def open_run(connection: Connection, run: Run) -> None:
-    """Note what a run is about to read, and forget what an earlier try rejected and decided.
-
-    :param connection: to the ledger
-    :param run: which run
-    """
+    """Note what a run is about to read, and forget what an earlier try rejected and decided."""
     _note(connection, run, cut_at=None)
     # A second try reads the export anew, and the export may have been put right in between.
     connection.execute(delete(rejections).where(rejections.c.run_id == run.id))

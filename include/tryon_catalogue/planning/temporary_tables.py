@@ -106,8 +106,8 @@ CUT = Table(
 def fill_wanted(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
     """Make the table `WANTED` and fill it; it is gone when the transaction ends.
 
-    :param connection: in a transaction
-    :param rows: values in the order of the table's columns
+    Args:
+        rows: Values in the order of the table's columns.
     """
     WANTED.create(connection)
     driver: Any = connection.connection.driver_connection
@@ -125,7 +125,8 @@ def ready(connection: Connection, table: Table) -> None:
     every row: autovacuum that looks at a new ledger during its first night finds it empty, and says so until it looks
     again.
 
-    :param connection: in the transaction that made the table
-    :param table: one of the tables above
+    Args:
+        connection: In the transaction that made the table.
+        table: One of the tables above.
     """
     connection.execute(text(f"ANALYZE {table.name}"))

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 class HeldLook:
     """A look whose pictures may go to the vendor.
 
-    :param place: among the looks that the garment was cast for, from 0
-    :param key: made of the pictures' digests, so that the same pictures at other addresses are the same look
-    :param look: as it is sent: with the address of our repaired copy where there is one
-    :param digests: SHA-256 of the model's, tops', pants' and mask's picture, hex; None where there is none
+    Attributes:
+        place: Among the looks that the garment was cast for, from 0.
+        key: Made of the pictures' digests, so that the same pictures at other addresses are the same look.
+        look: As it is sent: with the address of our repaired copy where there is one.
+        digests: SHA-256 of the model's, tops', pants' and mask's picture, hex; None where there is none.
     """
 
     place: int
@@ -41,14 +42,14 @@ class HeldLook:
 class ImageRejection:
     """A picture that may not go to the vendor.
 
-    :param line: of the row in the export; `ROSTER_LINE` for a picture of the roster
-    :param sku: of the row; empty for a picture of the roster
-    :param rule: what it breaks
-    :param column: the export's column that names it, or the roster's model
-    :param image: its address, without login and query
-    :param measured: what was measured
-    :param limit: what the rule allows
-    :param reason: what is wrong and what to do about it
+    Attributes:
+        line: Of the row in the export; `ROSTER_LINE` for a picture of the roster.
+        sku: Of the row; empty for a picture of the roster.
+        rule: What it breaks.
+        column: The export's column that names it, or the roster's model.
+        image: Its address, without login and query.
+        limit: What the rule allows.
+        reason: What is wrong and what to do about it.
     """
 
     line: int
@@ -65,8 +66,9 @@ class ImageRejection:
 class Held:
     """What became of the looks of a garment.
 
-    :param looks: those that may be planned
-    :param rejections: why others may not
+    Attributes:
+        looks: Those that may be planned.
+        rejections: Why others may not.
     """
 
     looks: tuple[HeldLook, ...]
@@ -97,10 +99,11 @@ def hold(
 ) -> Held:
     """Hold the looks of a garment to what is known of their pictures.
 
-    :param garment: whose looks
-    :param cast: what it was cast for
-    :param known: what preflight found; a picture it never saw may not go to the vendor either
-    :param columns: the export's columns, for the reasons
+    Args:
+        garment: Whose looks.
+        cast: What it was cast for.
+        known: What preflight found; a picture it never saw may not go to the vendor either.
+        columns: The export's columns, for the reasons.
     """
     held: list[HeldLook] = []
     of_roster: list[ImageRejection] = []

@@ -31,8 +31,9 @@ OPEN = (LookState.SUBMITTED, LookState.SUCCEEDED)
 class Problem:
     """What keeps something from being published.
 
-    :param words: a sentence
-    :param expired: True when a link had died, so that a fresh one may help
+    Attributes:
+        words: A sentence.
+        expired: True when a link had died, so that a fresh one may help.
     """
 
     words: str
@@ -57,11 +58,12 @@ class PaidSubmission:
 class PaidLook:
     """A look of a submission.
 
-    :param made: what was asked for, and what its pictures are named after
-    :param state: where it stands
-    :param moved_at: since when
-    :param ours: whether no newer submission has it
-    :param results: addresses of its pictures, by the vendor's newest answer
+    Attributes:
+        made: What was asked for, and what its pictures are named after.
+        state: Where it stands.
+        moved_at: Since when.
+        ours: Whether no newer submission has it.
+        results: Addresses of its pictures, by the vendor's newest answer.
     """
 
     made: Made
@@ -93,8 +95,8 @@ class PaidLook:
 def paid_submissions(engine: Engine, batch_id: int) -> list[PaidSubmission]:
     """Read what is to be collected of a batch, oldest first.
 
-    :param engine: the ledger's
-    :param batch_id: of the batch
+    Args:
+        batch_id: Of the batch.
     """
     with engine.connect() as connection:
         found = connection.execute(
@@ -109,11 +111,7 @@ def paid_submissions(engine: Engine, batch_id: int) -> list[PaidSubmission]:
 
 
 def paid_looks(engine: Engine, submission: PaidSubmission) -> list[PaidLook]:
-    """Read every look of a submission, in the order sent.
-
-    :param engine: the ledger's
-    :param submission: the submission
-    """
+    """Read every look of a submission, in the order sent."""
     # A look of several garments is named after the first of them.
     first = (
         select(
@@ -154,11 +152,7 @@ def paid_looks(engine: Engine, submission: PaidSubmission) -> list[PaidLook]:
 
 
 def close_submission(engine: Engine, submission: PaidSubmission) -> None:
-    """Call a submission collected once each of its looks has an end, or waits for a newer submission.
-
-    :param engine: the ledger's
-    :param submission: the submission
-    """
+    """Call a submission collected once each of its looks has an end, or waits for a newer submission."""
     open_looks = select(func.count()).select_from(looks).where(submission.ours, looks.c.state.in_(NOT_ENDED))
     with engine.begin() as connection:
         if not connection.execute(open_looks).scalar_one():

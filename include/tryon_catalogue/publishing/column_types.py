@@ -42,9 +42,10 @@ def comparable(value: ColumnElement[Any]) -> ColumnElement[Any]:
 def unknown(connection: Connection, table: Table, columns: Sequence[Column[Any]]) -> list[str]:
     """Name the columns of types that SQLAlchemy does not know, each with the database's name of its type.
 
-    :param connection: to the table's database
-    :param table: as it is there
-    :param columns: of it, to look at
+    Args:
+        connection: To the table's database.
+        table: As it is there.
+        columns: Of it, to look at.
     """
     name = connection.dialect.identifier_preparer.format_table(table)
     type_name = text(

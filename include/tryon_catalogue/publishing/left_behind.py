@@ -43,7 +43,8 @@ class Caller(Protocol):
 def longest_life_of_an_intent(hook: Caller) -> timedelta:
     """Give the time within which a living process settles what it has begun to send.
 
-    :param hook: what sends
+    Args:
+        hook: What sends.
     """
     return timedelta(seconds=hook.longest_submit_seconds + SECONDS_TO_KEEP_TRYING)
 
@@ -51,9 +52,11 @@ def longest_life_of_an_intent(hook: Caller) -> timedelta:
 def uncollected_batches(engine: Engine, older_than: timedelta) -> tuple[int, ...]:
     """Find the batches with a submission that was accepted some time ago and is not collected.
 
-    :param engine: the ledger's
-    :param older_than: how long ago the vendor accepted it, at least
-    :returns: ids of batches, the one with the oldest submission first; ``MOST_BATCHES`` at the most
+    Args:
+        older_than: How long ago the vendor accepted it, at least.
+
+    Returns:
+        Ids of batches, the one with the oldest submission first; ``MOST_BATCHES`` at the most.
     """
     with engine.connect() as connection:
         return tuple(
@@ -75,10 +78,12 @@ def doubt_abandoned(engine: Engine, older_than: timedelta, by: Mover) -> tuple[i
 
     Should its answer come after all, the process that waited for it settles the doubt.
 
-    :param engine: the ledger's
-    :param older_than: how long ago it was begun, at least: more than any call can take
-    :param by: who says so
-    :returns: ids of the submissions
+    Args:
+        older_than: How long ago it was begun, at least: more than any call can take.
+        by: Who says so.
+
+    Returns:
+        Ids of the submissions.
     """
     return doubt_unanswered(engine, submissions.c.intended_at < func.now() - older_than, by)
 
@@ -86,9 +91,11 @@ def doubt_abandoned(engine: Engine, older_than: timedelta, by: Mover) -> tuple[i
 def runs_of(engine: Engine, batch_ids: Sequence[int]) -> tuple[str, ...]:
     """Find the runs that asked for a look which some batches carry.
 
-    :param engine: the ledger's
-    :param batch_ids: the batches
-    :returns: ids of runs, the newest first
+    Args:
+        batch_ids: The batches.
+
+    Returns:
+        Ids of runs, the newest first.
     """
     asked = (
         select(run_looks.c.run_id)
@@ -110,8 +117,8 @@ def runs_of(engine: Engine, batch_ids: Sequence[int]) -> tuple[str, ...]:
 def runs_with_news(engine: Engine, recovery_id: str) -> frozenset[str]:
     """Find the runs that asked for a look whose pictures a recovery put into the catalogue.
 
-    :param engine: the ledger's
-    :param recovery_id: the recovery's run, in the ledger's words
+    Args:
+        recovery_id: The recovery's run, in the ledger's words.
     """
     with engine.connect() as connection:
         return frozenset(
@@ -129,11 +136,15 @@ def refresh_accounts(engine: Engine, settings: Settings, batch_ids: Sequence[int
     A run that has no account yet is left alone: it writes its own, or it died before and never had one. So is one that
     was begun again after its account: it is at work.
 
-    :param engine: the ledger's
-    :param settings: the catalogue, the price
-    :param batch_ids: the batches that were collected
-    :returns: the accounts, the newest run first
-    :raises tryon_catalogue.publishing.writeback.CatalogueError: the shop's table is not as the settings say
+    Args:
+        settings: The catalogue, the price.
+        batch_ids: The batches that were collected.
+
+    Returns:
+        The accounts, the newest run first.
+
+    Raises:
+        tryon_catalogue.publishing.writeback.CatalogueError: The shop's table is not as the settings say.
     """
     with engine.connect() as connection:
         closed = set(connection.execute(select(runs.c.id).where(is_closed())).scalars())

@@ -29,14 +29,13 @@ if TYPE_CHECKING:
 class Made:
     """A look that the vendor has made, as far as its pictures are concerned.
 
-    :param key: of the look
-    :param look: what was asked for
-    :param result_key: of the submission that made it
-    :param sku: the garment that its pictures are named after; empty for none
-    :param title: of the garment
-    :param collection: of the garment
-    :param digests: of the model's, tops', pants' and mask's picture, hex; None where there is none
-    :param model_size: width and height of the model's picture in pixels; None where it is not known
+    Attributes:
+        look: What was asked for.
+        result_key: Of the submission that made it.
+        sku: The garment that its pictures are named after; empty for none.
+        collection: Of the garment.
+        digests: Of the model's, tops', pants' and mask's picture, hex; None where there is none.
+        model_size: Width and height of the model's picture in pixels; None where it is not known.
     """
 
     key: str
@@ -62,8 +61,9 @@ class Made:
 class Finished:
     """What a look's pictures came to.
 
-    :param rows: of the table ``pictures``, the best first
-    :param doubts: why a person should look at them; empty when they are good
+    Attributes:
+        rows: Of the table ``pictures``, the best first.
+        doubts: Why a person should look at them; empty when they are good.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -73,7 +73,8 @@ class Finished:
 class Finisher:
     """Finishes the pictures of looks.
 
-    :param settings: the archive, the judgement's limits, the labels
+    Args:
+        settings: The archive, the judgement's limits, the labels.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -87,9 +88,11 @@ class Finisher:
 
         They are written in their order, so where the last one is there, the others are of the same try.
 
-        :param made: the look
-        :returns: where they are kept, and what speaks against them
-        :raises OSError: the archive could not be read
+        Returns:
+            Where they are kept, and what speaks against them.
+
+        Raises:
+            OSError: The archive could not be read.
         """
         found: list[Kept] = []
         while (one := self._archive.find(made.name(len(found)))) is not None:
@@ -111,11 +114,15 @@ class Finisher:
     def finish(self, made: Made, pictures: Sequence[Fetched]) -> Finished:
         """Judge, label and archive the pictures of a look.
 
-        :param made: the look
-        :param pictures: what the vendor made of it, in its order
-        :returns: where they are kept, and what speaks against them
-        :raises OSError: the archive did not take them
-        :raises LabelError: a picture could not be labelled
+        Args:
+            pictures: What the vendor made of it, in its order.
+
+        Returns:
+            Where they are kept, and what speaks against them.
+
+        Raises:
+            OSError: The archive did not take them.
+            LabelError: A picture could not be labelled.
         """
         judgement = self._judge(made, pictures)
         order: Sequence[int] = range(len(pictures)) if judgement is None else judgement.best_first
@@ -146,8 +153,9 @@ class Finisher:
     ) -> dict[str, Any]:
         """Archive one picture; returns its row.
 
-        :param number: its place among ours, from 0
-        :param original: its place among the vendor's
+        Args:
+            number: Its place among ours, from 0.
+            original: Its place among the vendor's.
         """
         content = self._labelled(made, original, picture.content)
         final = Fetched(

@@ -78,7 +78,8 @@ ASK = "ask the vendor's support with its result key {}, and then say `tryon revi
 class PublishError(Exception):
     """Some looks of a batch could not be published in this try; the others are. Says which and why.
 
-    :param problems: one sentence a look or submission
+    Args:
+        problems: One sentence a look or submission.
     """
 
     def __init__(self, problems: list[str]) -> None:
@@ -97,11 +98,12 @@ class PublishError(Exception):
 class Published:
     """What came of publishing a batch in this try.
 
-    :param published: looks whose pictures are archived and in the catalogue
-    :param review: looks that a person decides on: their pictures are archived and wait for an eye, or cannot be had
-    :param failed: looks that the vendor could not make
-    :param waiting: looks that the vendor has not ended
-    :param problems: what could not be published, one sentence each
+    Attributes:
+        published: Looks whose pictures are archived and in the catalogue.
+        review: Looks that a person decides on: their pictures are archived and wait for an eye, or cannot be had.
+        failed: Looks that the vendor could not make.
+        waiting: Looks that the vendor has not ended.
+        problems: What could not be published, one sentence each.
     """
 
     published: int = 0
@@ -114,11 +116,13 @@ class Published:
 class Publisher:
     """Publishes submissions. One for each task.
 
-    :param engine: the ledger's
-    :param settings: where pictures are kept, what is written to the catalogue
-    :param query_over: gives what asks the vendor for a result key, by the connection that its submission went over
-    :param by: who moves the looks
-    :raises tryon_catalogue.publishing.writeback.CatalogueError: the shop's table is not as the settings say
+    Args:
+        settings: Where pictures are kept, what is written to the catalogue.
+        query_over: Gives what asks the vendor for a result key, by the connection that its submission went over.
+        by: Who moves the looks.
+
+    Raises:
+        tryon_catalogue.publishing.writeback.CatalogueError: The shop's table is not as the settings say.
     """
 
     def __init__(self, engine: Engine, settings: Settings, query_over: QueryOver, by: Mover) -> None:
@@ -135,9 +139,14 @@ class Publisher:
 
         One submission's or look's trouble does not keep the others back.
 
-        :param batch: whose submissions
-        :returns: counts, and what could not be published
-        :raises damo_tryon.errors.TryOnError: one of ``HOPELESS``: no other submission could be asked for either
+        Args:
+            batch: Whose submissions.
+
+        Returns:
+            Counts, and what could not be published.
+
+        Raises:
+            damo_tryon.errors.TryOnError: One of ``HOPELESS``: no other submission could be asked for either.
         """
         done = Published()
         for submission in paid_submissions(self._engine, batch.id):

@@ -42,12 +42,12 @@ IN_REVIEW = (LookState.REVIEW,)
 class Review:
     """A look that waits for a person's word.
 
-    :param key: of the look
-    :param skus: garments that it shows
-    :param model: roster name
-    :param reason: why it was not published
-    :param paths: where its new pictures are kept, best first; none where they could not be had
-    :param since: when it was put aside
+    Attributes:
+        skus: Garments that it shows.
+        model: Roster name.
+        reason: Why it was not published.
+        paths: Where its new pictures are kept, best first; none where they could not be had.
+        since: When it was put aside.
     """
 
     key: str
@@ -61,8 +61,8 @@ class Review:
 def open_reviews(connection: Connection, run_id: str | None = None) -> list[Review]:
     """Read the looks that wait for a person's word, oldest first.
 
-    :param connection: to the ledger
-    :param run_id: of this run only; of all without it
+    Args:
+        run_id: Of this run only; of all without it.
     """
     of_run = select(run_looks.c.look_key).where(run_looks.c.run_id == run_id)
     skus = (
@@ -97,14 +97,18 @@ def open_reviews(connection: Connection, run_id: str | None = None) -> list[Revi
 def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) -> list[str]:
     """Publish looks on a person's word: the pictures are good enough.
 
-    :param engine: the ledger's
-    :param settings: the catalogue's table
-    :param names: for each, a sku, or a look's key or its beginning
-    :param by: the person who says so
-    :returns: the keys of the looks
-    :raises TryAgainError: no look that waits for review has this name, or it has no pictures
-    :raises tryon_catalogue.publishing.writeback.CatalogueError: the shop's table is not as the settings say
-    :raises tryon_catalogue.publishing.writeback.RowRefusedError: it refused some rows; the others are published
+    Args:
+        settings: The catalogue's table.
+        names: For each, a sku, or a look's key or its beginning.
+        by: The person who says so.
+
+    Returns:
+        The keys of the looks.
+
+    Raises:
+        TryAgainError: No look that waits for review has this name, or it has no pictures.
+        tryon_catalogue.publishing.writeback.CatalogueError: The shop's table is not as the settings say.
+        tryon_catalogue.publishing.writeback.RowRefusedError: It refused some rows; the others are published.
     """
     accepted: list[str] = []
     refused: list[str] = []
@@ -143,11 +147,15 @@ def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) 
 def make_again(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
     """Plan looks again on a person's word: the next run that wants them sends, and pays for, them again.
 
-    :param engine: the ledger's
-    :param names: for each, a sku, or a look's key or its beginning
-    :param by: the person who says so
-    :returns: the keys of the looks
-    :raises TryAgainError: a name is of no look that waits for review
+    Args:
+        names: For each, a sku, or a look's key or its beginning.
+        by: The person who says so.
+
+    Returns:
+        The keys of the looks.
+
+    Raises:
+        TryAgainError: A name is of no look that waits for review.
     """
     with engine.begin() as connection:
         keys = look_keys(connection, names, IN_REVIEW)
@@ -166,11 +174,15 @@ def make_again(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
 def collect_again(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
     """Have the vendor asked once more, on a person's word, for pictures that could not be had: nothing is paid again.
 
-    :param engine: the ledger's
-    :param names: for each, a sku, or a look's key or its beginning
-    :param by: the person who says so
-    :returns: the keys of the looks
-    :raises TryAgainError: no look that waits for review has this name, or it has pictures
+    Args:
+        names: For each, a sku, or a look's key or its beginning.
+        by: The person who says so.
+
+    Returns:
+        The keys of the looks.
+
+    Raises:
+        TryAgainError: No look that waits for review has this name, or it has pictures.
     """
     with engine.begin() as connection:
         keys = look_keys(connection, names, IN_REVIEW)

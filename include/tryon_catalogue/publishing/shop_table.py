@@ -71,9 +71,10 @@ class RowRefusedError(CatalogueError):
 class Refusal:
     """A row that the shop's table did not take.
 
-    :param sku: whose
-    :param reason: the database's words, and what to do
-    :param there: whether the table has the row; False where its key can never be the sku
+    Attributes:
+        sku: whose.
+        reason: The database's words, and what to do.
+        there: Whether the table has the row; False where its key can never be the sku.
     """
 
     sku: str
@@ -88,8 +89,9 @@ class Refusal:
 class Written:
     """What came of writing rows.
 
-    :param changed: rows of the shop's table that changed
-    :param refused: the rows that it did not take
+    Attributes:
+        changed: Rows of the shop's table that changed.
+        refused: The rows that it did not take.
     """
 
     changed: int = 0
@@ -104,9 +106,12 @@ class Written:
 class ShopTable:
     """The shop's table, looked at once in the database.
 
-    :param connection: to the database of ``[catalogue] conn_id``
-    :param settings: the ``[catalogue]`` section
-    :raises CatalogueError: when the table or a named column is not there, or is of a type that is not known here
+    Args:
+        connection: To the database of ``[catalogue] conn_id``.
+        settings: The ``[catalogue]`` section.
+
+    Raises:
+        CatalogueError: When the table or a named column is not there, or is of a type that is not known here.
     """
 
     def __init__(self, connection: Connection, settings: CatalogueSettings) -> None:
@@ -144,9 +149,11 @@ class ShopTable:
     def write(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> Written:
         """Write our words to the shop's columns where they differ; each refused row is logged.
 
-        :param connection: in a transaction
-        :param rows: ``sku`` and our words -> plain values; all with the same words
-        :raises sqlalchemy.exc.OperationalError: the database is not to be had, or busy; nothing is written
+        Args:
+            rows: ``sku`` and our words -> plain values; all with the same words.
+
+        Raises:
+            sqlalchemy.exc.OperationalError: The database is not to be had, or busy; nothing is written.
         """
         written = Written()
         if not rows or not self._written(rows[0]):
@@ -179,9 +186,11 @@ class ShopTable:
     def find(self, connection: Connection, skus: Sequence[str]) -> tuple[set[str], dict[str, str]]:
         """Find out which skus have a row.
 
-        :param connection: in a transaction
-        :param skus: to look for
-        :returns: those with a row, and those that the key can never be, with why and what to do
+        Args:
+            skus: To look for.
+
+        Returns:
+            Those with a row, and those that the key can never be, with why and what to do.
         """
         there: set[str] = set()
         impossible: dict[str, str] = {}
@@ -208,9 +217,12 @@ class ShopTable:
     def check(self, connection: Connection, public_url: str | None) -> None:
         """Find out whether the table takes what is to be written, without changing a row.
 
-        :param connection: to the table's database
-        :param public_url: what the pictures' addresses begin with; None where the settings do not say
-        :raises CatalogueError: it does not; names each column and the database's words
+        Args:
+            connection: To the table's database.
+            public_url: What the pictures' addresses begin with; None where the settings do not say.
+
+        Raises:
+            CatalogueError: It does not; names each column and the database's words.
         """
         samples = _samples(public_url)
         problems = [
@@ -334,9 +346,10 @@ def _divided(
 ) -> Iterator[tuple[Sequence[Row], Outcome | DBAPIError]]:
     """Send rows, in ever smaller parts where the database refuses some; gives each part and what came of it.
 
-    :param connection: in a transaction, which goes on after a refusal
-    :param rows: what to send; a refused part is one row
-    :param send: a statement for some of the rows
+    Args:
+        connection: In a transaction, which goes on after a refusal.
+        rows: What to send; a refused part is one row.
+        send: A statement for some of the rows.
     """
     if not rows:
         return

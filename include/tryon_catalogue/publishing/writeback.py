@@ -63,9 +63,12 @@ class GarmentLook:
 class Catalogue:
     """The shop's table, looked at once in the database.
 
-    :param connection: to the database of ``[catalogue] conn_id``
-    :param settings: the ``[catalogue]`` section
-    :raises CatalogueError: when the table or a named column is not there
+    Args:
+        connection: To the database of ``[catalogue] conn_id``.
+        settings: The ``[catalogue]`` section.
+
+    Raises:
+        CatalogueError: When the table or a named column is not there.
     """
 
     def __init__(self, connection: Connection, settings: CatalogueSettings) -> None:
@@ -74,9 +77,12 @@ class Catalogue:
     def write_garments(self, connection: Connection, skus: Iterable[str]) -> Written:
         """Write what the ledger knows of some garments; a row that the table does not take holds back no other.
 
-        :param connection: in a transaction; the garments are locked until it ends
-        :param skus: the garments
-        :returns: what came of it
+        Args:
+            connection: In a transaction; the garments are locked until it ends.
+            skus: The garments.
+
+        Returns:
+            What came of it.
         """
         wanted = garment_looks.c.sku.in_(sorted(set(skus)))
         in_order = (garment_looks.c.sku, garment_looks.c.position)
@@ -115,9 +121,12 @@ class Catalogue:
     def write_look(self, connection: Connection, look_key: str) -> None:
         """Write the garments of a look that is to be shown; a garment that the table cannot list keeps nothing back.
 
-        :param connection: in a transaction; the garments are locked until it ends
-        :param look_key: the look
-        :raises RowRefusedError: every row that was to show it was refused; roll back what called it shown
+        Args:
+            connection: In a transaction; the garments are locked until it ends.
+            look_key: The look.
+
+        Raises:
+            RowRefusedError: Every row that was to show it was refused; roll back what called it shown.
         """
         of_look = select(garment_looks.c.sku).where(garment_looks.c.look_key == look_key).distinct()
         skus = connection.execute(of_look).scalars().all()
@@ -128,9 +137,8 @@ class Catalogue:
     def write_run(self, engine: Engine, run_id: str) -> Written:
         """Write every garment of a run whose row does not yet say what the ledger says, and its rejected rows.
 
-        :param engine: the ledger's
-        :param run_id: the run
-        :returns: what came of it
+        Returns:
+            What came of it.
         """
         stale = (
             select(garment_looks.c.sku)
@@ -156,8 +164,8 @@ class Catalogue:
     def count_unlisted(self, connection: Connection, run_id: str) -> int:
         """Count the garments of a run for which the shop's table has no row, though its key could be their sku.
 
-        :param connection: to the ledger's database, in a transaction
-        :param run_id: the run
+        Args:
+            connection: To the ledger's database, in a transaction.
         """
         skus = (
             connection.execute(select(garment_looks.c.sku).where(_of_run(run_id)).distinct()).scalars().all()
@@ -168,7 +176,8 @@ class Catalogue:
     def _write_rejected(self, connection: Connection, reasons: dict[str, str]) -> Written:
         """Write the status and the reason of rejected rows; pictures from before stay.
 
-        :param reasons: sku -> why
+        Args:
+            reasons: Sku -> why.
         """
         _forget_written(connection, reasons)
         return self._shop.write(connection, [{"sku": sku, **_refusal(why)} for sku, why in reasons.items()])

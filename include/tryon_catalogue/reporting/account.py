@@ -39,34 +39,34 @@ REFUSED_ROWS_TOLD: Final = 20
 class Account:
     """What became of a run.
 
-    :param run_id: the run
-    :param rows: rows of the export
-    :param rejected_rows: rows that could not be used
-    :param further: rows that belong to the garment of an earlier row
-    :param left_out: what a filter of the settings says of a row -> rows it left out
-    :param may_be_empty: whether an export without a row that is meant is nothing to wonder at: an incremental one, or
-        one of which the run was asked for some garments only
-    :param known: looks of the export that had an end before this run
-    :param looks: the looks that were this run's to make, by state
-    :param elsewhere: further looks that it asked for and another run carries
-    :param held: further looks that it asked for and nobody carries: no money, no person's word, or not cut
-    :param submissions: calls the vendor accepted in this run
-    :param uses: uses that are expected to be charged for them
-    :param cost: price of the uses, as it was when they were sent
-    :param currency: of the cost
-    :param rows_written: rows of the catalogue that this account changed
-    :param unlisted: garments of the export for which the catalogue's table has no row: nothing shows their pictures
-    :param estimate: what it was thought to cost before anything was sent
-    :param approval: what a person was asked and answered, in words; empty when nobody was asked
-    :param warnings: about packs of uses, in words
-    :param export_date: the date that its export is of
-    :param planned: whether its export was read to the end
-    :param cut: whether it was decided after that what of it goes, were it nothing
-    :param problem: why there was no export to read, in words; empty when there was one
-    :param asked_for: what of the export the run was asked for, in words; empty for all of it
-    :param would_make: looks that a dry run would have sent, for the estimate; None for a run that is none
-    :param refused: garments whose row in the catalogue's table did not take what was to be written
-    :param refused_rows: the first of them, each with its sku, why, and what to do
+    Attributes:
+        rows: Rows of the export.
+        rejected_rows: Rows that could not be used.
+        further: Rows that belong to the garment of an earlier row.
+        left_out: What a filter of the settings says of a row -> rows it left out.
+        may_be_empty: Whether an export without a row that is meant is nothing to wonder at: an incremental one, or
+            one of which the run was asked for some garments only.
+        known: Looks of the export that had an end before this run.
+        looks: The looks that were this run's to make, by state.
+        elsewhere: Further looks that it asked for and another run carries.
+        held: Further looks that it asked for and nobody carries: no money, no person's word, or not cut.
+        submissions: Calls the vendor accepted in this run.
+        uses: Uses that are expected to be charged for them.
+        cost: Price of the uses, as it was when they were sent.
+        currency: Of the cost.
+        rows_written: Rows of the catalogue that this account changed.
+        unlisted: Garments of the export for which the catalogue's table has no row: nothing shows their pictures.
+        estimate: What it was thought to cost before anything was sent.
+        approval: What a person was asked and answered, in words; empty when nobody was asked.
+        warnings: About packs of uses, in words.
+        export_date: The date that its export is of.
+        planned: Whether its export was read to the end.
+        cut: Whether it was decided after that what of it goes, were it nothing.
+        problem: Why there was no export to read, in words; empty when there was one.
+        asked_for: What of the export the run was asked for, in words; empty for all of it.
+        would_make: Looks that a dry run would have sent, for the estimate; None for a run that is none.
+        refused: Garments whose row in the catalogue's table did not take what was to be written.
+        refused_rows: The first of them, each with its sku, why, and what to do.
     """
 
     run_id: str
@@ -133,7 +133,8 @@ class Account:
     def from_json(cls, values: dict[str, Any]) -> Account:
         """Give the account that ``as_json`` was made of.
 
-        :param values: as they stand in the ledger
+        Args:
+            values: As they stand in the ledger.
         """
         day = values.get("export_date")
         return cls(
@@ -169,12 +170,15 @@ class Account:
 def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
     """Write what is left to write to the catalogue, count, and keep the account with the run.
 
-    :param engine: the ledger's
-    :param settings: the catalogue, the export's kind, the currency
-    :param run_id: the run
-    :returns: the counts, which are kept in the run's row as well
-    :raises RunFailedError: when the ledger has no such run
-    :raises tryon_catalogue.publishing.writeback.CatalogueError: the shop's table is not as the settings say
+    Args:
+        settings: The catalogue, the export's kind, the currency.
+
+    Returns:
+        The counts, which are kept in the run's row as well.
+
+    Raises:
+        RunFailedError: When the ledger has no such run.
+        tryon_catalogue.publishing.writeback.CatalogueError: The shop's table is not as the settings say.
     """
     with engine.connect() as connection:
         run = connection.execute(
@@ -254,7 +258,8 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
 def carried_by_nobody(started_at: datetime) -> ColumnElement[bool]:
     """Give the condition under which a look of a run is carried by no run, in a query of looks and the run's looks.
 
-    :param started_at: when the run was first planned
+    Args:
+        started_at: When the run was first planned.
     """
     # What was to be made again and did not go still stands where it stood.
     return or_(looks.c.batch_id.is_(None), run_looks.c.again & (looks.c.moved_at < started_at))
@@ -263,9 +268,8 @@ def carried_by_nobody(started_at: datetime) -> ColumnElement[bool]:
 def read_account(engine: Engine, run_id: str) -> Account:
     """Read the account that was written of a run.
 
-    :param engine: the ledger's
-    :param run_id: the run
-    :raises LookupError: when the ledger has none
+    Raises:
+        LookupError: When the ledger has none.
     """
     with engine.connect() as connection:
         summary = connection.execute(select(runs.c.summary).where(runs.c.id == run_id)).scalar_one_or_none()
@@ -280,9 +284,12 @@ def judge(account: Account, settings: AccountSettings) -> None:
     Nothing to make is success, and so is an export without a row that is meant where there may be such. Nothing read,
     nothing decided or nothing made never is.
 
-    :param account: of the run
-    :param settings: the ``[account]`` section
-    :raises RunFailedError: the run is red
+    Args:
+        account: Of the run.
+        settings: The ``[account]`` section.
+
+    Raises:
+        RunFailedError: The run is red.
     """
     if account.problem:
         raise RunFailedError(account.problem)

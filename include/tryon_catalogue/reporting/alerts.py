@@ -61,10 +61,11 @@ class Event(StrEnum):
 class Alert:
     """One message. In the notifier's arguments it is ``{{ alert.subject }}`` and so on.
 
-    :param event: what happened
-    :param run_id: the run it happened to
-    :param subject: one line
-    :param text: what happened and what to do, in plain lines
+    Attributes:
+        event: What happened.
+        run_id: The run it happened to.
+        subject: One line.
+        text: What happened and what to do, in plain lines.
     """
 
     event: Event
@@ -85,8 +86,8 @@ class AlertError(Exception):
 def doubt_alert(run_id: str, doubts: Sequence[Doubt]) -> Alert:
     """Make the message that something of a run is in doubt.
 
-    :param run_id: the run
-    :param doubts: its submissions in doubt, one at least
+    Args:
+        doubts: Its submissions in doubt, one at least.
     """
     count = sum(one.looks for one in doubts)
     listed = "\n".join(f"{one.id}: {one.looks} looks, {one.words}" for one in doubts)
@@ -102,7 +103,8 @@ def doubt_alert(run_id: str, doubts: Sequence[Doubt]) -> Alert:
 def stop_alert(stop: Stop) -> Alert:
     """Make the message that the vendor takes nothing more before a person has acted.
 
-    :param stop: what a run has learned
+    Args:
+        stop: What a run has learned.
     """
     return Alert(
         Event.STOP,
@@ -115,8 +117,8 @@ def stop_alert(stop: Stop) -> Alert:
 def late_alert(run_id: str, started: datetime) -> Alert:
     """Make the message that a run is not done in time.
 
-    :param run_id: the run
-    :param started: when it began
+    Args:
+        started: When it began.
     """
     return Alert(
         Event.LATE,
@@ -130,9 +132,9 @@ def late_alert(run_id: str, started: datetime) -> Alert:
 def undone_alert(run_id: str, due: str, state: str) -> Alert:
     """Make the message that a run is not done at the hour by which it was to be.
 
-    :param run_id: the run
-    :param due: the moment, in words
-    :param state: Airflow's word for where the run is
+    Args:
+        due: The moment, in words.
+        state: Airflow's word for where the run is.
     """
     return Alert(
         Event.LATE,
@@ -146,26 +148,22 @@ def undone_alert(run_id: str, due: str, state: str) -> Alert:
 def missing_alert(run_id: str, words: str) -> Alert:
     """Make the message that there is no export for a run to read.
 
-    :param run_id: the run
-    :param words: which export, and what to do
+    Args:
+        words: Which export, and what to do.
     """
     return Alert(Event.MISSING, run_id, "Try-on: an export is missing", f"Run {run_id}: {words}")
 
 
 def of_run(engine: Engine, run_id: str) -> tuple[Alert, ...]:
-    """Make the messages that one run gives reason for: its doubts, the stop it has learned of, no export.
-
-    :param engine: the ledger's
-    :param run_id: the run
-    """
+    """Make the messages that one run gives reason for: its doubts, the stop it has learned of, no export."""
     return tuple(one for one in _standing(engine) if one.run_id == run_id)
 
 
 def of_all(engine: Engine, late_after: timedelta) -> tuple[Alert, ...]:
     """Make the messages that any run gives reason for, late ones included; told or not.
 
-    :param engine: the ledger's
-    :param late_after: how long a run may take until it has its account
+    Args:
+        late_after: How long a run may take until it has its account.
     """
     with engine.connect() as connection:
         # One that was begun again after its account is not as late as its first beginning.
@@ -203,11 +201,12 @@ def _standing(engine: Engine) -> list[Alert]:
 def tell(engine: Engine, settings: AlertSettings, alert: Alert, context: Mapping[str, Any]) -> bool:
     """Send a message, unless nobody is to be told or somebody was told already. Never fails the task.
 
-    :param engine: the ledger's
-    :param settings: the ``[alerts]`` section
-    :param alert: the message
-    :param context: Airflow's, for what the notifier's templates name
-    :returns: whether it was sent now
+    Args:
+        settings: The ``[alerts]`` section.
+        context: Airflow's, for what the notifier's templates name.
+
+    Returns:
+        Whether it was sent now.
     """
     if settings.notifier is None:
         return False
@@ -232,11 +231,12 @@ def tell(engine: Engine, settings: AlertSettings, alert: Alert, context: Mapping
 def tell_late(engine: Engine, settings: AlertSettings, alert: Alert, context: Mapping[str, Any]) -> bool:
     """Send the message that a run is late, unless it is only late because its export has not come: that is told.
 
-    :param engine: the ledger's
-    :param settings: the ``[alerts]`` section
-    :param alert: the message
-    :param context: see ``tell``
-    :returns: whether it was sent now
+    Args:
+        settings: The ``[alerts]`` section.
+        context: See ``tell``.
+
+    Returns:
+        Whether it was sent now.
     """
     with engine.connect() as connection:
         problem = connection.execute(
@@ -248,9 +248,9 @@ def tell_late(engine: Engine, settings: AlertSettings, alert: Alert, context: Ma
 def tell_anyway(settings: AlertSettings, alert: Alert, context: Mapping[str, Any]) -> None:
     """Send a message without the ledger, which is not there to remember it. Never fails its caller.
 
-    :param settings: the ``[alerts]`` section
-    :param alert: the message
-    :param context: see ``tell``
+    Args:
+        settings: The ``[alerts]`` section.
+        context: See ``tell``.
     """
     try:
         _notify(settings, alert, context)

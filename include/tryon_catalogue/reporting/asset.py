@@ -26,7 +26,8 @@ NEWS: Final = AssetAlias("tryon_catalogue_news")
 def news_of(account: Account) -> dict[str, Any]:
     """Give what stands in the event: counts, and whose they are.
 
-    :param account: of the run that changed the catalogue
+    Args:
+        account: Of the run that changed the catalogue.
     """
     counts = {
         name: account.looks.get(state.value, 0)
@@ -54,7 +55,8 @@ def news_of(account: Account) -> dict[str, Any]:
 def announce(account: Account, context: Context) -> None:
     """Send an event of the catalogue once the task has succeeded.
 
-    :param account: of the run that changed the catalogue
-    :param context: Airflow's, of a task with ``NEWS`` among its outlets
+    Args:
+        account: Of the run that changed the catalogue.
+        context: Airflow's, of a task with ``NEWS`` among its outlets.
     """
     context["outlet_events"][NEWS].add(CATALOGUE, extra=news_of(account))

@@ -28,10 +28,11 @@ ACCEPTED: Final = (SubmissionState.SUBMITTED, SubmissionState.COLLECTED)
 class Figures:
     """What the ledger amounts to.
 
-    :param looks: number of looks in each state, those with none included
-    :param submissions: number of submissions in each state, those with none included
-    :param uses: uses that are expected to be charged for everything accepted so far
-    :param oldest_unpublished_seconds: age of the oldest accepted submission that is not collected; 0 without one
+    Attributes:
+        looks: Number of looks in each state, those with none included.
+        submissions: Number of submissions in each state, those with none included.
+        uses: Uses that are expected to be charged for everything accepted so far.
+        oldest_unpublished_seconds: Age of the oldest accepted submission that is not collected; 0 without one.
     """
 
     looks: dict[LookState, int]
@@ -54,10 +55,7 @@ class Figures:
 
 
 def read_figures(engine: Engine) -> Figures:
-    """Count.
-
-    :param engine: the ledger's
-    """
+    """Count."""
     with engine.connect() as connection:
         of_looks = connection.execute(select(looks.c.state, func.count()).group_by(looks.c.state)).all()
         of_submissions = connection.execute(

@@ -49,11 +49,7 @@ _LINE_START = re.compile(r"^(\d+)([.)])|^([-+=])")
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Looks that are wanted and were not sent.
-
-    :param looks: how many
-    :param reason: why
-    """
+    """Looks that are wanted and were not sent."""
 
     looks: int
     reason: str
@@ -63,9 +59,9 @@ class Waiting:
 class RejectedRow:
     """A row of the export that could not be used.
 
-    :param line: its line in the export
-    :param sku: the garment, where the row names one
-    :param reason: why
+    Attributes:
+        line: Its line in the export.
+        sku: The garment, where the row names one.
     """
 
     line: int
@@ -77,14 +73,15 @@ class RejectedRow:
 class Note:
     """What people are told of a run.
 
-    :param title: what it is about, without a full stop
-    :param figures: name -> value in words, in their order
-    :param stops: why nothing is sent at all right now
-    :param waiting: looks that were not sent
-    :param doubts: submissions in doubt
-    :param review: looks that wait for a person's word
-    :param rejected: the first rejected rows, in the order of the export
-    :param refused: the first rows that the catalogue's table did not take, and why
+    Attributes:
+        title: What it is about, without a full stop.
+        figures: Name -> value in words, in their order.
+        stops: Why nothing is sent at all right now.
+        waiting: Looks that were not sent.
+        doubts: Submissions in doubt.
+        review: Looks that wait for a person's word.
+        rejected: The first rejected rows, in the order of the export.
+        refused: The first rows that the catalogue's table did not take, and why.
     """
 
     title: str
@@ -100,7 +97,8 @@ class Note:
 def escape(text: str) -> str:
     """Give text from outside as Markdown that shows exactly it, in one line.
 
-    :param text: such as a sku or the vendor's words
+    Args:
+        text: Such as a sku or the vendor's words.
     """
     line = " ".join(text.split())
     line = "".join(character for character in line if character.isprintable())
@@ -111,8 +109,9 @@ def escape(text: str) -> str:
 def as_markdown(note: Note, most_characters: int = MOST_CHARACTERS) -> str:
     """Give a note as Markdown that Airflow takes: whole lines, as many as there is room for.
 
-    :param note: what to tell
-    :param most_characters: the longest text
+    Args:
+        note: What to tell.
+        most_characters: The longest text.
     """
     lines = [f"**{escape(note.title)}**", ""]
     lines += [f"- {escape(name)}: {escape(value)}" for name, value in note.figures]
@@ -201,8 +200,8 @@ def _cut(lines: Sequence[str], most_characters: int) -> str:
 def read_run_note(engine: Engine, account: Account) -> Note:
     """Put together what people are told of a run whose account is written.
 
-    :param engine: the ledger's
-    :param account: of the run
+    Args:
+        account: Of the run.
     """
     run_id = account.run_id
     with engine.connect() as connection:
@@ -262,9 +261,9 @@ def _title(account: Account) -> str:
 def read_recovery_note(engine: Engine, batches: int, newly_doubted: int) -> Note:
     """Put together what people are told of a recovery, before it collects what it has found.
 
-    :param engine: the ledger's
-    :param batches: how many batches it is going to collect
-    :param newly_doubted: how many submissions it has put in doubt
+    Args:
+        batches: How many batches it is going to collect.
+        newly_doubted: How many submissions it has put in doubt.
     """
     with engine.connect() as connection:
         stops = active_stops(connection)

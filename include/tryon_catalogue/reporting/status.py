@@ -44,15 +44,16 @@ MEANINGS = {
 class Status:
     """The ledger in figures.
 
-    :param looks: number of looks in each state
-    :param uses: uses of everything accepted so far
-    :param cost: their price, as it was when they were sent
-    :param currency: of the price
-    :param oldest_unpublished: age of the oldest accepted submission that is not collected; None without one
-    :param stops: why nothing is sent at all right now
-    :param missing: what is said of the exports that did not come in the last two days
-    :param refused: rows that the catalogue's table did not take, by each DAG's newest account, and why
-    :param more_refused: what is said of the accounts that name only the first of such rows
+    Attributes:
+        looks: Number of looks in each state.
+        uses: Uses of everything accepted so far.
+        cost: Their price, as it was when they were sent.
+        currency: Of the price.
+        oldest_unpublished: Age of the oldest accepted submission that is not collected; None without one.
+        stops: Why nothing is sent at all right now.
+        missing: What is said of the exports that did not come in the last two days.
+        refused: Rows that the catalogue's table did not take, by each DAG's newest account, and why.
+        more_refused: What is said of the accounts that name only the first of such rows.
     """
 
     looks: Counter[LookState]
@@ -69,8 +70,8 @@ class Status:
 def read_status(engine: Engine, price: Price) -> Status:
     """Count.
 
-    :param engine: the ledger's
-    :param price: the currency
+    Args:
+        price: The currency.
     """
     with engine.connect() as connection:
         by_state = connection.execute(select(looks.c.state, func.count()).group_by(looks.c.state)).all()
@@ -115,8 +116,9 @@ def read_status(engine: Engine, price: Price) -> Status:
 def show_status(status: Status, console: Console | None = None) -> None:
     """Print it.
 
-    :param status: what was counted
-    :param console: to print to; the terminal by default
+    Args:
+        status: What was counted.
+        console: To print to; the terminal by default.
     """
     console = console or Console(highlight=False)
     for words in status.missing:

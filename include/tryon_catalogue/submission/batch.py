@@ -45,9 +45,10 @@ MOST_DOUBTS_IN_A_ROW = 2
 class Submitted:
     """What came of submitting a batch in this try.
 
-    :param accepted: looks that the vendor took
-    :param rejected: looks that the vendor refused, each for itself
-    :param in_doubt: looks of which nobody knows, those of earlier tries included
+    Attributes:
+        accepted: Looks that the vendor took.
+        rejected: Looks that the vendor refused, each for itself.
+        in_doubt: Looks of which nobody knows, those of earlier tries included.
     """
 
     accepted: int = 0
@@ -70,15 +71,16 @@ def submit_batch(
     A later try goes on where an earlier one stopped: what was accepted is not sent again, what was begun and
     never answered is put in doubt.
 
-    :param engine: the ledger's
-    :param send: the hook's ``submit``, which leaves throttling to the gate
-    :param batch: what to send
-    :param by: who sends it
-    :param price: what a use is
-    :param budget: the limits
-    :param gate: lets submissions through one by one
-    :raises damo_tryon.errors.TryOnError: a refusal of the call as a whole, or too many doubts in a row; what
-        was accepted before it is in the ledger
+    Args:
+        send: The hook's ``submit``, which leaves throttling to the gate.
+        batch: What to send.
+        by: Who sends it.
+        price: What a use is.
+        gate: Lets submissions through one by one.
+
+    Raises:
+        damo_tryon.errors.TryOnError: A refusal of the call as a whole, or too many doubts in a row; what was accepted
+            before it is in the ledger.
     """
     done = Submitted()
     # Tries of one task follow each other: what is still open is of a dead one.
@@ -144,9 +146,11 @@ def _hold_back(
 def open_result_keys(engine: Engine, batch: Batch) -> list[tuple[str, str]]:
     """Give the result keys of a batch that are paid for and not collected yet, oldest first.
 
-    :param engine: the ledger's
-    :param batch: whose submissions
-    :returns: each with the Airflow connection that its submission went over
+    Args:
+        batch: Whose submissions.
+
+    Returns:
+        Each with the Airflow connection that its submission went over.
     """
     with engine.connect() as connection:
         found = connection.execute(

@@ -47,18 +47,19 @@ class DoubtError(Exception):
 class Doubt:
     """One submission of which nobody knows whether the vendor has it.
 
-    :param id: of the submission
-    :param run_id: the run that sent it
-    :param conn_id: the connection it went over
-    :param sent_at: when it was about to be sent
-    :param looks: how many looks it carries
-    :param pictures: how many pictures the vendor makes of them if it has it
-    :param skus: the first few of the garments
-    :param vendor_code: the vendor's or the gateway's code, where there was one
-    :param words: what is known, in words
-    :param request_id: the vendor's id of the call, where there was one
-    :param more_skus: whether there are more than the first few
-    :param amount: what it costs if the vendor has it, by the price when it was sent
+    Attributes:
+        id: Of the submission.
+        run_id: The run that sent it.
+        conn_id: The connection it went over.
+        sent_at: When it was about to be sent.
+        looks: How many looks it carries.
+        pictures: How many pictures the vendor makes of them if it has it.
+        skus: The first few of the garments.
+        vendor_code: The vendor's or the gateway's code, where there was one.
+        words: What is known, in words.
+        request_id: The vendor's id of the call, where there was one.
+        more_skus: Whether there are more than the first few.
+        amount: What it costs if the vendor has it, by the price when it was sent.
     """
 
     id: int
@@ -83,7 +84,8 @@ def open_doubts(connection: Connection) -> tuple[Doubt, ...]:
 def of_run(connection: Connection, run_id: str) -> tuple[Doubt, ...]:
     """Read the doubts among what a run has sent, oldest first.
 
-    :param run_id: ``dag_id/run_id``
+    Args:
+        run_id: ``dag_id/run_id``.
     """
     return _read(
         connection,
@@ -134,10 +136,15 @@ def _read(connection: Connection, which: ColumnElement[bool]) -> tuple[Doubt, ..
 def declare_lost(engine: Engine, submission_id: int, by: Mover) -> int:
     """Say that the vendor does not have it: its looks are planned again and may be sent by the next run.
 
-    :param submission_id: see ``Doubt.id``
-    :param by: the person who says so
-    :returns: number of looks that are planned again
-    :raises DoubtError: it is not in doubt
+    Args:
+        submission_id: See ``Doubt.id``.
+        by: The person who says so.
+
+    Returns:
+        Number of looks that are planned again.
+
+    Raises:
+        DoubtError: It is not in doubt.
     """
     return _write_off(engine, submission_id, LookState.PLANNED, "declared lost", by, amount=0)
 
@@ -145,8 +152,11 @@ def declare_lost(engine: Engine, submission_id: int, by: Mover) -> int:
 def give_up(engine: Engine, submission_id: int, by: Mover) -> int:
     """Say that nothing more is to be done: its looks are FAILED, and no run sends them again by itself.
 
-    :returns: number of looks that are given up
-    :raises DoubtError: it is not in doubt
+    Returns:
+        Number of looks that are given up.
+
+    Raises:
+        DoubtError: It is not in doubt.
     """
     return _write_off(engine, submission_id, LookState.FAILED, "given up", by)
 
@@ -158,12 +168,17 @@ def record_found(
 
     The vendor is asked first, which is free: the key has to be of these very looks.
 
-    :param ask_over: gives what asks the vendor, by the connection that the submission went over
-    :param result_key: from the vendor's bill, its support or a log
-    :param price: what a use is
-    :returns: number of looks that are collected from now on
-    :raises DoubtError: it is not in doubt, or the key is known already
-    :raises damo_tryon.errors.TryOnError: the vendor does not know the key, or it is of other looks
+    Args:
+        ask_over: Gives what asks the vendor, by the connection that the submission went over.
+        result_key: From the vendor's bill, its support or a log.
+        price: What a use is.
+
+    Returns:
+        Number of looks that are collected from now on.
+
+    Raises:
+        DoubtError: It is not in doubt, or the key is known already.
+        damo_tryon.errors.TryOnError: The vendor does not know the key, or it is of other looks.
     """
     with engine.connect() as connection:
         conn_id = _in_doubt(connection, submission_id).conn_id
@@ -193,10 +208,13 @@ def record_found(
 def resubmit_old(connection: Connection, settings: SafetySettings, by: Mover) -> int:
     """Plan again what has been in doubt for long enough, where the settings say that it may be paid for twice.
 
-    :param connection: in a transaction; the caller commits
-    :param settings: ``on_doubt`` and ``resubmit_after_hours``
-    :param by: the run that plans
-    :returns: number of looks that are planned again; 0 unless ``on_doubt = "resubmit"``
+    Args:
+        connection: In a transaction; the caller commits.
+        settings: ``on_doubt`` and ``resubmit_after_hours``.
+        by: The run that plans.
+
+    Returns:
+        Number of looks that are planned again; 0 unless ``on_doubt = "resubmit"``.
     """
     if settings.on_doubt is not OnDoubt.RESUBMIT:
         return 0

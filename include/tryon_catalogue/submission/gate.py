@@ -58,9 +58,10 @@ _clock: ColumnElement[object] = func.clock_timestamp(type_=DateTime(timezone=Tru
 class _Obstacle:
     """Why nobody gets through just now.
 
-    :param seconds: after how many it is worth looking again
-    :param error: what is raised when that takes too long
-    :param full: whether the vendor has as much in flight as it may
+    Attributes:
+        seconds: After how many it is worth looking again.
+        error: What is raised when that takes too long.
+        full: Whether the vendor has as much in flight as it may.
     """
 
     seconds: float
@@ -71,11 +72,11 @@ class _Obstacle:
 class Gate:
     """The gate of one connection, as one task sees it.
 
-    :param engine: the ledger's
-    :param conn_id: the vendor's Airflow connection
-    :param vendor: pace, limit and patience
-    :param ask: tells whether what is in flight has ended
-    :param sleep: waits for so many seconds
+    Args:
+        conn_id: The vendor's Airflow connection.
+        vendor: pace, limit and patience.
+        ask: Tells whether what is in flight has ended.
+        sleep: Waits for so many seconds.
     """
 
     def __init__(
@@ -99,10 +100,13 @@ class Gate:
     def take_turn(self, run_id: str) -> None:
         """Wait until it is this task's turn to submit.
 
-        :param run_id: the run that submits
-        :raises StoppedError: a stop holds for this run
-        :raises StillThrottledError: the vendor has throttled us for longer than our patience
-        :raises BusyError: the others took longer than our patience
+        Args:
+            run_id: The run that submits.
+
+        Raises:
+            StoppedError: A stop holds for this run.
+            StillThrottledError: The vendor has throttled us for longer than our patience.
+            BusyError: The others took longer than our patience.
         """
         while True:
             with self._engine.begin() as connection:
@@ -123,9 +127,12 @@ class Gate:
 
         Until the transaction ends, nobody else of this connection is admitted.
 
-        :param connection: in the transaction that claims the looks
-        :param run_id: the run that submits
-        :raises StoppedError: a stop holds for this run
+        Args:
+            connection: In the transaction that claims the looks.
+            run_id: The run that submits.
+
+        Raises:
+            StoppedError: A stop holds for this run.
         """
         connection.execute(select(paces.c.conn_id).where(self._row).with_for_update())
         return self._obstacle(connection, run_id) is None
@@ -145,8 +152,9 @@ class Gate:
     def learn(self, error: TryOnError, run_id: str) -> None:
         """Let everybody know what a refusal means for them.
 
-        :param error: the refusal
-        :param run_id: the run that got it
+        Args:
+            error: The refusal.
+            run_id: The run that got it.
         """
         if isinstance(error, ThrottledError):
             self._hold(error)

@@ -55,10 +55,11 @@ class ClaimLostError(Exception):
 class Batch:
     """What one mapped task carries.
 
-    :param id: its id in the ledger
-    :param run_id: the run it belongs to
-    :param fit_type: of all its looks
-    :param inference_num: pictures of each of its looks
+    Attributes:
+        id: Its id in the ledger.
+        run_id: The run it belongs to.
+        fit_type: Of all its looks.
+        inference_num: Pictures of each of its looks.
     """
 
     id: int
@@ -70,7 +71,8 @@ class Batch:
 def load_batch(engine: Engine, batch_id: int) -> Batch:
     """Read a batch by its id.
 
-    :raises LookupError: when the ledger has no such batch
+    Raises:
+        LookupError: When the ledger has no such batch.
     """
     with engine.connect() as connection:
         row = connection.execute(select(batches).where(batches.c.id == batch_id)).one_or_none()
@@ -87,10 +89,12 @@ def doubt_unanswered(engine: Engine, which: ColumnElement[bool], by: Mover) -> t
 
     Should an answer come after all, the process that waited for it settles the doubt.
 
-    :param engine: the ledger's
-    :param which: condition on ``tables.submissions``: those that no living process attends to
-    :param by: who says so
-    :returns: ids of the submissions put in doubt
+    Args:
+        which: Condition on ``tables.submissions``: those that no living process attends to.
+        by: Who says so.
+
+    Returns:
+        Ids of the submissions put in doubt.
     """
     reason = "its process ended between the intent and the answer: nobody knows whether the vendor has it"
     with engine.begin() as connection:
@@ -121,8 +125,11 @@ def waits_for(which: ColumnElement[bool]) -> ColumnElement[bool]:
 
     A look that was sent again, by somebody's word, is no concern of its older submission any more.
 
-    :param which: condition on ``tables.submissions``
-    :returns: condition on ``tables.looks``
+    Args:
+        which: Condition on ``tables.submissions``.
+
+    Returns:
+        Condition on ``tables.looks``.
     """
     newest = (
         select(func.max(submission_looks.c.submission_id))
@@ -137,12 +144,11 @@ def waits_for(which: ColumnElement[bool]) -> ColumnElement[bool]:
 class LedgerJournal:
     """Remembers the submissions of one batch; a ``damo_tryon.journal.Journal``.
 
-    :param engine: the ledger's
-    :param batch: whose looks are submitted
-    :param by: who moves them
-    :param price: what an accepted submission is expected to be charged
-    :param budget: the limits
-    :param gate: lets submissions through one by one
+    Args:
+        batch: Whose looks are submitted.
+        by: Who moves them.
+        price: What an accepted submission is expected to be charged.
+        gate: Lets submissions through one by one.
     """
 
     def __init__(
@@ -160,7 +166,8 @@ class LedgerJournal:
     def name_looks(self, keys: Mapping[TryOnTask, str]) -> None:
         """Say which look each task is, before it is submitted.
 
-        :param keys: task -> look key
+        Args:
+            keys: Task -> look key.
         """
         self._keys.update(keys)
 
@@ -171,10 +178,11 @@ class LedgerJournal:
     def intend(self, submission: Submission) -> None:
         """Wait for the turn to submit; then claim the looks and commit the intent, in one transaction.
 
-        :raises ClaimLostError: when not all of them are still planned in this batch
-        :raises tryon_catalogue.budget.commitments.LimitReachedError: there is no money for it
-        :raises tryon_catalogue.submission.errors.StoppedError: the vendor takes nothing, as another task has learned
-        :raises damo_tryon.errors.TryOnError: the turn does not come; see ``Gate.take_turn``
+        Raises:
+            ClaimLostError: When not all of them are still planned in this batch.
+            tryon_catalogue.budget.commitments.LimitReachedError: There is no money for it.
+            tryon_catalogue.submission.errors.StoppedError: The vendor takes nothing, as another task has learned.
+            damo_tryon.errors.TryOnError: The turn does not come; see ``Gate.take_turn``.
         """
         while True:
             self._gate.take_turn(self._batch.run_id)
@@ -316,8 +324,11 @@ def _words(error: TryOnError) -> dict[str, Any]:
 def planned_looks(engine: Engine, batch: Batch, most: int) -> dict[str, Look]:
     """Read the next looks of a batch that are still to be sent, in the order of the export.
 
-    :param most: how many at the most
-    :returns: key -> look
+    Args:
+        most: How many at the most.
+
+    Returns:
+        Key -> look.
     """
     with engine.connect() as connection:
         rows = connection.execute(
@@ -334,8 +345,8 @@ def sent_tasks(engine: Engine, submission_id: int) -> tuple[TryOnTask, ...]:
 
     Not the looks' own addresses, which a newer export may have replaced since.
 
-    :param engine: the ledger's
-    :param submission_id: of the submission
+    Args:
+        submission_id: Of the submission.
     """
     with engine.connect() as connection:
         rows = connection.execute(

@@ -30,10 +30,15 @@ class TryAgainError(Exception):
 def try_again(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
     """Plan looks again that were rejected or failed; the next run that wants them sends them.
 
-    :param names: for each, a sku, or a look's key or its beginning (as reports show it)
-    :param by: the person who says so
-    :returns: the keys of the looks
-    :raises TryAgainError: a name is of no look that was rejected or failed
+    Args:
+        names: For each, a sku, or a look's key or its beginning (as reports show it)
+        by: The person who says so.
+
+    Returns:
+        The keys of the looks.
+
+    Raises:
+        TryAgainError: A name is of no look that was rejected or failed.
     """
     with engine.begin() as connection:
         return sorted(
@@ -51,11 +56,15 @@ def try_again(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
 def look_keys(connection: Connection, names: Sequence[str], states: Sequence[LookState]) -> list[str]:
     """Find the looks that a person names.
 
-    :param connection: to the ledger
-    :param names: for each, a sku, or a look's key or its beginning (as reports show it)
-    :param states: those that the looks have to be in
-    :returns: their keys
-    :raises TryAgainError: a name is of no look in these states
+    Args:
+        names: For each, a sku, or a look's key or its beginning (as reports show it)
+        states: Those that the looks have to be in.
+
+    Returns:
+        Their keys.
+
+    Raises:
+        TryAgainError: A name is of no look in these states.
     """
     fitting_states = [state.value for state in states]
     keys: set[str] = set()

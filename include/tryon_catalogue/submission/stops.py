@@ -44,13 +44,13 @@ STOPPING: Final[dict[type[TryOnError], StopKind]] = {
 class Stop:
     """What was learned.
 
-    :param conn_id: the Airflow connection it was learned over
-    :param kind: what has to be put right
-    :param reason: the vendor's answer in words
-    :param vendor_code: its code, where it gave one
-    :param request_id: the vendor's id of the call
-    :param set_at: when it was learned last
-    :param set_by: the run that learned it
+    Attributes:
+        conn_id: The Airflow connection it was learned over.
+        kind: What has to be put right.
+        reason: The vendor's answer in words.
+        vendor_code: Its code, where it gave one.
+        set_at: When it was learned last.
+        set_by: The run that learned it.
     """
 
     conn_id: str
@@ -84,11 +84,11 @@ def kind_of(error: TryOnError) -> StopKind | None:
 def set_stop(engine: Engine, conn_id: str, kind: StopKind, error: TryOnError, run_id: str) -> None:
     """Record or renew a stop.
 
-    :param engine: the ledger's
-    :param conn_id: the connection it was learned over
-    :param kind: see ``kind_of``
-    :param error: the vendor's answer
-    :param run_id: who learned it
+    Args:
+        conn_id: The connection it was learned over.
+        kind: See ``kind_of``.
+        error: The vendor's answer.
+        run_id: Who learned it.
     """
     learned = {
         "kind": kind.value,
@@ -128,7 +128,8 @@ def active_stops(connection: Connection) -> tuple[Stop, ...]:
 def stop_before(connection: Connection, conn_id: str, run_id: str) -> tuple[Stop | None, bool]:
     """Read the stop of a connection, and say whether a run was planned before it was learned.
 
-    :returns: the stop or None, and whether it holds for the run; where it does not, the run may try
+    Returns:
+        The stop or None, and whether it holds for the run; where it does not, the run may try.
     """
     stop = next((one for one in active_stops(connection) if one.conn_id == conn_id), None)
     if stop is None:
@@ -142,11 +143,14 @@ def lift_stops(
 ) -> list[str]:
     """Lift stops: a person's word, or a submission that got through.
 
-    :param connection: in a transaction; the caller commits
-    :param by: who lifts them: a person's name or a run's id
-    :param conn_id: of this connection only
-    :param learned_before: only those that were learned before this moment
-    :returns: the connections that submit again
+    Args:
+        connection: In a transaction; the caller commits.
+        by: Who lifts them: a person's name or a run's id.
+        conn_id: Of this connection only.
+        learned_before: Only those that were learned before this moment.
+
+    Returns:
+        The connections that submit again.
     """
     which: list[ColumnElement[bool]] = [stops.c.lifted_at.is_(None)]
     if conn_id is not None:

@@ -30,13 +30,16 @@ class NoteError(Exception):
 def put_note(conn_id: str | None, dag_id: str, run_id: str, markdown: str) -> bool:
     """Put a note on a run in place of the one it has; log a warning when that cannot be done.
 
-    :param conn_id: connection of type http to Airflow's API server: its address in the host (and port), a user's
-        name in the login and his password in the password; or no login and a bearer token in the password.
-        None or "": no note is wanted
-    :param dag_id: the DAG
-    :param run_id: Airflow's id of the run
-    :param markdown: at most 1,000 characters
-    :returns: whether the note is there now
+    Args:
+        conn_id: Connection of type http to Airflow's API server: its address in the host (and port), a user's name in
+            the login and his password in the password; or no login and a bearer token in the password. None or "": no
+            note is wanted.
+        dag_id: The DAG.
+        run_id: Airflow's id of the run.
+        markdown: At most 1,000 characters.
+
+    Returns:
+        Whether the note is there now.
     """
     if not conn_id:
         return False

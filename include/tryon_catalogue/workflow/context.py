@@ -34,7 +34,7 @@ def run_id_of(context: Context) -> str:
 
 def mover_of(context: Context) -> Mover:
     """Say who moves looks in this try of this task."""
-    from tryon_catalogue.ledger.moves import Mover  # noqa: PLC0415  # heavy
+    from tryon_catalogue.ledger.moves import Mover
 
     return Mover(run_id_of(context), context["ti"].try_number)
 
@@ -49,9 +49,10 @@ def export_date_of(context: Context) -> date:
 def request_of(context: Context) -> Request:
     """Read what a run is asked for.
 
-    :raises tryon_catalogue.planning.request.RequestError: its parameters cannot be meant
+    Raises:
+        tryon_catalogue.planning.request.RequestError: Its parameters cannot be meant.
     """
-    from tryon_catalogue.planning.request import read_request  # noqa: PLC0415  # heavy
+    from tryon_catalogue.planning.request import read_request
 
     # The fields of a task's own form stand beside the run's.
     return read_request(
@@ -66,7 +67,7 @@ def is_backfill(context: Context) -> bool:
 
 def open_ledger() -> tuple[Settings, Engine]:
     """Read the settings and reach the ledger behind the connection they name."""
-    from tryon_catalogue.ledger.database import engine_from_connection  # noqa: PLC0415  # heavy
+    from tryon_catalogue.ledger.database import engine_from_connection
 
     settings = load_settings()
     return settings, engine_from_connection(settings)
@@ -75,10 +76,11 @@ def open_ledger() -> tuple[Settings, Engine]:
 def run_of(settings: Settings, context: Context) -> Run:
     """Say which run this is and which export it reads.
 
-    :raises tryon_catalogue.planning.request.RequestError: its parameters cannot be meant
+    Raises:
+        tryon_catalogue.planning.request.RequestError: Its parameters cannot be meant.
     """
-    from tryon_catalogue.exports.newest import newest_export  # noqa: PLC0415  # heavy
-    from tryon_catalogue.planning.runs import Run  # noqa: PLC0415  # heavy
+    from tryon_catalogue.exports.newest import newest_export
+    from tryon_catalogue.planning.runs import Run
 
     request = request_of(context)
     export_date = export_date_of(context)
@@ -93,9 +95,10 @@ def begun_run_of(settings: Settings, engine: Engine, context: Context) -> Run:
 
     One that came in between has not been checked, so it must not be planned.
 
-    :raises tryon_catalogue.planning.request.RequestError: its parameters cannot be meant
+    Raises:
+        tryon_catalogue.planning.request.RequestError: Its parameters cannot be meant.
     """
-    from tryon_catalogue.planning.runs import Run, noted_export  # noqa: PLC0415  # heavy
+    from tryon_catalogue.planning.runs import Run, noted_export
 
     request = request_of(context)
     noted = noted_export(engine, run_id_of(context)) if _means_newest(request, context) else None

@@ -35,7 +35,8 @@ class DoneBy(BaseDeadlineReference):
 
     Backfills, and nights that are caught up on, have no deadline.
 
-    :param hour: hour and minute, in UTC
+    Args:
+        hour: Hour and minute, in UTC.
     """
 
     required_kwargs: ClassVar[set[str]] = {"dag_id", "run_id"}
@@ -51,14 +52,15 @@ class DoneBy(BaseDeadlineReference):
     def deserialize_reference(cls, reference_data: dict[str, Any]) -> DoneBy:
         """Make it from what Airflow has kept.
 
-        :param reference_data: see ``serialize_reference``
+        Args:
+            reference_data: See ``serialize_reference``.
         """
         return cls(time.fromisoformat(reference_data["hour"]))
 
     def _evaluate_with(self, *, session: Session, dag_id: str, run_id: str) -> datetime | None:
         """Give the deadline of a run that is being made: what Airflow asks for."""
-        from airflow.models import DagRun  # noqa: PLC0415  # Airflow's core, which only its own processes have
-        from sqlalchemy import select  # noqa: PLC0415  # heavy
+        from airflow.models import DagRun
+        from sqlalchemy import select
 
         run = session.execute(
             select(DagRun.run_type, DagRun.run_after).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
@@ -68,9 +70,9 @@ class DoneBy(BaseDeadlineReference):
     def deadline_of(self, run_type: str, due: datetime, now: datetime) -> datetime | None:
         """Give the deadline of a run.
 
-        :param run_type: Airflow's word for why there is the run
-        :param due: when it is due
-        :param now: the present
+        Args:
+            run_type: Airflow's word for why there is the run.
+            due: When it is due.
         """
         if run_type == BACKFILL or due < now - CAUGHT_UP_AFTER:
             return None
@@ -80,7 +82,8 @@ class DoneBy(BaseDeadlineReference):
 def deadline_at(hour: time | None) -> DeadlineAlert | None:
     """Make what a DAG is given to be done by an hour; None for none.
 
-    :param hour: hour and minute, in UTC
+    Args:
+        hour: Hour and minute, in UTC.
     """
     if hour is None:
         return None
@@ -98,14 +101,15 @@ def tell_late(context: Mapping[str, Any]) -> None:
     What keeps the ledger from being asked costs its memory of what was told, not the message: Airflow gives such a
     process none of the connections that it stores itself.
 
-    :param context: Airflow's: the run and the deadline, as plain values
+    Args:
+        context: Airflow's: the run and the deadline, as plain values.
     """
-    from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError  # noqa: PLC0415  # heavy
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # heavy
+    from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
+    from sqlalchemy.exc import SQLAlchemyError
 
-    from tryon_catalogue.errors import LedgerUnavailableError, told_plainly  # noqa: PLC0415  # heavy
-    from tryon_catalogue.ledger.database import engine_from_connection  # noqa: PLC0415  # heavy
-    from tryon_catalogue.reporting import alerts  # noqa: PLC0415  # heavy
+    from tryon_catalogue.errors import LedgerUnavailableError, told_plainly
+    from tryon_catalogue.ledger.database import engine_from_connection
+    from tryon_catalogue.reporting import alerts
 
     run = context["dag_run"]
     settings = load_settings()

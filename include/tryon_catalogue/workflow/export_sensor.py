@@ -39,12 +39,15 @@ class ExportSensor(BaseSensorOperator):
     An export that the run names itself is not waited for, nor one whose hour was over before the run began, as it is
     for a backfill.
 
-    :param night: until when it is waited for, and how often it is looked for
-    :param waits: False where somebody wants to know at once
-    :param kwargs: what ``BaseSensorOperator`` takes
-    :raises tryon_catalogue.exports.ExportMissingError: it did not come in time
-    :raises tryon_catalogue.exports.ExportError: there is no such storage, or the newest one cannot be opened
-    :raises tryon_catalogue.planning.request.RequestError: the run is asked for what cannot be meant
+    Args:
+        night: Until when it is waited for, and how often it is looked for.
+        waits: False where somebody wants to know at once.
+        kwargs: What ``BaseSensorOperator`` takes.
+
+    Raises:
+        tryon_catalogue.exports.ExportMissingError: It did not come in time.
+        tryon_catalogue.exports.ExportError: There is no such storage, or the newest one cannot be opened.
+        tryon_catalogue.planning.request.RequestError: The run is asked for what cannot be meant.
     """
 
     template_fields: Sequence[str] = ()
@@ -58,8 +61,8 @@ class ExportSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> None:
         """Look once, and go on, wait, or say that the export is missing."""
-        from tryon_catalogue.errors import told_plainly  # noqa: PLC0415  # heavy
-        from tryon_catalogue.exports.places import problem_with  # noqa: PLC0415  # heavy
+        from tryon_catalogue.errors import told_plainly
+        from tryon_catalogue.exports.places import problem_with
 
         with told_plainly(RequestError, ExportError):
             begun = tasks.begin_run(context)
@@ -93,8 +96,8 @@ class ExportSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: object = None) -> None:
         """Look again, now that it is there or that the time is up.
 
-        :param context: Airflow's
-        :param event: of the trigger; what it saw last is in its log, and seen again here
+        Args:
+            event: Of the trigger; what it saw last is in its log, and seen again here.
         """
         del event
         self.execute(context)

@@ -28,8 +28,9 @@ SPREAD: Final = 0.1
 class Clock:
     """Time as the trigger sees it; tests bring their own.
 
-    :param now: seconds since the epoch; not a monotonic clock, for a deadline has to hold in another process too
-    :param sleep: waits for a number of seconds
+    Attributes:
+        now: Seconds since the epoch; not a monotonic clock, for a deadline has to hold in another process too.
+        sleep: Waits for a number of seconds.
     """
 
     now: Callable[[], float] = time.time
@@ -39,12 +40,13 @@ class Clock:
 class ExportTrigger(BaseTrigger):
     """Looks for an export until it is there and complete, or until the time is up, and fires once.
 
-    :param path: path or URL of the export
-    :param conn_id: Airflow connection of the object storage; None for none
-    :param marker: name of the file beside it without which it is not complete; None for none
-    :param deadline: when to give up, in seconds since the epoch: absolute, so that a restart of the triggerer does
-        not extend it. One last look is made then
-    :param interval: seconds between two looks, ``FIRST_LOOK_AFTER`` at least
+    Args:
+        path: Path or URL of the export.
+        conn_id: Airflow connection of the object storage; None for none.
+        marker: Name of the file beside it without which it is not complete; None for none.
+        deadline: When to give up, in seconds since the epoch: absolute, so that a restart of the triggerer does not
+            extend it. One last look is made then.
+        interval: Seconds between two looks, ``FIRST_LOOK_AFTER`` at least.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class ExportTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look inside this one loop and fire once. Deferring again for each look would leak file handles."""
-        from tryon_catalogue.exports.places import problem_with  # noqa: PLC0415  # not for the DAG files' parser
+        from tryon_catalogue.exports.places import problem_with
 
         while True:
             wait = self.interval * (1 + SPREAD * random.random())  # noqa: S311  # guards no secret

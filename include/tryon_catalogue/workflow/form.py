@@ -26,7 +26,8 @@ NOTHING: Final = "None"
 def export_field(empty: str = "the one of the run's date, by the settings") -> Param:
     """Give the field for the export.
 
-    :param empty: what is read where nothing is filled in
+    Args:
+        empty: What is read where nothing is filled in.
     """
     return _field("string", "Export", f"Path or URL of the export to read. Empty: {empty}.", section=FIRST)
 
@@ -39,7 +40,8 @@ def collections_field() -> Param:
 def on_demand_form(settings: Settings) -> dict[str, Param]:
     """Give every field of the form.
 
-    :param settings: the tags of the roster, the currency
+    Args:
+        settings: The tags of the roster, the currency.
     """
     tags = sorted({tag for model in settings.roster.models for tag in model.tags})
     price = settings.price

@@ -31,7 +31,8 @@ def _publish(batch_id: int) -> dict[str, int]:
 def default_args(settings: Settings) -> dict[str, Any]:
     """Give what every task of the project's DAGs has in common.
 
-    :param settings: the delay between tries
+    Args:
+        settings: The delay between tries.
     """
     return {
         "owner": "catalogue",
@@ -51,13 +52,16 @@ def collect(
     Whatever became of the tasks before it, both run: what is in the ledger is paid for. Publishing collects what
     there is even when the waiting was in vain.
 
-    :param batch_id: the batch's id in the ledger, usually of a mapped task group
-    :param settings: the vendor's connection, the pace of asking
-    :param patience_seconds: how long to wait, in seconds
-    :param late_fails: whether a vendor that takes longer fails the task `wait`, or skips it because somebody comes
-        again anyway; whether the run is red is for its last task to say
-    :param pool: whose places waiting takes; None where nothing is sent that is to be bounded: Airflow's default one
-    :returns: the first of the two, to be set behind what comes before
+    Args:
+        batch_id: The batch's id in the ledger, usually of a mapped task group.
+        settings: The vendor's connection, the pace of asking.
+        patience_seconds: How long to wait, in seconds.
+        late_fails: Whether a vendor that takes longer fails the task `wait`, or skips it because somebody comes again
+            anyway; whether the run is red is for its last task to say.
+        pool: Whose places waiting takes; None where nothing is sent that is to be bounded: Airflow's default one.
+
+    Returns:
+        The first of the two, to be set behind what comes before.
     """
     wait = WaitForBatchSensor(
         task_id="wait",

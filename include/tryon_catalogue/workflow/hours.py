@@ -13,8 +13,9 @@ def next_time(hour: time, after: datetime) -> datetime:
 
     A night that is due at 22:00 and may wait until 01:00 waits for three hours, over midnight.
 
-    :param hour: hour and minute, in UTC
-    :param after: a moment with a time zone
+    Args:
+        hour: Hour and minute, in UTC.
+        after: A moment with a time zone.
     """
     day = after.astimezone(UTC)
     moment = datetime.combine(day.date(), hour, UTC)

@@ -31,8 +31,9 @@ PREFLIGHT_RETRIES: Final = ExceptionRetryPolicy(
 def make_pictures(settings: Settings, *, wait_for_export: bool) -> None:
     """Check and plan what a run is asked for, submit, wait and publish each batch, account for every look.
 
-    :param settings: the vendor's connection, the pool, when a person is asked
-    :param wait_for_export: whether an export that is late is waited for, as the settings say
+    Args:
+        settings: The vendor's connection, the pool, when a person is asked.
+        wait_for_export: Whether an export that is late is waited for, as the settings say.
     """
 
     @task(retry_policy=PREFLIGHT_RETRIES)

@@ -80,11 +80,13 @@ class SubmitBatchOperator(BaseOperator):
 
     A later try goes on where an earlier one stopped. Looks in doubt are left to a person.
 
-    :param batch_id: the batch's id in the ledger. Templated.
-    :param conn_id: the vendor's Airflow connection
-    :param kwargs: what ``BaseOperator`` takes
-    :raises damo_tryon.errors.TryOnError: the vendor refused a call as a whole, or answers stay away, or the turn
-        to submit does not come; ``tryon_catalogue.submission.errors`` has the latter
+    Args:
+        batch_id: The batch's id in the ledger. Templated.
+        conn_id: The vendor's Airflow connection.
+
+    Raises:
+        damo_tryon.errors.TryOnError: The vendor refused a call as a whole, or answers stay away, or the turn to
+            submit does not come; ``tryon_catalogue.submission.errors`` has the latter.
     """
 
     template_fields: Sequence[str] = ("batch_id",)
@@ -99,11 +101,11 @@ class SubmitBatchOperator(BaseOperator):
     def execute(self, context: Context) -> list[str]:
         """Submit, and return the result keys that are not collected yet, for the page of results."""
         # Heavy imports wait until the task runs: the DAG file imports this module each time it is parsed.
-        from damo_tryon.hooks import ONCE, DamoTryOnHook  # noqa: PLC0415
-        from tryon_catalogue.errors import told_plainly  # noqa: PLC0415
-        from tryon_catalogue.submission.batch import open_result_keys, submit_batch  # noqa: PLC0415
-        from tryon_catalogue.submission.gate import Gate  # noqa: PLC0415
-        from tryon_catalogue.submission.journal import load_batch  # noqa: PLC0415
+        from damo_tryon.hooks import ONCE, DamoTryOnHook
+        from tryon_catalogue.errors import told_plainly
+        from tryon_catalogue.submission.batch import open_result_keys, submit_batch
+        from tryon_catalogue.submission.gate import Gate
+        from tryon_catalogue.submission.journal import load_batch
 
         settings, engine = open_ledger()
         settings = request_of(context).within_budget(settings)
@@ -170,8 +172,9 @@ def _connecting(hook: DamoTryOnHook) -> Send:
 class WaitForBatchSensor(TryOnResultSensor):
     """Waits until the vendor has ended everything of a batch that is paid for, whatever became of its submitting.
 
-    :param batch_id: the batch's id in the ledger. Templated.
-    :param kwargs: what ``TryOnResultSensor`` takes, but for the result keys
+    Args:
+        batch_id: The batch's id in the ledger. Templated.
+        kwargs: What ``TryOnResultSensor`` takes, but for the result keys.
     """
 
     template_fields: Sequence[str] = ("batch_id", "conn_id")
@@ -185,8 +188,8 @@ class WaitForBatchSensor(TryOnResultSensor):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look up the batch's open result keys in the ledger, then wait for them."""
-        from tryon_catalogue.submission.batch import open_result_keys  # noqa: PLC0415  # heavy, see above
-        from tryon_catalogue.submission.journal import load_batch  # noqa: PLC0415  # heavy, see above
+        from tryon_catalogue.submission.batch import open_result_keys
+        from tryon_catalogue.submission.journal import load_batch
 
         _, engine = open_ledger()
         waiting = open_result_keys(engine, load_batch(engine, self.batch_id))

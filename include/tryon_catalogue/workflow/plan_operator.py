@@ -35,10 +35,12 @@ DEFAULTS: Final[Mapping[str, str]] = {"reject": REJECT, "approve": APPROVE}
 class PlanOperator(HITLOperator):
     """Plans the export of the run's date, and returns the ids of the batches with work left.
 
-    :param budget: how long a person has to answer, and what is taken for the answer after that
-    :param kwargs: what ``BaseOperator`` takes
-    :raises tryon_catalogue.exports.ExportError: the file cannot be read as an export
-    :raises tryon_catalogue.planning.approval.AnswerError: the answer means nothing; the next try asks again
+    Args:
+        budget: How long a person has to answer, and what is taken for the answer after that.
+
+    Raises:
+        tryon_catalogue.exports.ExportError: The file cannot be read as an export.
+        tryon_catalogue.planning.approval.AnswerError: The answer means nothing; the next try asks again.
     """
 
     template_fields = ()
@@ -85,8 +87,8 @@ class PlanOperator(HITLOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> list[int]:
         """Cut what the answer lets go.
 
-        :param context: Airflow's
-        :param event: the answer, or that the time was up
+        Args:
+            event: The answer, or that the time was up.
         """
         answered = super().execute_complete(context, event)
         (option,) = answered["chosen_options"]

@@ -26,7 +26,8 @@ BEHIND_THE_NIGHT: Final = 100
 def backfill_pool(pool: str) -> str:
     """Give the name of the pool that a backfill's batches are in.
 
-    :param pool: the one of the night's batches
+    Args:
+        pool: The one of the night's batches.
     """
     return f"{pool}_backfill"
 
@@ -35,8 +36,9 @@ def backfill_pool(pool: str) -> str:
 def task_instance_mutation_hook(task_instance: TaskInstance, dag_run: DagRun | None) -> None:
     """Move a task of a backfill to its own pool and behind the night. Asked again, it changes nothing more.
 
-    :param task_instance: of any DAG; changed in place
-    :param dag_run: its run; None where Airflow has none at hand, and asks again later
+    Args:
+        task_instance: Of any DAG; changed in place.
+        dag_run: Its run; None where Airflow has none at hand, and asks again later.
     """
     task = task_instance.task
     if task_instance.dag_id not in DAG_IDS or task is None or not _of_backfill(task_instance, dag_run):

@@ -27,7 +27,8 @@ class PoolError(Exception):
 def slots_of(settings: Settings) -> Mapping[str, int]:
     """Give each pool that the project needs, and its slots.
 
-    :param settings: the sections ``[batches]`` and ``[backfill]``
+    Args:
+        settings: The sections ``[batches]`` and ``[backfill]``.
     """
     pool = settings.batches.pool
     return {pool: settings.batches.pool_slots, backfill_pool(pool): settings.backfill.pool_slots}
@@ -36,9 +37,12 @@ def slots_of(settings: Settings) -> Mapping[str, int]:
 def make_pool(name: str, slots: int) -> None:
     """Create a pool in Airflow, or change it to what is asked for.
 
-    :param name: of the pool
-    :param slots: tasks that it lets run or wait at once
-    :raises PoolError: Airflow refused, or its database cannot be reached
+    Args:
+        name: Of the pool.
+        slots: Tasks that it lets run or wait at once.
+
+    Raises:
+        PoolError: Airflow refused, or its database cannot be reached.
     """
     done = _airflow_pools("set", "--include-deferred", name, str(slots), DESCRIPTION)
     if done.returncode:
@@ -51,9 +55,14 @@ def make_pool(name: str, slots: int) -> None:
 def check_pools(settings: Settings) -> str:
     """Look whether Airflow has the pools that the project needs, each as `tryon init` makes it.
 
-    :param settings: the sections ``[batches]`` and ``[backfill]``
-    :returns: what there is, in words
-    :raises PoolError: one is missing or is another than the settings say, or Airflow cannot be asked
+    Args:
+        settings: The sections ``[batches]`` and ``[backfill]``.
+
+    Returns:
+        What there is, in words.
+
+    Raises:
+        PoolError: One is missing or is another than the settings say, or Airflow cannot be asked.
     """
     done = _airflow_pools("list", "--output", "json")
     if done.returncode:

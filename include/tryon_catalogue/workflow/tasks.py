@@ -41,9 +41,8 @@ log = logging.getLogger(__name__)
 class Begun:
     """A run that the ledger knows of, and what it goes by.
 
-    :param settings: the settings
-    :param engine: the ledger's
-    :param run: which run, and which export it reads
+    Attributes:
+        run: Which run, and which export it reads.
     """
 
     settings: Settings
@@ -52,11 +51,8 @@ class Begun:
 
 
 def begin_run(context: Context) -> Begun:
-    """Note a run in the ledger, before anything can go wrong with its export.
-
-    :param context: Airflow's
-    """
-    from tryon_catalogue.planning import runs  # noqa: PLC0415  # heavy
+    """Note a run in the ledger, before anything can go wrong with its export."""
+    from tryon_catalogue.planning import runs
 
     settings, engine = open_ledger()
     run = run_of(settings, context)
@@ -67,11 +63,12 @@ def begin_run(context: Context) -> Begun:
 def record_missing(begun: Begun, words: str, context: Context) -> None:
     """Note with a run that its export did not come, and tell of it.
 
-    :param begun: the run
-    :param words: which export, and what to do
-    :param context: Airflow's, for the notifier
+    Args:
+        begun: The run.
+        words: Which export, and what to do.
+        context: Airflow's, for the notifier.
     """
-    from tryon_catalogue.planning import runs  # noqa: PLC0415  # heavy
+    from tryon_catalogue.planning import runs
 
     runs.record_missing(begun.engine, begun.run, words)
     alert_of_run(begun.settings, begun.engine, begun.run.id, context)
@@ -80,17 +77,20 @@ def record_missing(begun: Begun, words: str, context: Context) -> None:
 def preflight() -> dict[str, int]:
     """Fetch each picture that the export of the run's date asks for, and hold it to the vendor's rules.
 
-    :returns: counts
-    :raises tryon_catalogue.exports.ExportError: the file cannot be read as an export
-    :raises tryon_catalogue.publishing.writeback.CatalogueError: the shop's table is not as the settings say
-    :raises tryon_catalogue.planning.request.RequestError: what the run is asked for cannot be meant
+    Returns:
+        Counts.
+
+    Raises:
+        tryon_catalogue.exports.ExportError: The file cannot be read as an export.
+        tryon_catalogue.publishing.writeback.CatalogueError: The shop's table is not as the settings say.
+        tryon_catalogue.planning.request.RequestError: What the run is asked for cannot be meant.
     """
-    from tryon_catalogue.errors import told_plainly  # noqa: PLC0415  # heavy
-    from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
-    from tryon_catalogue.planning.preflight.person_check import PersonCheckMissingError  # noqa: PLC0415  # heavy
-    from tryon_catalogue.planning.preflight.run import preflight_run  # noqa: PLC0415  # heavy
-    from tryon_catalogue.planning.request import RequestError  # noqa: PLC0415  # heavy
-    from tryon_catalogue.publishing.shop_table import CatalogueError, ShopTable  # noqa: PLC0415  # heavy
+    from tryon_catalogue.errors import told_plainly
+    from tryon_catalogue.exports import ExportError
+    from tryon_catalogue.planning.preflight.person_check import PersonCheckMissingError
+    from tryon_catalogue.planning.preflight.run import preflight_run
+    from tryon_catalogue.planning.request import RequestError
+    from tryon_catalogue.publishing.shop_table import CatalogueError, ShopTable
 
     context = get_current_context()
     with told_plainly(RequestError, ExportError, CatalogueError, PersonCheckMissingError):
@@ -113,15 +113,18 @@ def preflight() -> dict[str, int]:
 def plan() -> list[int] | Question:
     """Read the export of the run's date and plan it; then reserve what it costs, or say what to ask a person first.
 
-    :returns: ids of the batches with work left, or the question; see ``go_ahead`` for what its answer does
-    :raises tryon_catalogue.exports.ExportError: the file cannot be read as an export
+    Returns:
+        Ids of the batches with work left, or the question; see ``go_ahead`` for what its answer does.
+
+    Raises:
+        tryon_catalogue.exports.ExportError: The file cannot be read as an export.
     """
-    from tryon_catalogue.errors import told_plainly  # noqa: PLC0415  # heavy
-    from tryon_catalogue.exports import ExportError  # noqa: PLC0415  # heavy
-    from tryon_catalogue.planning import approval, reserve  # noqa: PLC0415  # heavy
-    from tryon_catalogue.planning.record import record_run  # noqa: PLC0415  # heavy
-    from tryon_catalogue.planning.request import RequestError  # noqa: PLC0415  # heavy
-    from tryon_catalogue.reporting import alerts  # noqa: PLC0415  # heavy
+    from tryon_catalogue.errors import told_plainly
+    from tryon_catalogue.exports import ExportError
+    from tryon_catalogue.planning import approval, reserve
+    from tryon_catalogue.planning.record import record_run
+    from tryon_catalogue.planning.request import RequestError
+    from tryon_catalogue.reporting import alerts
 
     with told_plainly(RequestError, ExportError):
         settings, engine = open_ledger()
@@ -152,14 +155,19 @@ def plan() -> list[int] | Question:
 def go_ahead(option: str, inputs: Mapping[str, object], who: str | None) -> list[int]:
     """Reserve what a person's answer lets go.
 
-    :param option: what was chosen
-    :param inputs: the bounds that were given
-    :param who: the person; None when the time was up
-    :returns: ids of the batches with work left
-    :raises tryon_catalogue.planning.approval.AnswerError: the answer means nothing
+    Args:
+        option: What was chosen.
+        inputs: The bounds that were given.
+        who: The person; None when the time was up.
+
+    Returns:
+        Ids of the batches with work left.
+
+    Raises:
+        tryon_catalogue.planning.approval.AnswerError: The answer means nothing.
     """
-    from tryon_catalogue.errors import told_plainly  # noqa: PLC0415  # heavy
-    from tryon_catalogue.planning import approval  # noqa: PLC0415  # heavy
+    from tryon_catalogue.errors import told_plainly
+    from tryon_catalogue.planning import approval
 
     with told_plainly(approval.AnswerError):
         answer = approval.answer_of(option, inputs, who)
@@ -175,7 +183,7 @@ def go_ahead(option: str, inputs: Mapping[str, object], who: str | None) -> list
 
 
 def _rehearse(settings: Settings, engine: Engine, run: Run) -> list[int]:
-    from tryon_catalogue.planning import dry_run  # noqa: PLC0415  # heavy
+    from tryon_catalogue.planning import dry_run
 
     preview = dry_run.rehearse(engine, settings, run)
     log.info("A dry run: nothing is sent or planned. It would make:\n%s", dry_run.as_list(preview))
@@ -183,8 +191,8 @@ def _rehearse(settings: Settings, engine: Engine, run: Run) -> list[int]:
 
 
 def _cut(settings: Settings, engine: Engine, run_id: str, approved: Approved | None) -> list[int]:
-    from tryon_catalogue.planning.reserve import cut_run  # noqa: PLC0415  # heavy
-    from tryon_catalogue.words import money  # noqa: PLC0415  # heavy
+    from tryon_catalogue.planning.reserve import cut_run
+    from tryon_catalogue.words import money
 
     cut = cut_run(engine, settings, run_id, approved)
     estimate = cut.estimate
@@ -200,16 +208,18 @@ def _cut(settings: Settings, engine: Engine, run_id: str, approved: Approved | N
 def publish(batch_id: int) -> dict[str, int]:
     """Collect, archive and write back what the vendor made of a batch.
 
-    :param batch_id: the batch
-    :returns: counts
-    :raises tryon_catalogue.publishing.publisher.PublishError: something could not be published in this try
+    Returns:
+        Counts.
+
+    Raises:
+        tryon_catalogue.publishing.publisher.PublishError: Something could not be published in this try.
     """
-    from damo_tryon.errors import TryOnError  # noqa: PLC0415  # heavy
-    from damo_tryon.hooks import DamoTryOnHook  # noqa: PLC0415  # heavy
-    from tryon_catalogue.errors import told_plainly  # noqa: PLC0415  # heavy
-    from tryon_catalogue.publishing.publisher import Publisher, PublishError  # noqa: PLC0415  # heavy
-    from tryon_catalogue.publishing.writeback import CatalogueError  # noqa: PLC0415  # heavy
-    from tryon_catalogue.submission.journal import load_batch  # noqa: PLC0415  # heavy
+    from damo_tryon.errors import TryOnError
+    from damo_tryon.hooks import DamoTryOnHook
+    from tryon_catalogue.errors import told_plainly
+    from tryon_catalogue.publishing.publisher import Publisher, PublishError
+    from tryon_catalogue.publishing.writeback import CatalogueError
+    from tryon_catalogue.submission.journal import load_batch
 
     with told_plainly(PublishError, TryOnError, CatalogueError):
         settings, engine = open_ledger()
@@ -238,16 +248,19 @@ def publish(batch_id: int) -> dict[str, int]:
 def account() -> dict[str, Any]:
     """Write the account of the run, and tell people and the DAGs that run on the catalogue.
 
-    :returns: counts
-    :raises tryon_catalogue.run_errors.RunFailedError: the run never began, so there is nothing to count
+    Returns:
+        Counts.
+
+    Raises:
+        tryon_catalogue.run_errors.RunFailedError: The run never began, so there is nothing to count.
     """
-    from tryon_catalogue.errors import told_plainly  # noqa: PLC0415  # heavy
-    from tryon_catalogue.publishing.writeback import CatalogueError  # noqa: PLC0415  # heavy
-    from tryon_catalogue.reporting.account import close_run  # noqa: PLC0415  # heavy
-    from tryon_catalogue.reporting.alerts import of_run  # noqa: PLC0415  # heavy
-    from tryon_catalogue.reporting.asset import announce  # noqa: PLC0415  # of no use in a DAG file
-    from tryon_catalogue.reporting.notes import read_run_note  # noqa: PLC0415  # heavy
-    from tryon_catalogue.run_errors import RunFailedError  # noqa: PLC0415  # of no use in a DAG file
+    from tryon_catalogue.errors import told_plainly
+    from tryon_catalogue.publishing.writeback import CatalogueError
+    from tryon_catalogue.reporting.account import close_run
+    from tryon_catalogue.reporting.alerts import of_run
+    from tryon_catalogue.reporting.asset import announce
+    from tryon_catalogue.reporting.notes import read_run_note
+    from tryon_catalogue.run_errors import RunFailedError
 
     context = get_current_context()
     with told_plainly(RunFailedError, CatalogueError):
@@ -265,11 +278,12 @@ def verdict() -> None:
     Apart from the account, because a task that fails sends no asset event: the pictures of a red run are to be seen
     like any others.
 
-    :raises tryon_catalogue.run_errors.RunFailedError: too little succeeded
+    Raises:
+        tryon_catalogue.run_errors.RunFailedError: Too little succeeded.
     """
-    from tryon_catalogue.errors import told_plainly  # noqa: PLC0415  # heavy
-    from tryon_catalogue.reporting.account import judge, read_account  # noqa: PLC0415  # heavy
-    from tryon_catalogue.run_errors import RunFailedError  # noqa: PLC0415  # of no use in a DAG file
+    from tryon_catalogue.errors import told_plainly
+    from tryon_catalogue.reporting.account import judge, read_account
+    from tryon_catalogue.run_errors import RunFailedError
 
     with told_plainly(RunFailedError):
         settings, engine = open_ledger()
@@ -279,15 +293,18 @@ def verdict() -> None:
 def find_left_behind() -> list[int]:
     """Find what nobody attends to: doubt what was never settled, list what is in doubt, find what to collect.
 
-    :returns: ids of the batches to collect
-    :raises damo_tryon.errors.ConnectionSettingsError: the vendor's connection cannot be used
+    Returns:
+        Ids of the batches to collect.
+
+    Raises:
+        damo_tryon.errors.ConnectionSettingsError: The vendor's connection cannot be used.
     """
-    from damo_tryon.errors import ConnectionSettingsError  # noqa: PLC0415  # heavy
-    from damo_tryon.hooks import DamoTryOnHook  # noqa: PLC0415  # heavy
-    from tryon_catalogue.errors import told_plainly  # noqa: PLC0415  # heavy
-    from tryon_catalogue.publishing import left_behind  # noqa: PLC0415  # heavy
-    from tryon_catalogue.reporting.alerts import of_all  # noqa: PLC0415  # heavy
-    from tryon_catalogue.reporting.notes import read_recovery_note  # noqa: PLC0415  # heavy
+    from damo_tryon.errors import ConnectionSettingsError
+    from damo_tryon.hooks import DamoTryOnHook
+    from tryon_catalogue.errors import told_plainly
+    from tryon_catalogue.publishing import left_behind
+    from tryon_catalogue.reporting.alerts import of_all
+    from tryon_catalogue.reporting.notes import read_recovery_note
 
     context = get_current_context()
     with told_plainly(ConnectionSettingsError):
@@ -311,13 +328,16 @@ def find_left_behind() -> list[int]:
 def refresh_accounts(batch_ids: Sequence[int]) -> list[str]:
     """Bring the accounts of closed runs up to date, after batches were collected for them.
 
-    :param batch_ids: the batches
-    :returns: ids of the runs
+    Args:
+        batch_ids: The batches.
+
+    Returns:
+        Ids of the runs.
     """
-    from tryon_catalogue.errors import told_plainly  # noqa: PLC0415  # heavy
-    from tryon_catalogue.publishing import left_behind  # noqa: PLC0415  # heavy
-    from tryon_catalogue.publishing.writeback import CatalogueError  # noqa: PLC0415  # heavy
-    from tryon_catalogue.reporting.asset import announce  # noqa: PLC0415  # of no use in a DAG file
+    from tryon_catalogue.errors import told_plainly
+    from tryon_catalogue.publishing import left_behind
+    from tryon_catalogue.publishing.writeback import CatalogueError
+    from tryon_catalogue.reporting.asset import announce
 
     if not batch_ids:
         return []
@@ -336,14 +356,13 @@ def refresh_accounts(batch_ids: Sequence[int]) -> list[str]:
 def alert_of_run(settings: Settings, engine: Engine, run_id: str, context: Context) -> None:
     """Tell of what a run gives reason for right now; nobody is asked where nobody is to be told.
 
-    :param settings: who is told
-    :param engine: the ledger's
-    :param run_id: the run
-    :param context: Airflow's, for the notifier
+    Args:
+        settings: Who is told.
+        context: Airflow's, for the notifier.
     """
     if settings.alerts.notifier is None:
         return
-    from tryon_catalogue.reporting.alerts import of_run  # noqa: PLC0415  # heavy
+    from tryon_catalogue.reporting.alerts import of_run
 
     _alert(settings, engine, of_run(engine, run_id), context)
 
@@ -352,8 +371,8 @@ def _tell(
     settings: Settings, engine: Engine, note: Note, messages: Iterable[Alert], context: Context
 ) -> None:
     """Tell people the same in every way they have: the log, the note in the UI, the metrics, the notifier."""
-    from tryon_catalogue.reporting import metrics, notes  # noqa: PLC0415  # heavy
-    from tryon_catalogue.workflow import airflow_note  # noqa: PLC0415  # heavy
+    from tryon_catalogue.reporting import metrics, notes
+    from tryon_catalogue.workflow import airflow_note
 
     log.info("%s", notes.as_text(note))
     dag_run = context["dag_run"]
@@ -363,7 +382,7 @@ def _tell(
 
 
 def _alert(settings: Settings, engine: Engine, messages: Iterable[Alert], context: Context) -> None:
-    from tryon_catalogue.reporting import alerts  # noqa: PLC0415  # heavy
+    from tryon_catalogue.reporting import alerts
 
     for message in messages:
         alerts.tell(engine, settings.alerts, message, dict(context))

@@ -181,8 +181,8 @@ def test_wrong_settings_are_told_without_a_stack_trace(settings_file: Path, tryo
 def test_a_missing_connection_is_told_with_the_command_that_makes_it(
     tryon: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: PLC0415  # heavy
-    from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415  # heavy
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
 
     def none_there(*_: object) -> None:
         raise AirflowNotFoundException("no")

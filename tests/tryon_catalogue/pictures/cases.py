@@ -50,15 +50,16 @@ class Vendor(Enum):
 class Case:
     """One image at one address.
 
-    :param name: what it is
-    :param page: makes what is behind the address; None where nothing is asked for
-    :param rule: what rejects it; None for a good one
-    :param warns: what is said of it besides
-    :param vendor: what the stand-in says
-    :param role: what the image is to be
-    :param url: makes the address, of the site's and the page's own
-    :param public: whether only public addresses may be connected to
-    :param patience: seconds it may take
+    Attributes:
+        name: What it is.
+        page: Makes what is behind the address; None where nothing is asked for.
+        rule: What rejects it; None for a good one.
+        warns: What is said of it besides.
+        vendor: What the stand-in says.
+        role: What the image is to be.
+        url: Makes the address, of the site's and the page's own.
+        public: Whether only public addresses may be connected to.
+        patience: Seconds it may take.
     """
 
     name: str

@@ -75,8 +75,9 @@ def written_png(
 ) -> bytes:
     """Write a PNG by hand: every byte of its pixels is the sample.
 
-    :param colours: 0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGB with alpha
-    :param extra: chunks that stand before the pixels
+    Args:
+        colours: 0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGB with alpha.
+        extra: Chunks that stand before the pixels.
     """
     samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colours]
     row = b"\0" + sample * -(-width * samples * bits // (8 * len(sample)))

@@ -248,7 +248,7 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_unpacked(website: 
 
 
 def test_a_compressed_answer_cannot_grow_beyond_the_limit(website: Website) -> None:
-    import gzip  # noqa: PLC0415 - of this test alone
+    import gzip
 
     def compressed(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)

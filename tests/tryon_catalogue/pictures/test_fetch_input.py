@@ -119,8 +119,8 @@ def test_an_input_s_url_that_the_vendor_cannot_take_is_not_asked_for(
 def test_an_input_that_was_packed_for_the_way_is_unpacked_within_the_limit(
     website: Website, encoding: str
 ) -> None:
-    import gzip  # noqa: PLC0415 - of these tests alone
-    import zlib  # noqa: PLC0415 - of these tests alone
+    import gzip
+    import zlib
 
     pack = zlib.compress if encoding == "deflate" else gzip.compress
     url = versioned(website, "/packed", pack(b"\0" * 5000), Content_Encoding=encoding)

@@ -207,7 +207,7 @@ class _Desk:
         )
 
     def _repaired(self, content: bytes, facts: ImageFacts) -> Repaired | None:
-        from tryon_catalogue.pictures.repair import repair  # noqa: PLC0415  # loads the image library
+        from tryon_catalogue.pictures.repair import repair
 
         copy = repair(content, facts, max_pixels=self.limits.max_pixels)
         if copy is None:

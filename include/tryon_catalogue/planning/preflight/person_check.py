@@ -57,8 +57,9 @@ class Detector(Protocol):
 class Seen:
     """What the detector saw in one picture.
 
-    :param people: as they were found, the doubtful ones too
-    :param turned: highest score of anybody when the picture is turned; 0 where there was no need to look
+    Attributes:
+        people: As they were found, the doubtful ones too.
+        turned: Highest score of anybody when the picture is turned; 0 where there was no need to look.
     """
 
     people: Sequence[Person]
@@ -76,8 +77,9 @@ class Seen:
 class PersonCheck:
     """The check, ready for pictures. Not to be used by two threads at the same time.
 
-    :param detector: finds the people
-    :param rejecting: rules of which a broken one rejects; the others of `PEOPLE_RULES` warn
+    Attributes:
+        detector: Finds the people.
+        rejecting: Rules of which a broken one rejects; the others of `PEOPLE_RULES` warn.
     """
 
     detector: Detector
@@ -86,7 +88,8 @@ class PersonCheck:
     def findings(self, small_copy: bytes) -> tuple[Finding, ...]:
         """Say what is wrong with the people in a model's picture; those that reject first.
 
-        :param small_copy: the picture's small copy as preflight keeps it: JPEG, upright
+        Args:
+            small_copy: The picture's small copy as preflight keeps it: JPEG, upright.
         """
         with Image.open(io.BytesIO(small_copy), formats=("JPEG",)) as picture:
             seen = self._look(picture.convert("RGB"))
@@ -105,10 +108,13 @@ class PersonCheck:
 def open_person_check(rejecting: Collection[str]) -> PersonCheck:
     """Load the detector.
 
-    :param rejecting: values of the rules of which a broken one rejects
-    :raises PersonCheckMissingError: when the extra is not installed, or not as it was measured
+    Args:
+        rejecting: Values of the rules of which a broken one rejects.
+
+    Raises:
+        PersonCheckMissingError: When the extra is not installed, or not as it was measured.
     """
-    from tryon_catalogue.planning.preflight.person_detector import DetectorMissingError, MoveNet  # noqa: PLC0415  # the extra
+    from tryon_catalogue.planning.preflight.person_detector import DetectorMissingError, MoveNet
 
     try:
         detector = MoveNet()
@@ -123,7 +129,8 @@ def open_person_check(rejecting: Collection[str]) -> PersonCheck:
 def findings_of(seen: Seen) -> tuple[Finding, ...]:
     """Hold the people in one picture to the rules.
 
-    :param seen: what the detector saw
+    Args:
+        seen: What the detector saw.
     """
     measures = ((rule, measure(seen)) for rule, measure in _MEASURES.items())
     return tuple(finding(rule, measured) for rule, measured in measures if measured is not None)
@@ -132,9 +139,12 @@ def findings_of(seen: Seen) -> tuple[Finding, ...]:
 def without_people(rule: str | None, warnings: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
     """Take what an earlier check of people found out of what is remembered of a picture.
 
-    :param rule: value of the rule that the picture breaks; None for a good one
-    :param warnings: as they are remembered
-    :returns: what is left of both
+    Args:
+        rule: Value of the rule that the picture breaks; None for a good one.
+        warnings: As they are remembered.
+
+    Returns:
+        What is left of both.
     """
     ours = tuple(finding(one, "").advice for one in PEOPLE_RULES)
     kept = tuple(one for one in warnings if not one.endswith(ours))

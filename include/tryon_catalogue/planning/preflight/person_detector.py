@@ -52,10 +52,11 @@ class DetectorMissingError(Exception):
 class Person:
     """Somebody in a picture.
 
-    :param score: how sure the model is, 0 to 1
-    :param height: share of the picture's height that the person takes up, 0 to 1
-    :param area: share of the picture that the box around the person takes up, 0 to 1
-    :param tilt: degrees between the body and upright, 0 to 180; None where too little of the body is seen to tell
+    Attributes:
+        score: How sure the model is, 0 to 1.
+        height: Share of the picture's height that the person takes up, 0 to 1.
+        area: Share of the picture that the box around the person takes up, 0 to 1.
+        tilt: Degrees between the body and upright, 0 to 180; None where too little of the body is seen to tell.
     """
 
     score: float
@@ -67,7 +68,8 @@ class Person:
 class MoveNet:
     """The model, loaded once. Not to be used by two threads at the same time.
 
-    :raises DetectorMissingError: when the extra is not installed, or holds another model
+    Raises:
+        DetectorMissingError: When the extra is not installed, or holds another model.
     """
 
     def __init__(self) -> None:
@@ -83,7 +85,8 @@ class MoveNet:
     def people(self, picture: Image.Image) -> tuple[Person, ...]:
         """Find the people in a picture, the surest first; at most six, whatever their scores.
 
-        :param picture: upright; RGB
+        Args:
+            picture: upright; RGB.
         """
         scale = _SIDE / max(picture.size)
         width, height = (max(1, round(side * scale)) for side in picture.size)
@@ -100,7 +103,8 @@ class MoveNet:
 def model_content() -> bytes:
     """Read the model's file out of the package that carries it.
 
-    :raises DetectorMissingError: when the package is not installed, or holds another model
+    Raises:
+        DetectorMissingError: When the package is not installed, or holds another model.
     """
     found = importlib.util.find_spec(CARRIER)
     if found is None or not found.submodule_search_locations:

@@ -56,13 +56,14 @@ MAX_REPAIRABLE_BYTES = 30_000_000
 class Preflight:
     """What a preflight came to.
 
-    :param rows: rows of the export that the run is asked for
-    :param images: distinct pictures that the export asks for, each in each role
-    :param remembered: those that were checked so lately that nobody was asked
-    :param unchanged: those of which their server says that they are as they were
-    :param fetched: those that were looked at
-    :param broken: those of all of them that may not go to the vendor
-    :param repaired: those of which the vendor gets a copy of ours
+    Attributes:
+        rows: Rows of the export that the run is asked for.
+        images: Distinct pictures that the export asks for, each in each role.
+        remembered: Those that were checked so lately that nobody was asked.
+        unchanged: Those of which their server says that they are as they were.
+        fetched: Those that were looked at.
+        broken: Those of all of them that may not go to the vendor.
+        repaired: Those of which the vendor gets a copy of ours.
     """
 
     rows: int = 0
@@ -91,14 +92,16 @@ def preflight_run(
 
     Running it again asks only for what has not been asked lately.
 
-    :param engine: the ledger's
-    :param settings: columns, casting, how pictures are fetched, where copies of them are kept; as the request has them
-    :param export: path or URL of the export
-    :param request: what of the export the run is asked for
-    :returns: counts
-    :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
-    :raises PersonCheckMissingError: when the settings ask for a check of
-        people that this machine cannot make
+    Args:
+        settings: columns, casting, how pictures are fetched, where copies of them are kept; as the request has them.
+        request: What of the export the run is asked for.
+
+    Returns:
+        Counts.
+
+    Raises:
+        tryon_catalogue.exports.ExportError: When the file cannot be read as an export at all.
+        PersonCheckMissingError: When the settings ask for a check of people that this machine cannot make.
     """
     done = Preflight()
     archive = Archive(settings.archive)
@@ -121,9 +124,10 @@ def preflight_run(
 class ExportImages:
     """Pictures that some rows of an export ask for.
 
-    :param rows: how many rows
-    :param wanted: those that no earlier row asked for, each in each role
-    :param models: addresses of those that are to show a person, among others
+    Attributes:
+        rows: How many rows.
+        wanted: Those that no earlier row asked for, each in each role.
+        models: Addresses of those that are to show a person, among others.
     """
 
     rows: int
@@ -136,10 +140,12 @@ def images_of_export(
 ) -> Iterator[ExportImages]:
     """Give the pictures that an export asks for, chunk by chunk; each in each role once.
 
-    :param settings: columns, casting rules, roster
-    :param export: path or URL of the export
-    :param request: what of the export the run is asked for
-    :raises tryon_catalogue.exports.ExportError: when the file cannot be read as an export at all
+    Args:
+        settings: columns, casting rules, roster.
+        request: What of the export the run is asked for.
+
+    Raises:
+        tryon_catalogue.exports.ExportError: When the file cannot be read as an export at all.
     """
     seen: set[Wanted] = set()
     for chunk in read_wanted(request, export, settings):

@@ -25,10 +25,15 @@ def label(content: bytes, words: Label) -> bytes:
     Exif, colour profile and whatever else the file has stay. A label that is there is replaced; what others wrote
     beside it stays. Labelling twice gives the same bytes as labelling once.
 
-    :param content: a JPEG or PNG file's bytes
-    :param words: what the picture is to say
-    :returns: the labelled file's bytes
-    :raises LabelError: not a JPEG or PNG file, or one that is broken
+    Args:
+        content: A JPEG or PNG file's bytes.
+        words: What the picture is to say.
+
+    Returns:
+        The labelled file's bytes.
+
+    Raises:
+        LabelError: Not a JPEG or PNG file, or one that is broken.
     """
     form = form_of(content)
     packet = make_packet(words, form.find_packet(content), form.LARGEST_PACKET)
@@ -38,9 +43,14 @@ def label(content: bytes, words: Label) -> bytes:
 def read_label(content: bytes) -> Label | None:
     """Read the label of a picture.
 
-    :param content: a JPEG or PNG file's bytes
-    :returns: the label; None when the file does not say that a trained model made it
-    :raises LabelError: not a JPEG or PNG file, or one that is broken
+    Args:
+        content: A JPEG or PNG file's bytes.
+
+    Returns:
+        The label; None when the file does not say that a trained model made it.
+
+    Raises:
+        LabelError: Not a JPEG or PNG file, or one that is broken.
     """
     packet = form_of(content).find_packet(content)
     return None if packet is None else read_packet(packet)

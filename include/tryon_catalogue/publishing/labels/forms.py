@@ -16,9 +16,11 @@ FORMS = (jpeg, png)
 def form_of(content: bytes) -> ModuleType:
     """Find the module for a picture file's form.
 
-    :param content: the file's bytes
-    :returns: ``labels.jpeg`` or ``labels.png``
-    :raises LabelError: it is neither
+    Returns:
+        ``labels.jpeg`` or ``labels.png``.
+
+    Raises:
+        LabelError: It is neither.
     """
     for form in FORMS:
         if content.startswith(form.SIGNATURE):

@@ -32,9 +32,10 @@ _ENTRY_BYTES = 16
 class _Segment:
     """One segment before the first scan.
 
-    :param marker: the marker's second byte
-    :param raw: the whole segment, with its marker
-    :param payload: what stands behind the length
+    Attributes:
+        marker: The marker's second byte.
+        raw: The whole segment, with its marker.
+        payload: What stands behind the length.
     """
 
     marker: int
@@ -57,9 +58,11 @@ class _Segment:
 def find_packet(content: bytes) -> bytes | None:
     """Find a JPEG file's XMP packet.
 
-    :param content: the file's bytes
-    :returns: the packet, None when there is none
-    :raises LabelError: the file is not built as a JPEG file is
+    Returns:
+        The packet, None when there is none.
+
+    Raises:
+        LabelError: The file is not built as a JPEG file is.
     """
     segments, _ = _split(content)
     return next((one.payload.removeprefix(HEAD) for one in segments if one.is_packet), None)
@@ -68,10 +71,14 @@ def find_packet(content: bytes) -> bytes | None:
 def put_packet(content: bytes, packet: bytes) -> bytes:
     """Put an XMP packet into a JPEG file, in the place of those that are there.
 
-    :param content: the file's bytes
-    :param packet: the packet, at most ``LARGEST_PACKET`` bytes
-    :returns: the new file's bytes
-    :raises LabelError: the file is not built as a JPEG file is
+    Args:
+        packet: The packet, at most ``LARGEST_PACKET`` bytes.
+
+    Returns:
+        The new file's bytes.
+
+    Raises:
+        LabelError: The file is not built as a JPEG file is.
     """
     segments, scans = _split(content)
     others = [one for one in segments if not one.is_packet]
@@ -120,8 +127,9 @@ def _behind_index(segments: list[_Segment]) -> int:
 def _reindexed(index: _Segment, grown: int, moved: int) -> bytes:
     """Correct a multi-picture index: the first picture's size, and the offsets of the others.
 
-    :param grown: bytes by which the first picture grew
-    :param moved: bytes by which the others moved away from the index
+    Args:
+        grown: Bytes by which the first picture grew.
+        moved: Bytes by which the others moved away from the index.
     """
     tiff = bytearray(index.payload[len(_INDEX) :])
     order = "<" if tiff.startswith(b"II") else ">"

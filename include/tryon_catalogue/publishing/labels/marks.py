@@ -41,11 +41,16 @@ _MODES = frozenset({"L", "RGB", "RGBA"})
 def mark(content: bytes, words: str, font: str | None = None) -> bytes:
     """Draw words into the lower right corner of a picture, as it is seen: turned as its Exif data says.
 
-    :param content: a JPEG or PNG file's bytes
-    :param words: one line, such as ``AI生成``
-    :param font: path of a TrueType or OpenType font; the project's own when not given
-    :returns: the marked picture in the same format, compressed again; with its Exif data, colour profile and XMP
-    :raises LabelError: the font cannot be read or lacks a character, or the file is no picture that can be marked
+    Args:
+        content: A JPEG or PNG file's bytes.
+        words: One line, such as ``AI生成``.
+        font: Path of a TrueType or OpenType font; the project's own when not given.
+
+    Returns:
+        The marked picture in the same format, compressed again; with its Exif data, colour profile and XMP.
+
+    Raises:
+        LabelError: The font cannot be read or lacks a character, or the file is no picture that can be marked.
     """
     measured = _font(font, _MEASURED_AT)
     _check_characters(measured, words)
@@ -63,9 +68,12 @@ def mark(content: bytes, words: str, font: str | None = None) -> bytes:
 def check_mark(words: str, font: str | None = None) -> None:
     """Say at once, before any picture is there, whether words can be drawn.
 
-    :param words: one line
-    :param font: path of a font; the project's own when not given
-    :raises LabelError: the font cannot be read or lacks a character
+    Args:
+        words: One line.
+        font: Path of a font; the project's own when not given.
+
+    Raises:
+        LabelError: The font cannot be read or lacks a character.
     """
     _check_characters(_font(font, _MEASURED_AT), words)
 

@@ -66,11 +66,12 @@ class Label:
     Any text is taken: what XML cannot hold becomes U+FFFD, line breaks become blanks, and what goes beyond
     ``LONGEST_TEXT`` is cut. An empty text is left out.
 
-    :param creator_tool: what made the picture (``xmp:CreatorTool``)
-    :param sku: of the garment (``dc:identifier``)
-    :param title: of the garment, for people (``dc:title``)
-    :param source: what the picture was made from and in which job, as the ledger knows it (``dc:source``); it
-        is published with the picture, so it holds no secret and no signed address
+    Attributes:
+        creator_tool: What made the picture (``xmp:CreatorTool``)
+        sku: Of the garment (``dc:identifier``)
+        title: Of the garment, for people (``dc:title``)
+        source: What the picture was made from and in which job, as the ledger knows it (``dc:source``); it is
+            published with the picture, so it holds no secret and no signed address.
     """
 
     creator_tool: str
@@ -87,10 +88,13 @@ class Label:
 def make_packet(label: Label, old: bytes | None, limit: int) -> bytes:
     """Write a label as an XMP packet, together with what else an old packet says.
 
-    :param label: what is to be said
-    :param old: the packet that is there now; one that cannot be read is not taken over
-    :param limit: the most bytes there is room for; what the old one says is left out when it does not fit
-    :returns: the packet; the same for a packet that has the label already
+    Args:
+        label: What is to be said.
+        old: The packet that is there now; one that cannot be read is not taken over.
+        limit: The most bytes there is room for; what the old one says is left out when it does not fit.
+
+    Returns:
+        The packet; the same for a packet that has the label already.
     """
     ours = _description(label)
     rest = _foreign(old) if old else None
@@ -107,8 +111,11 @@ def make_packet(label: Label, old: bytes | None, limit: int) -> bytes:
 def read_packet(packet: bytes) -> Label | None:
     """Read the label of an XMP packet.
 
-    :param packet: bytes of the packet
-    :returns: the label; None when the packet cannot be read or does not say that a trained model made the picture
+    Args:
+        packet: Bytes of the packet.
+
+    Returns:
+        The label; None when the packet cannot be read or does not say that a trained model made the picture.
     """
     root = _rdf(_text(packet))
     if root is None:

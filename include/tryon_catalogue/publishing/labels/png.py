@@ -26,8 +26,9 @@ _AROUND = 12  # bytes of a chunk besides its data
 class _Chunk:
     """One chunk.
 
-    :param kind: its four letters
-    :param raw: the whole chunk
+    Attributes:
+        kind: Its four letters.
+        raw: The whole chunk.
     """
 
     kind: bytes
@@ -45,9 +46,11 @@ class _Chunk:
 def find_packet(content: bytes) -> bytes | None:
     """Find a PNG file's XMP packet.
 
-    :param content: the file's bytes
-    :returns: the packet, None when there is none that can be read
-    :raises LabelError: the file is not built as a PNG file is
+    Returns:
+        The packet, None when there is none that can be read.
+
+    Raises:
+        LabelError: The file is not built as a PNG file is.
     """
     chunks, _ = _split(content)
     found = next((one for one in chunks if one.is_packet), None)
@@ -57,10 +60,14 @@ def find_packet(content: bytes) -> bytes | None:
 def put_packet(content: bytes, packet: bytes) -> bytes:
     """Put an XMP packet into a PNG file, in the place of those that are there.
 
-    :param content: the file's bytes
-    :param packet: the packet
-    :returns: the new file's bytes
-    :raises LabelError: the file is not built as a PNG file is
+    Args:
+        packet: The packet.
+
+    Returns:
+        The new file's bytes.
+
+    Raises:
+        LabelError: The file is not built as a PNG file is.
     """
     chunks, trailing = _split(content)
     others = [one for one in chunks if not one.is_packet]

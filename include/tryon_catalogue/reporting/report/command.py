@@ -34,16 +34,20 @@ def write_report(
 ) -> Path:
     """Write the report of a run to a file, and say where and how large it is.
 
-    :param engine: the ledger's
-    :param settings: the price, the archive
-    :param run_id: ``dag_id/run_id``, or ``last``
-    :param say: prints a line
-    :param output: the page; a file named after the run in this folder without it
-    :param rejected: write the rejections there as well, for a spreadsheet
-    :param in_browser: open the page
-    :returns: where the page is
-    :raises tryon_catalogue.reporting.report.reading.NoSuchRunError: there is no such run
-    :raises OSError: a file cannot be written
+    Args:
+        settings: The price, the archive.
+        run_id: ``dag_id/run_id``, or ``last``.
+        say: Prints a line.
+        output: The page; a file named after the run in this folder without it.
+        rejected: Write the rejections there as well, for a spreadsheet.
+        in_browser: Open the page.
+
+    Returns:
+        Where the page is.
+
+    Raises:
+        tryon_catalogue.reporting.report.reading.NoSuchRunError: There is no such run.
+        OSError: A file cannot be written.
     """
     began = time.monotonic()
     report = read_report(engine, settings.price, run_id)
@@ -65,7 +69,8 @@ def write_report(
 def file_name(run_id: str) -> str:
     """Give the name of a report's file.
 
-    :param run_id: ``dag_id/run_id``
+    Args:
+        run_id: ``dag_id/run_id``.
     """
     # Plain letters only: the name goes into an HTTP header as well.
     plain = re.sub(r"[^\w.-]+", "-", run_id, flags=re.ASCII).strip("-.")

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 class Given:
     """An input image of a look.
 
-    :param role: what it shows: model, top, bottom
-    :param sha256: digest of its bytes, hex, under which the archive keeps a small copy; None while not known
-    :param warnings: what preflight found of it that breaks no rule, and what to do
+    Attributes:
+        role: What it shows: model, top, bottom.
+        sha256: Digest of its bytes, hex, under which the archive keeps a small copy; None while not known.
+        warnings: What preflight found of it that breaks no rule, and what to do.
     """
 
     role: str
@@ -34,11 +35,12 @@ class Given:
 class Made:
     """A picture of a look.
 
-    :param path: where the archive keeps it
-    :param thumbnail: where the archive keeps a small copy of it; None without one
-    :param url: what the catalogue shows
-    :param sha256: digest of its bytes, hex
-    :param score: of our own check, 0 to 1; None when it was not judged
+    Attributes:
+        path: Where the archive keeps it.
+        thumbnail: Where the archive keeps a small copy of it; None without one.
+        url: What the catalogue shows.
+        sha256: Digest of its bytes, hex.
+        score: Of our own check, 0 to 1; None when it was not judged.
     """
 
     path: str
@@ -52,17 +54,18 @@ class Made:
 class ReportedLook:
     """A look that the run asked for, and where it stands.
 
-    :param key: the look's key
-    :param skus: of the garments that it shows; empty when no garment has it now
-    :param title: of the first of them
-    :param collection: of the first of them
-    :param model: roster name; empty when the export named the picture
-    :param state: where it stands
-    :param reason: why, in words; may be empty
-    :param given: model, top and, where there is one, bottom
-    :param made: its pictures, first one first
-    :param carried_by: the run that sees to it, where that is another one; else empty
-    :param held: whether no run sees to it: no money, or no person's word
+    Attributes:
+        key: The look's key.
+        skus: Of the garments that it shows; empty when no garment has it now.
+        title: Of the first of them.
+        collection: Of the first of them.
+        model: Roster name; empty when the export named the picture.
+        state: Where it stands.
+        reason: why, in words; may be empty.
+        given: model, top and, where there is one, bottom.
+        made: Its pictures, first one first.
+        carried_by: The run that sees to it, where that is another one; else empty.
+        held: Whether no run sees to it: no money, or no person's word.
     """
 
     key: str
@@ -82,15 +85,16 @@ class ReportedLook:
 class ReportedRejection:
     """A row of the export that gets no picture, a model of the roster that cannot be used, or a vain request.
 
-    :param line: of the row in the export; or one that stands for what has none, see ``place``
-    :param sku: empty when the row names none
-    :param rule: what it breaks
-    :param column: the export's column it is about; may be empty
-    :param value: what stands there, or the image's address
-    :param measured: what was measured; empty where nothing was
-    :param limit: what the rule allows; empty where nothing was measured
-    :param reason: what is wrong and what to do
-    :param image_sha256: digest of the image that breaks the rule, where there is one and it could be fetched
+    Attributes:
+        line: Of the row in the export; or one that stands for what has none, see ``place``.
+        sku: Empty when the row names none.
+        rule: What it breaks.
+        column: The export's column it is about; may be empty.
+        value: What stands there, or the image's address.
+        measured: What was measured; empty where nothing was.
+        limit: What the rule allows; empty where nothing was measured.
+        reason: What is wrong and what to do.
+        image_sha256: Digest of the image that breaks the rule, where there is one and it could be fetched.
     """
 
     line: int
@@ -113,21 +117,22 @@ class ReportedRejection:
 class Figures:
     """A run in figures.
 
-    :param rows: of the export
-    :param rejected_rows: rows among them that get no picture
-    :param rejected_by_rule: rule -> rejections, the commonest first
-    :param known: looks of the export that had an end before this run
-    :param looks: state -> looks that were this run's to make
-    :param elsewhere: further looks that it asked for and another run carries
-    :param held: why further looks that it asked for are carried by nobody -> how many, the commonest first
-    :param pictures: how many are kept of its looks
-    :param submissions: calls the vendor accepted
-    :param uses: uses that are expected to be charged for them
-    :param cost: price of the uses, as it was when they were sent
-    :param doubtful_cost: what is in doubt costs so much more if the vendor has it
-    :param currency: of the costs
-    :param further: rows of the export that belong to the garment of an earlier row
-    :param left_out: what a filter of the settings says of a row -> rows it left out
+    Attributes:
+        rows: Of the export.
+        rejected_rows: Rows among them that get no picture.
+        rejected_by_rule: Rule -> rejections, the commonest first.
+        known: Looks of the export that had an end before this run.
+        looks: State -> looks that were this run's to make.
+        elsewhere: Further looks that it asked for and another run carries.
+        held: Why further looks that it asked for are carried by nobody -> how many, the commonest first.
+        pictures: How many are kept of its looks.
+        submissions: Calls the vendor accepted.
+        uses: Uses that are expected to be charged for them.
+        cost: Price of the uses, as it was when they were sent.
+        doubtful_cost: What is in doubt costs so much more if the vendor has it.
+        currency: Of the costs.
+        further: Rows of the export that belong to the garment of an earlier row.
+        left_out: What a filter of the settings says of a row -> rows it left out.
     """
 
     rows: int
@@ -184,25 +189,26 @@ class ReportedDoubt:
 class Report:
     """What became of a run, as of one moment.
 
-    :param run_id: ``dag_id/run_id``
-    :param export: name of the export
-    :param export_date: the date that the export is of
-    :param started_at: when the run was first planned
-    :param ended_at: when its account was written; None while it runs, be it for the second time
-    :param made_at: the moment that everything here is true for
-    :param figures: the counts
-    :param looks: in the order of the export; those with trouble are kept first when there are too many to show
-    :param rejections: in the order of the export, as many as are shown
-    :param doubts: what nobody knows whether it is paid for
-    :param stops: why nothing is sent at all right now
-    :param asked_for: what of the export the run was asked for, in words; empty for all of it
-    :param planned: whether its export was read to the end
-    :param cut: whether it was decided after that what of it goes, were it nothing
-    :param problem: why there was no export to read, in words; empty when there was one
-    :param may_be_empty: whether an export without a row that is meant is nothing to wonder at; as its account says
-    :param would_make: looks that a dry run would have sent, for the estimate; None for a run that is none, and for one
-        whose export was not read
-    :param estimate: what it was thought to cost before anything was sent
+    Attributes:
+        run_id: ``dag_id/run_id``.
+        export: Name of the export.
+        export_date: The date that the export is of.
+        started_at: When the run was first planned.
+        ended_at: When its account was written; None while it runs, be it for the second time.
+        made_at: The moment that everything here is true for.
+        figures: The counts.
+        looks: In the order of the export; those with trouble are kept first when there are too many to show.
+        rejections: In the order of the export, as many as are shown.
+        doubts: What nobody knows whether it is paid for.
+        stops: Why nothing is sent at all right now.
+        asked_for: What of the export the run was asked for, in words; empty for all of it.
+        planned: Whether its export was read to the end.
+        cut: Whether it was decided after that what of it goes, were it nothing.
+        problem: Why there was no export to read, in words; empty when there was one.
+        may_be_empty: Whether an export without a row that is meant is nothing to wonder at; as its account says.
+        would_make: Looks that a dry run would have sent, for the estimate; None for a run that is none, and for one
+            whose export was not read.
+        estimate: What it was thought to cost before anything was sent.
     """
 
     run_id: str

@@ -85,12 +85,14 @@ def read_report(
 ) -> Report:
     """Read what became of a run.
 
-    :param engine: the ledger's
-    :param price: the currency
-    :param run_id: ``dag_id/run_id``, or `LAST`
-    :param most_looks: looks to read; those with trouble come first when there are more
-    :param most_rejections: rejections to read
-    :raises NoSuchRunError: there is no such run
+    Args:
+        price: The currency.
+        run_id: ``dag_id/run_id``, or `LAST`.
+        most_looks: Looks to read; those with trouble come first when there are more.
+        most_rejections: Rejections to read.
+
+    Raises:
+        NoSuchRunError: There is no such run.
     """
     with _as_of_one_moment(engine) as connection:
         run = find_run(connection, run_id)
@@ -124,9 +126,11 @@ def read_report(
 def read_rejections(engine: Engine, run_id: str) -> Iterator[ReportedRejection]:
     """Read every rejection of a run in the order of the export, a few at a time, without their images.
 
-    :param engine: the ledger's
-    :param run_id: ``dag_id/run_id``, or `LAST`
-    :raises NoSuchRunError: there is no such run
+    Args:
+        run_id: ``dag_id/run_id``, or `LAST`.
+
+    Raises:
+        NoSuchRunError: There is no such run.
     """
     with _as_of_one_moment(engine) as connection:
         yield from _rejections(connection, find_run(connection, run_id).id, None)
@@ -142,9 +146,11 @@ def _as_of_one_moment(engine: Engine) -> Iterator[Connection]:
 def find_run(connection: Connection, run_id: str) -> Row[Any]:
     """Read a run's row.
 
-    :param connection: to the ledger
-    :param run_id: ``dag_id/run_id``, or `LAST`
-    :raises NoSuchRunError: there is no such run
+    Args:
+        run_id: ``dag_id/run_id``, or `LAST`.
+
+    Raises:
+        NoSuchRunError: There is no such run.
     """
     every = select(runs, is_closed().label("is_closed"))
     newest = every.order_by(runs.c.started_at.desc(), runs.c.id)

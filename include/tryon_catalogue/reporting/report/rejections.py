@@ -23,12 +23,16 @@ _INVISIBLE_BEFORE_A_FORMULA: Final = ("\t", "\r", "\n")
 def write_rejections_csv(engine: Engine, run_id: str, path: Path) -> int:
     """Write every rejection of a run as CSV: UTF-8 with the mark by which Excel knows it.
 
-    :param engine: the ledger's
-    :param run_id: ``dag_id/run_id``, or ``last``
-    :param path: the file, which appears whole; its folder is made when it is missing
-    :returns: rows written
-    :raises tryon_catalogue.reporting.report.reading.NoSuchRunError: there is no such run
-    :raises OSError: the file cannot be written
+    Args:
+        run_id: ``dag_id/run_id``, or ``last``.
+        path: The file, which appears whole; its folder is made when it is missing.
+
+    Returns:
+        Rows written.
+
+    Raises:
+        tryon_catalogue.reporting.report.reading.NoSuchRunError: There is no such run.
+        OSError: The file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
@@ -51,7 +55,8 @@ def write_rejections_csv(engine: Engine, run_id: str, path: Path) -> int:
 def harmless(cell: str) -> str:
     """Give a cell's text so that no spreadsheet takes it for a formula: with an apostrophe before one.
 
-    :param cell: text from outside
+    Args:
+        cell: Text from outside.
     """
     risky = cell.lstrip().startswith(_FORMULA_SIGNS) or cell.startswith(_INVISIBLE_BEFORE_A_FORMULA)
     return f"'{cell}" if risky else cell

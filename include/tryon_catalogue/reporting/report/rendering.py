@@ -65,10 +65,11 @@ class Tile:
 class Share:
     """A state's part of the run's looks, in thousandths of the bar.
 
-    :param state: the state
-    :param count: looks in it
-    :param start: where its part of the bar begins
-    :param width: how wide it is
+    Attributes:
+        state: The state.
+        count: Looks in it.
+        start: Where its part of the bar begins.
+        width: How wide it is.
     """
 
     state: LookState
@@ -89,8 +90,9 @@ class ShownPicture:
 class ShownInput:
     """An input on a card.
 
-    :param label: what it shows
-    :param image: the class that draws it; empty when it is not in the archive
+    Attributes:
+        label: What it shows.
+        image: The class that draws it; empty when it is not in the archive.
     """
 
     label: str
@@ -101,10 +103,11 @@ class ShownInput:
 class Card:
     """A look on the page.
 
-    :param look: as the ledger has it
-    :param pictures: its pictures
-    :param inputs: what they were made from
-    :param hints: what may have made the pictures worse -> the inputs of which it was found
+    Attributes:
+        look: As the ledger has it.
+        pictures: Its pictures.
+        inputs: What they were made from.
+        hints: What may have made the pictures worse -> the inputs of which it was found.
     """
 
     look: ReportedLook
@@ -131,10 +134,11 @@ def render(
 ) -> str:
     """Make the page: a file by default, or what the Airflow UI shows in a frame.
 
-    :param report: what it tells
-    :param thumbnails: makes the small images; what it cannot read is shown as an empty field
-    :param archive: the ``[archive]`` section, which says where inputs are kept
-    :param download_link: where the page in the frame is to be had as a file; None for the file itself
+    Args:
+        report: What it tells.
+        thumbnails: Makes the small images; what it cannot read is shown as an empty field.
+        archive: The ``[archive]`` section, which says where inputs are kept.
+        download_link: Where the page in the frame is to be had as a file; None for the file itself.
     """
     wanted_pictures = {one: _picture(one) for look in report.looks for one in look.made}
     digests = {one.sha256 for look in report.looks for one in look.given}
@@ -172,8 +176,9 @@ def render(
 def render_notice(title: str, words: str) -> str:
     """Make a page that says why there is no report.
 
-    :param title: in a few words
-    :param words: what to do
+    Args:
+        title: In a few words.
+        words: What to do.
     """
     return _TEMPLATES.get_template("notice.html").render(
         title=title, words=words, policy=policy_for(_STYLE), style=_STYLE
@@ -183,8 +188,9 @@ def render_notice(title: str, words: str) -> str:
 def policy_for(*styles: str, script: str = "") -> str:
     """Give the content security policy under which nothing runs and nothing shows but what the page was made with.
 
-    :param styles: the content of its style elements
-    :param script: the content of its script element; empty for a page without one
+    Args:
+        styles: The content of its style elements.
+        script: The content of its script element; empty for a page without one.
     """
     style_digests = " ".join(f"'sha256-{_digest(one)}'" for one in styles)
     script_source = f"'sha256-{_digest(script)}'" if script else "'none'"

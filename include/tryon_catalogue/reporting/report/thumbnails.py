@@ -38,9 +38,10 @@ Read = Callable[[str], bytes]
 class Wanted:
     """A small image that a page needs.
 
-    :param places: where the archive may have the image, the cheapest to read first
-    :param sha256: digest of the image's bytes, hex: the same image is made small once
-    :param size: width and height in pixels that it is to fill
+    Attributes:
+        places: Where the archive may have the image, the cheapest to read first.
+        sha256: Digest of the image's bytes, hex: the same image is made small once.
+        size: Width and height in pixels that it is to fill.
     """
 
     places: tuple[str, ...]
@@ -51,7 +52,8 @@ class Wanted:
 class Thumbnails:
     """Makes small images and keeps them for the next page. Safe to use from several threads.
 
-    :param read: gives the bytes at a place of the archive; see `reader_of`
+    Args:
+        read: Gives the bytes at a place of the archive; see `reader_of`.
     """
 
     def __init__(self, read: Read) -> None:
@@ -62,8 +64,11 @@ class Thumbnails:
     def of(self, wanted: Collection[Wanted]) -> Mapping[Wanted, bytes]:
         """Make small images of those that can be read; the others are missing from what is returned.
 
-        :param wanted: may name one image several times
-        :returns: images of `MEDIA_TYPE`
+        Args:
+            wanted: May name one image several times.
+
+        Returns:
+            Images of `MEDIA_TYPE`.
         """
         distinct = list(dict.fromkeys(wanted))
         with ThreadPoolExecutor(_AT_ONCE) as workers:
@@ -92,10 +97,15 @@ class Thumbnails:
 def shrink(content: bytes, size: Size) -> bytes:
     """Make an image small, whole and upright; what is left of the size is filled with the image's own ground.
 
-    :param content: an encoded image
-    :param size: width and height in pixels of the result
-    :returns: an image of `MEDIA_TYPE`
-    :raises OSError: it is no image that can be read (or ValueError, SyntaxError, as Pillow has it)
+    Args:
+        content: An encoded image.
+        size: Width and height in pixels of the result.
+
+    Returns:
+        An image of `MEDIA_TYPE`.
+
+    Raises:
+        OSError: It is no image that can be read (or ValueError, SyntaxError, as Pillow has it)
     """
     with Image.open(io.BytesIO(content)) as image:
         image.draft("RGB", size)  # a JPEG is decoded no larger than it is needed
@@ -119,13 +129,14 @@ def reader_of(archive: ArchiveSettings) -> Read:
 
     What is returned raises OSError when there is nothing to read.
 
-    :param archive: the ``[archive]`` section
+    Args:
+        archive: The ``[archive]`` section.
     """
 
     def read(place: str) -> bytes:
         if "://" not in place or place.startswith("file://"):
             return Path(place.removeprefix("file://")).read_bytes()
-        from airflow.sdk import ObjectStoragePath  # noqa: PLC0415  # heavy
+        from airflow.sdk import ObjectStoragePath
 
         with plain_storage_errors(place):
             content: bytes = ObjectStoragePath(place, conn_id=archive.conn_id).read_bytes()
@@ -137,7 +148,8 @@ def reader_of(archive: ArchiveSettings) -> Read:
 def place_of_input(archive: ArchiveSettings, sha256: str) -> str:
     """Give the place of the small copy that the archive keeps of an input image.
 
-    :param archive: the ``[archive]`` section
-    :param sha256: digest of the image's bytes, hex
+    Args:
+        archive: The ``[archive]`` section.
+        sha256: Digest of the image's bytes, hex.
     """
     return f"{archive.path.rstrip('/')}/{INPUTS}/{sha256}.jpg"

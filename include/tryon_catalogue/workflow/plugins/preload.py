@@ -78,10 +78,7 @@ OF_TASKS: Final = (
 
 @hookimpl
 def on_starting(component: object) -> None:
-    """Load the modules when the scheduler starts; Airflow calls this for every component and for every task.
-
-    :param component: Airflow's
-    """
+    """Load the modules when the scheduler starts; Airflow calls this for every component and for every task."""
     missing = [name for name in OF_TASKS if name not in sys.modules]
     if SCHEDULER not in sys.argv[1:2] or not missing:
         return

@@ -133,7 +133,7 @@ def test_a_report_knows_from_the_account_whether_the_export_may_be_empty(
 
 
 def test_one_look_of_several_garments_names_them_all(engine: Engine) -> None:
-    from tryon_catalogue.ledger.tables import garment_looks  # noqa: PLC0415  # only here
+    from tryon_catalogue.ledger.tables import garment_looks
 
     open_run(engine)
     (key,) = write_looks(engine, [Entry("B", "Tee")])

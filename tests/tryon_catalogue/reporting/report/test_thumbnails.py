@@ -82,7 +82,7 @@ def test_the_same_image_is_read_once() -> None:
 
 
 def test_inputs_and_pictures_are_read_from_object_storage_too() -> None:
-    from airflow.sdk import ObjectStoragePath  # noqa: PLC0415  # heavy
+    from airflow.sdk import ObjectStoragePath
 
     archive = ArchiveSettings(path="memory://report-archive")
     place = place_of_input(archive, "a" * 64)
