@@ -25,6 +25,9 @@ for _name in [one for one in os.environ if re.match(r"TRYON_(?!WRITE_)", one, re
     del os.environ[_name]
 os.environ["TRYON_SETTINGS"] = str(Path(__file__).parents[1] / "include" / "samples" / "tryon.toml")
 
+# What the tests of the shop's side and of the demo share; loaded after the environment is as the tests want it.
+pytest_plugins = ["tests.tryon_catalogue.fixtures"]
+
 _MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of a random name is made in it
 _MEMORY_TO_SPARE = 4 * 1024**3
 _database_numbers = itertools.count(1)

@@ -1,8 +1,7 @@
 """What goes wrong in a task, told once and in plain words.
 
-A task names the errors it can meet; each of them says by itself what was wrong and what to do, so its causes and
-the frames that led there are left out of the log. What a task did not expect keeps all of them. Must not know
-which tasks there are.
+A task names the errors it can meet; each of them says by itself what was wrong and what to do, so its causes and the
+frames that led there are left out of the log. What a task did not expect keeps all of them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """A look: what is paid for, what it is known by, and the life it leads.
 
-One look is one set of garments on one model with its fit type and number of pictures. This module gives it
-its key (the same for the same work, whichever night or person asks for it) and the one table of the moves
-its state may make. It must not know the ledger, the settings, the export, Airflow, or how a picture is made.
+One look is one set of garments on one model with its fit type and number of pictures. This module gives it its key (the
+same for the same work, whichever night or person asks for it) and the one table of the moves its state may make.
 """
 
 import hashlib

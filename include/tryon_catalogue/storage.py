@@ -1,6 +1,6 @@
 """Reaching object storage through Airflow's connections, and what its libraries raise, in plain words.
 
-Exports are read from it and pictures are kept in it. Must not know what lies there.
+Exports are read from it and pictures are kept in it.
 """
 
 from __future__ import annotations

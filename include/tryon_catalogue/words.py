@@ -1,12 +1,15 @@
-"""Prices and counts as people write them."""
+"""Prices, counts and text from outside as people are shown them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
 SIGNS: Final[Mapping[str, str]] = {"CNY": "¥", "EUR": "€", "GBP": "£", "USD": "$"}
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>()#|~&!@:])")
+_LINE_START: Final = re.compile(r"^(\d+)([.)])|^([-+=])")
 
 
 def money(amount: Decimal, currency: str) -> str:
@@ -28,3 +31,15 @@ def counted(count: int, thing: str) -> str:
         thing: One of them.
     """
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def escape_markdown(text: str) -> str:
+    """Give text from outside as Markdown that shows exactly it, in one line.
+
+    Args:
+        text: Such as a sku or the vendor's words.
+    """
+    line = " ".join(text.split())
+    line = "".join(character for character in line if character.isprintable())
+    escaped = _SPECIAL.sub(r"\\\1", line).replace("www.", r"www\.")
+    return _LINE_START.sub(lambda found: f"{found[1]}\\{found[2]}" if found[1] else f"\\{found[3]}", escaped)

@@ -1,7 +1,6 @@
 """The contact sheet as a page: one HTML file with small copies of the images, which asks nothing of the network.
 
-It is given bytes and words, the same as the picture; it must not know the ledger, the archive or where anything is
-stored.
+It is given bytes and text, the same as the picture, wherever they are stored.
 """
 
 from __future__ import annotations

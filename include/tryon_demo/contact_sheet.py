@@ -1,6 +1,6 @@
 """One look at a run: every look's model, garments and picture side by side, as one picture.
 
-It is given bytes and words; it must not know the ledger, the archive or where anything is stored.
+It is given bytes and text, wherever they are stored.
 """
 
 import io

@@ -1,7 +1,7 @@
 """How the demo looks in a terminal: what came of the night.
 
-It is given what was read; it must not know where that came from. Nothing that a shop has written is taken for
-markup: titles and reasons are shown letter by letter.
+It is given what was read. Nothing that a shop has written is taken for markup:
+titles and reasons are shown letter by letter.
 """
 
 from __future__ import annotations

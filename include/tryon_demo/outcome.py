@@ -1,7 +1,4 @@
-"""What a night of the demo came to, read from the ledger and the shop's table, and whether it is as it should be.
-
-It must not know how it is shown, nor Airflow.
-"""
+"""What a night of the demo came to, read from the ledger and the shop's table, and whether it is as it should be."""
 
 from __future__ import annotations
 

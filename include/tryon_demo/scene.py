@@ -1,6 +1,6 @@
 """The scene of the demo and of the end-to-end tests: a shop, its exports and pictures, the sandbox, and Airflow.
 
-Everything runs on this machine and listens on loopback. It must not know how a run is shown.
+Everything runs on this machine and listens on loopback.
 """
 
 from __future__ import annotations

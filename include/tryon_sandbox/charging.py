@@ -1,4 +1,4 @@
-"""What the vendor charges for what it accepted. Arithmetic on what is kept: it must not know jobs or HTTP.
+"""What the vendor charges for what it accepted. Arithmetic on what is kept.
 
 The vendor's document says neither what one use is nor whether a look that FAILED costs any, so both are settings.
 A look is known by the bytes of its pictures and where they lie: what follows the question mark in an address, such

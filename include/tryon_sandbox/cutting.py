@@ -1,7 +1,7 @@
 """Cut a thing out of a plain background, and read the outline of what was cut.
 
-The sandbox uses it on garments and on persons alike. It must not know what is cut, nor where it will be laid:
-that is `rendering`. Nothing here raises on a picture that cannot be cut; the answer is then None.
+The sandbox uses it on garments and on persons alike. Where a thing is laid is
+`rendering`'s. Nothing here raises on a picture that cannot be cut; the answer is then None.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Where on a person a garment belongs, and how each of its rows bends to follow the body.
 
-It works on outlines alone. It must not know pixels' colours, how a picture is painted, or the vendor's rules.
+It works on outlines alone.
 """
 
 from dataclasses import dataclass, replace

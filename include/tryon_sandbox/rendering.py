@@ -2,8 +2,8 @@
 
 The garment is cut from its plain background, bent row by row so that it follows the body (sleeves over arms,
 legs over legs), and laid on the person with a soft shadow. It is a stand-in's picture, good enough to see at a
-glance which garment is on whom, and it is marked as such. It must not know jobs, URLs or the vendor's rules, and
-it takes any picture: where no figure can be found, an upright person in the middle is assumed.
+glance which garment is on whom, and it is marked as such. It
+takes any picture: where no figure can be found, an upright person in the middle is assumed.
 """
 
 from dataclasses import dataclass

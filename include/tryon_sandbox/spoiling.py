@@ -1,7 +1,6 @@
 """The ways a result picture can come out wrong, and what each one makes of a good one.
 
-Some need what the picture was drawn from: that is a `Sitting`, and drawing a look at all goes through one too. It
-must not know links, jobs or HTTP.
+Some need what the picture was drawn from: that is a `Sitting`, and drawing a look at all goes through one too.
 """
 
 from __future__ import annotations

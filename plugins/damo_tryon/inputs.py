@@ -1,8 +1,7 @@
 """What a DAG author or a template wrote, read into typed values, with an error that names the place.
 
 After templating a number can be text, a list can be JSON, and a mapped task's output is a list of lists. Of
-Airflow this module knows the lazy list of a mapped task's outputs only; it must not know the vendor's answers, or
-what is done with the values.
+Airflow this module knows the lazy list of a mapped task's outputs only.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 The vendor has no idempotency key, no list and no balance call, so whoever submits has to remember, across
 retries and dead workers, what was begun and what came of it. ``Journal`` says what such a memory answers to;
-``TaskStateJournal`` keeps it in the task state of Airflow 3.3. This module must not know HTTP, the hook, or
-what is done with a memory: ``damo_tryon.submitting`` decides that.
+``TaskStateJournal`` keeps it in the task state of Airflow 3.3. What is done
+with a memory is decided in ``damo_tryon.submitting``.
 """
 
 from __future__ import annotations

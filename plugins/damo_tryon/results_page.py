@@ -2,7 +2,7 @@
 
 Served by Airflow's API server to people who may read the XComs of that DAG, and to nobody else. It reads the
 result keys from the task's XCom, asks the vendor, and changes nothing. It runs no script, keeps nothing, and
-takes neither keys nor a connection from the address. It must not know the catalogue or its ledger.
+takes neither keys nor a connection from the address.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How looks are submitted once: intent before money, and a refused submission is split down to its bad look.
 
-Pure logic over a ``send`` function and a ``Journal``. It must not know Airflow, HTTP, or where the journal
-keeps what it is told.
+Pure logic over a ``send`` function and a ``Journal``. A contract of the import linter keeps Airflow
+out of it.
 """
 
 from __future__ import annotations

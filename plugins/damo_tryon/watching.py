@@ -1,8 +1,8 @@
 """Which of several submissions have ended: what sensor and trigger know in common, and say to each other.
 
 A ``Watch`` takes in answers and errors, one result key at a time, and says when there is nothing left to wait
-for; a ``ResultEvent`` is what crosses from the triggerer to the worker. Pure logic: it must not know Airflow,
-HTTP, clocks or threads.
+for; a ``ResultEvent`` is what crosses from the triggerer to the worker. Pure logic, without
+clocks or threads.
 """
 
 from __future__ import annotations

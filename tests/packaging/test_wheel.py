@@ -1,4 +1,4 @@
-"""The wheel: three packages with all they need at run time, and nothing of the workshop."""
+"""The wheel: four packages with all they need at run time, and nothing of the workshop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = {"damo_tryon": "plugins", "tryon_catalogue": "include", "tryon_sandbox": "include"}
+PACKAGES = {
+    "damo_tryon": "plugins",
+    "tryon_catalogue": "include",
+    "tryon_demo": "include",
+    "tryon_sandbox": "include",
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +40,7 @@ def metadata(wheel: dict[str, str], name: str) -> str:
     return wheel[path]
 
 
-def test_the_three_packages_are_in_it_whole(wheel: dict[str, str]) -> None:
+def test_the_packages_are_in_it_whole(wheel: dict[str, str]) -> None:
     for package, folder in PACKAGES.items():
         sources = {
             str(path.relative_to(ROOT / folder))

@@ -1,4 +1,4 @@
-"""Prices as people write them."""
+"""Prices, counts and text from outside as people are shown them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tryon_catalogue.words import counted, money
+from tryon_catalogue.words import counted, escape_markdown, money
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,21 @@ def test_a_price_is_written_with_its_sign_or_its_code(amount: str, currency: str
 @pytest.mark.parametrize(("count", "words"), [(0, "0 looks"), (1, "1 look"), (1900, "1,900 looks")])
 def test_one_is_not_many(count: int, words: str) -> None:
     assert counted(count, "look") == words
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("**bold** _it_ `code`", r"\*\*bold\*\* \_it\_ \`code\`"),
+        ("<script>alert(1)</script>", r"\<script\>alert\(1\)\</script\>"),
+        ("[a](http://evil.example)", r"\[a\]\(http\://evil.example\)"),
+        ("see www.evil.example or a@b.example", r"see www\.evil.example or a\@b.example"),
+        ("two\nlines\r\n# heading", r"two lines \# heading"),
+        ("1. item", r"1\. item"),
+        ("- item", r"\- item"),
+        ("a\x00b\u202ec", "abc"),
+        ("衬衫", "衬衫"),
+    ],
+)
+def test_what_comes_from_outside_shows_as_it_is_and_does_nothing(text: str, shown: str) -> None:
+    assert escape_markdown(text) == shown

@@ -1,8 +1,8 @@
 """What the ledger says is spent, and what is about to be: the reservations are the looks that have a batch.
 
 A look that has a batch and is not sent yet is reserved; sending it turns the reservation into the amount of its
-submission in one transaction, and a refusal turns it back. So nothing has to be given back by hand, and what a
-process reserved that died is free again once its run is over. It must not know HTTP or Airflow.
+submission in one transaction, and a refusal turns it back. So nothing has to be given back by hand, and what a process
+reserved that died is free again once its run is over.
 """
 
 from __future__ import annotations

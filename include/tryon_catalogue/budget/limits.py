@@ -1,6 +1,6 @@
 """The arithmetic of limits: which looks go, in their order, while there is room for what they cost.
 
-Money is in the currency of the price. It must not know the ledger or Airflow.
+Money is in the currency of the price.
 """
 
 from __future__ import annotations

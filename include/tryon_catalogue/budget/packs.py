@@ -1,7 +1,7 @@
 """Packs of uses that were bought: what is left of each, and what people should be warned of.
 
-The vendor's bill says which pack paid for what; here uses are taken from packs in the order in which they were
-charged, each from the pack that ends first. It must not know Airflow or the vendor.
+The vendor's bill says which pack paid for what; here uses are taken from packs in the order in which they were charged,
+each from the pack that ends first.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What was spent: by day, run, collection or pack, and line by line to hold against the vendor's bill.
 
-Every amount is uses times ``[price] per_use`` as it was when the submission was sent. It must not know Airflow or the
-vendor.
+Every amount is uses times ``[price] per_use`` as it was when the submission was sent.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Which columns of a file are read, and what is told when one of them is missing.
-
-Must not know how files are written, what a garment is, or which values are good.
-"""
+"""Which columns of a file are read, and what is told when one of them is missing."""
 
 import difflib
 import logging

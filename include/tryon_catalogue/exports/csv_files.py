@@ -1,7 +1,4 @@
-"""CSV files into tables. What is not set is found out from the header: delimiter and quotation mark.
-
-Must not know garments.
-"""
+"""CSV files into tables. What is not set is found out from the header: delimiter and quotation mark."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""Excel workbooks into tables, row by row, so that a large sheet is never in memory. Must not know garments.
+"""Excel workbooks into tables, row by row, so that a large sheet is never in memory.
 
 Excel stores numbers, not what people see. Whole numbers come out as such, and a cell that shows leading noughts
 by its format (`00000`) comes out with them.

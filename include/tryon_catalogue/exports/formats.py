@@ -1,7 +1,4 @@
-"""The formats that exports come in, each told by how a file begins, and read by a module of its own.
-
-This module must not know what a garment is, which values are good, or the vendor.
-"""
+"""The formats that exports come in, each told by how a file begins, and read by a module of its own."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final

@@ -1,7 +1,4 @@
-"""What reading an export gives: garments, and the rows that are none with their reasons.
-
-Must not know files, columns or pandas.
-"""
+"""What reading an export gives: garments, and the rows that are none with their reasons."""
 
 import re
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """JSON lines into tables: one object on each line, a column for each of its keys.
 
-A key inside an object is a column too, with a dot between: `image.src`. A list is several values of one field,
-and they arrive as several lines of text. Must not know garments.
+A key inside an object is a column too, with a dot between: `image.src`. A list is several values of one field, and they
+arrive as several lines of text.
 """
 
 import json

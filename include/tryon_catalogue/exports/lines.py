@@ -1,7 +1,4 @@
-"""Lines of an export that is several files: counted on from file to file, and told as people know them.
-
-Must not know what stands on the lines.
-"""
+"""Lines of an export that is several files: counted on from file to file, and told as people know them."""
 
 from bisect import bisect_right
 

@@ -1,6 +1,6 @@
 """What the rows of a file mean: which belong together, which are meant at all, and what their values are here.
 
-From tables with the file's columns to tables with ours. Must not know which values are good.
+From tables with the file's columns to tables with ours.
 """
 
 import re

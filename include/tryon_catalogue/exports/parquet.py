@@ -1,4 +1,4 @@
-"""Parquet files into tables, by blocks, whatever types their columns have. Must not know garments."""
+"""Parquet files into tables, by blocks, whatever types their columns have."""
 
 import math
 from collections import deque

@@ -1,7 +1,4 @@
-"""Where an export is: one file or the files of a folder, here or in object storage, packed with gzip or not.
-
-Must not know what the files hold, nor columns, garments or pandas.
-"""
+"""Where an export is: one file or the files of a folder, here or in object storage, packed with gzip or not."""
 
 import gzip
 import zlib

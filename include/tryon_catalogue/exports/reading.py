@@ -1,7 +1,4 @@
-"""Puts the steps of reading together: from the files of an export to chunks of garments and rejections.
-
-Must not know how any of the steps is done.
-"""
+"""Puts the steps of reading together: from the files of an export to chunks of garments and rejections."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Which rows can be worked with: the rules, in the order in which they are tried, each with its reason.
 
-Must not know files, pandas, the roster or any picture's content: it looks at the text of the rows alone.
+It looks at the text of the rows alone.
 """
 
 import re

@@ -1,7 +1,4 @@
-"""Text files: which encoding they are in, where they are none, and which lines make up a record.
-
-Must not know columns, garments or pandas.
-"""
+"""Text files: which encoding they are in, where they are none, and which lines make up a record."""
 
 import codecs
 import csv

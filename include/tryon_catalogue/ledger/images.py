@@ -1,7 +1,4 @@
-"""What is known of the shop's pictures: the answers of the last preflight, by address and role.
-
-It must not know how a picture is fetched or what the rules are.
-"""
+"""What is known of the shop's pictures: the answers of the last preflight, by address and role."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which pictures the ledger keeps of a look: those that the catalogue shows, and beside them those that wait.
 
-A look may be made again while its old pictures are shown. They stay until new ones are found good, by our own check
-or by a person. It must not know where pictures are kept, or the vendor.
+A look may be made again while its old pictures are shown. They stay until new ones are found good, by our own check or
+by a person.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What can be wrong with an image of the shop, and the words for it: what there should be and what to do.
 
-The words are for the people who keep the catalogue. It must not know how an image is measured.
+The words are for the people who keep the catalogue.
 """
 
 from __future__ import annotations

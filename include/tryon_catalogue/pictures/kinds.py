@@ -1,7 +1,6 @@
 """What kind of file some bytes are, told by how they begin and not by a name or a header of the server's.
 
-Only so that a person can be told "this is a web page" instead of "this is no image". It must not know which
-kinds are allowed.
+Only so that a person can be told "this is a web page" instead of "this is no image".
 """
 
 from __future__ import annotations

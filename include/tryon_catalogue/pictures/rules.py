@@ -4,8 +4,7 @@ A finding rejects where the vendor's document sets a limit, or where nothing cou
 the document only recommends, or is silent, a finding warns: the vendor may well take the image. Whether an
 image shows one whole person cannot be told here; the vendor says so, and such a look is then refused alone.
 
-It must not know where an image comes from, the ledger, or Airflow. The image library is loaded when the first
-image is checked, so that the names of the rules cost nothing.
+The image library is loaded when the first image is checked, so that the names of the rules cost nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Asking a person whether a run may spend what it would: the question, and what the answer means.
 
-It must not know Airflow: ``plan_operator`` shows the question in its UI.
+``workflow.plan_operator`` shows the question in Airflow's UI.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from tryon_catalogue.planning.approval_options import (
     UP_TO_AMOUNT,
     UP_TO_LOOKS,
 )
-from tryon_catalogue.reporting.notes import escape
 from tryon_catalogue.settings.money import Unanswered
-from tryon_catalogue.words import counted, money
+from tryon_catalogue.words import counted, escape_markdown, money
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,7 +94,7 @@ def question_of(estimate: Estimate, price: Price, budget: BudgetSettings) -> Que
 def _shares(estimate: Estimate, price: Price) -> list[str]:
     """Write what each collection has of it."""
     rows = [
-        (escape(one.collection) or "none", one.looks, one.amount)
+        (escape_markdown(one.collection) or "none", one.looks, one.amount)
         for one in estimate.shares[:MOST_COLLECTIONS]
     ]
     if rest := estimate.shares[MOST_COLLECTIONS:]:
@@ -115,10 +114,10 @@ def _beside(estimate: Estimate, price: Price) -> list[str]:
         lines.append(f"- {money(estimate.before, price.currency)} were spent or reserved by this run before")
     # The words are of one look: it waits for this or that.
     lines += [
-        f"- {counted(count, 'further look')}{'' if count == 1 else ', each of which'} {escape(words)}"
+        f"- {counted(count, 'further look')}{'' if count == 1 else ', each of which'} {escape_markdown(words)}"
         for words, count in estimate.held.items()
     ]
-    return lines + [f"- {escape(words)}" for words in estimate.warnings]
+    return lines + [f"- {escape_markdown(words)}" for words in estimate.warnings]
 
 
 def _answers(budget: BudgetSettings) -> list[str]:

@@ -1,6 +1,6 @@
 """Which planned looks a run might send: its own, those it is to make again, and those that nobody sends any more.
 
-It must not know what they cost: that is ``cutting``'s.
+What they cost is asked in ``reserve``.
 """
 
 from __future__ import annotations

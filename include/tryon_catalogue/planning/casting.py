@@ -1,7 +1,7 @@
 """Casting: which looks a garment gives, by the rules and the roster of the settings.
 
-Must not know the ledger, prices, or what the pictures hold. Equal garments and settings give equal looks in
-equal order: the rules as they stand in the file, then the models as they stand in the roster.
+Equal garments and settings give equal looks in equal order: the rules as they stand in the file, then the models as
+they stand in the roster.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,6 @@
 """A dry run: what a run would make and what that would cost, in the account of a run that sends and plans nothing.
 
-The pictures were checked before, which is free, so looks whose pictures break a rule are left out of the price. It
-must not know Airflow or the vendor.
+The pictures were checked before, which is free, so looks whose pictures break a rule are left out of the price.
 """
 
 from __future__ import annotations

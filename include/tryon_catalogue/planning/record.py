@@ -1,7 +1,7 @@
 """From an export to planned looks: reads rows, casts looks, writes what is new to the ledger.
 
-Nothing is spent here; ``cutting`` says what of it goes. Running it again for the same run changes nothing that has
-been decided: looks are known by their key. It must not know the vendor's wire or Airflow.
+Nothing is spent here; ``cutting`` says what of it goes. Running it again for the same run changes nothing that has been
+decided: looks are known by their key.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 They are noted when the run reads its export, and stay what they are until the run is cut: what there is no money for,
 or what a person does not approve, keeps its pictures. Only what had ended before the run began counts, so a run makes
-each look again once, however often its tasks are cleared. It must not know Airflow.
+each look again once, however often its tasks are cleared.
 """
 
 from __future__ import annotations

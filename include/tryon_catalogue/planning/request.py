@@ -1,7 +1,7 @@
 """What a run is asked for: which garments, on whom, how many pictures, for how much money, and what is made again.
 
-A person fills it into the form of a run, the REST API or the command line; a night asks for everything by the rules.
-It must not know the ledger or Airflow: a run's parameters come in as plain values.
+A person fills it into the form of a run, the REST API or the command line; a night asks for everything by the rules. A
+run's parameters come in as plain values.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """A run that has read its export again: what only an earlier reading asked for is no longer its to send.
 
 An export that was wrong is put right and its run cleared. What is paid for stays with the run; what was only planned
-goes from it once the new reading is at its end, so that a run which dies while it reads leaves nothing to nobody. It
-must not know Airflow.
+goes from it once the new reading is at its end, so that a run which dies while it reads leaves nothing to nobody.
 """
 
 from __future__ import annotations

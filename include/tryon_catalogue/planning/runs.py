@@ -1,7 +1,4 @@
-"""Runs in the ledger: what one is, and what is noted of it before anything is planned.
-
-It must not know Airflow or the vendor.
-"""
+"""Runs in the ledger: what one is, and what is noted of it before anything is planned."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Holds the looks of a garment to what preflight found of their pictures, and gives each look its key.
 
 A garment whose own picture breaks a rule gets no look. A model of the roster whose picture does is left out, and the
-garment is shown on the others. It must not know how pictures are fetched or measured, or how the ledger keeps them.
+garment is shown on the others.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What is paid for and not collected: submissions, and their looks, as the ledger has them.
-
-It must not know the vendor, the archive or the shop's table.
-"""
+"""What is paid for and not collected: submissions, and their looks, as the ledger has them."""
 
 from __future__ import annotations
 

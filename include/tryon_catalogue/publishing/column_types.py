@@ -1,7 +1,4 @@
-"""What the types of the shop's columns mean for what is written to them.
-
-It must not know which columns these are.
-"""
+"""What the types of the shop's columns mean for what is written to them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Finding what was paid for and nobody has collected, and what was begun to be sent and never settled.
 
-A run can die, be cleared, marked failed or deleted: what it left is in the ledger, and its age alone tells that
-nobody attends to it, because collecting beside a live run harms nothing. This module finds and names; waiting and
-publishing is done by the pieces that the night uses. It must not know the vendor or Airflow.
+A run can die, be cleared, marked failed or deleted: what it left is in the ledger, and its age alone tells that nobody
+attends to it, because collecting beside a live run harms nothing. This module finds and names; waiting and publishing
+is done by the pieces that the night uses.
 """
 
 from __future__ import annotations

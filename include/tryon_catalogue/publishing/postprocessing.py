@@ -1,6 +1,6 @@
 """Finishing: what the vendor made of a look becomes pictures of ours: judged, put in order, labelled, archived.
 
-It must not know the vendor, the ledger's states or the shop's table; it is handed bytes and gives rows.
+It is handed bytes and gives rows.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Publishing a batch: collect what the vendor made, judge, label and archive it at once, write it to the catalogue.
 
-The vendor's links die, so a picture is fetched in the same breath in which its link is read. A look's pictures,
-its state and the shop's row change in one transaction, so the catalogue never says more or less than the
-ledger; where the shop's table refuses the row, the ledger keeps the pictures for the next try, which does not need
-the vendor for them. It must not know Airflow or how the vendor is asked; the task hands over the query.
+The vendor's links die, so a picture is fetched in the same breath in which its link is read. A look's pictures, its
+state and the shop's row change in one transaction, so the catalogue never says more or less than the ledger; where the
+shop's table refuses the row, the ledger keeps the pictures for the next try, which does not need the vendor for them.
+the task hands over the query.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Looks that a person decides on: paid for, and not good enough by our own check, or without pictures to be had.
 
-It must not know the vendor or Airflow. What is accepted goes to the catalogue at once; what is to be made again is
-planned, and paid for, again; what is to be collected again is asked for by the next recovery, which is free.
+What is accepted goes to the catalogue at once; what is to be made again is planned, and paid for, again; what is to be
+collected again is asked for by the next recovery, which is free.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The shop's catalogue table as it is in the database: what it can take, and writing rows to it.
 
-Whatever the table does not take is divided until the refused rows stand alone, as the vendor's refusals are: one
-bad row holds back no other. It must not know the ledger, the vendor or Airflow.
+Whatever the table does not take is divided until the refused rows stand alone, as the vendor's refusals are: one bad
+row holds back no other.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The shop's catalogue table: what the ledger knows of a garment, written to the columns the settings name.
 
 Only named columns of existing rows are written, and only where they differ, so writing twice is writing once.
-It must not know the vendor or Airflow.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The account of a run: every look it asked for has an end or a known place, and the run is red or green by it.
-
-It must not know the vendor or Airflow.
-"""
+"""The account of a run: every look it asked for has an end or a known place, and the run is red or green by it."""
 
 from __future__ import annotations
 

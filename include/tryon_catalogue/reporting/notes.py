@@ -1,12 +1,11 @@
 """What people are told of a run: figures, what stops it, what waits and why, what is in doubt, what was rejected.
 
-A ``Note`` is data; ``as_markdown`` makes of it what the Airflow UI shows beside the run, and ``as_text`` what stands
-in the task's log. Reading it from the ledger is at the end. It must not know Airflow or the vendor.
+A ``Note`` is data; ``as_markdown`` makes of it what the Airflow UI shows beside the run, and ``as_text`` what stands in
+the task's log. Reading it from the ledger is at the end.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Final
@@ -20,7 +19,7 @@ from tryon_catalogue.looks import LookState
 from tryon_catalogue.publishing.review import open_reviews
 from tryon_catalogue.submission import doubts as ledger_doubts
 from tryon_catalogue.submission.stops import active_stops
-from tryon_catalogue.words import money
+from tryon_catalogue.words import escape_markdown, money
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,9 +41,6 @@ LONGEST_REASON: Final = 160
 SHORT_KEY: Final = 10
 NO_ANSWER: Final = "no answer came"
 UNSENT: Final = "not sent; the log of the submit tasks says why"
-
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#|~&!@:])")
-_LINE_START = re.compile(r"^(\d+)([.)])|^([-+=])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +90,6 @@ class Note:
     refused: tuple[str, ...] = ()
 
 
-def escape(text: str) -> str:
-    """Give text from outside as Markdown that shows exactly it, in one line.
-
-    Args:
-        text: Such as a sku or the vendor's words.
-    """
-    line = " ".join(text.split())
-    line = "".join(character for character in line if character.isprintable())
-    escaped = _SPECIAL.sub(r"\\\1", line).replace("www.", r"www\.")
-    return _LINE_START.sub(lambda found: f"{found[1]}\\{found[2]}" if found[1] else f"\\{found[3]}", escaped)
-
-
 def as_markdown(note: Note, most_characters: int = MOST_CHARACTERS) -> str:
     """Give a note as Markdown that Airflow takes: whole lines, as many as there is room for.
 
@@ -113,8 +97,8 @@ def as_markdown(note: Note, most_characters: int = MOST_CHARACTERS) -> str:
         note: What to tell.
         most_characters: The longest text.
     """
-    lines = [f"**{escape(note.title)}**", ""]
-    lines += [f"- {escape(name)}: {escape(value)}" for name, value in note.figures]
+    lines = [f"**{escape_markdown(note.title)}**", ""]
+    lines += [f"- {escape_markdown(name)}: {escape_markdown(value)}" for name, value in note.figures]
     for heading, told in _sections(note):
         lines += ["", f"**{heading}**", ""]
         lines += [
@@ -171,7 +155,7 @@ def _place(row: RejectedRow) -> str:
 
 
 def _shown(words: str) -> str:
-    return escape(words if len(words) <= LONGEST_REASON else f"{words[: LONGEST_REASON - 2]} …")
+    return escape_markdown(words if len(words) <= LONGEST_REASON else f"{words[: LONGEST_REASON - 2]} …")
 
 
 def _skus(doubt: Doubt) -> str:

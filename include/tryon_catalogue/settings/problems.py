@@ -1,6 +1,6 @@
 """Wrong settings in words: which key, what stands there, what was expected, and where it came from.
 
-Knows TOML, the environment, and pydantic's errors and models; must not know what any setting means.
+It works on TOML, the environment, and pydantic's errors and models, whatever a setting is for.
 """
 
 import difflib

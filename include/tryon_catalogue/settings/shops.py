@@ -1,7 +1,7 @@
 """Ready settings for the exports that shop programs make: what `[export] shop` stands for.
 
-Written down from the public descriptions of the formats. A preset is what a person would write under [export]
-by hand, and whatever is written there takes its place. Must not know how files are read.
+Written down from the public descriptions of the formats. A preset is what a person would write under [export] by hand,
+and whatever is written there takes its place.
 """
 
 from collections.abc import Mapping, Sequence

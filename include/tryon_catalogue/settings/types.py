@@ -1,7 +1,4 @@
-"""The kinds of value the settings are made of, and what is checked of each.
-
-Must not know which settings there are.
-"""
+"""The kinds of value the settings are made of, and what is checked of each."""
 
 import codecs
 import re

@@ -1,6 +1,6 @@
 """Submitting a batch: its looks in submissions of ten, each look exactly once, bad ones found and left out.
 
-It must not know Airflow or HTTP; the operator hands over the call that costs money.
+The operator hands over the call that costs money.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Doubts: submissions that were sent and whose answer never came, and what a person or a setting makes of them.
 
-The vendor cannot be asked for them, so nothing here is sent again without somebody's word. It must not know HTTP
-or how it is shown to people.
+The vendor cannot be asked for them, so nothing here is sent again without somebody's word.
 """
 
 from __future__ import annotations

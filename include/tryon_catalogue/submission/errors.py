@@ -1,7 +1,7 @@
 """Why a submission may not be sent right now, although nothing is wrong with it.
 
-Each says what to do next, as the vendor's errors do; none of them has sent anything. It must not know the
-database: DAG files import it each time they are parsed.
+Each says what to do next, as the vendor's errors do; none of them has sent anything. DAG files import it each time they
+are parsed.
 """
 
 from __future__ import annotations

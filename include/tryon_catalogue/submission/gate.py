@@ -1,9 +1,8 @@
 """The gate that every submission of a connection passes right before its intent, whichever process it is in.
 
-It holds the pace (so many submissions a second), slows everybody down when the vendor throttles one of us, keeps
-the vendor from having more in flight than agreed, and lets nobody through while a stop holds. All of it is
-PostgreSQL's rows and PostgreSQL's clock, so that the clocks of the workers need not agree. It must not know HTTP
-or Airflow.
+It holds the pace (so many submissions a second), slows everybody down when the vendor throttles one of us, keeps the
+vendor from having more in flight than agreed, and lets nobody through while a stop holds. All of it is PostgreSQL's
+rows and PostgreSQL's clock, so that the clocks of the workers need not agree.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The ledger as the journal of submissions: the claim, the intent before the money, and what came of it.
 
-``damo_tryon.submitting`` decides what to send; this module remembers it in PostgreSQL, across nights, hand-made
-runs and backfills. It must not know HTTP or Airflow.
+``damo_tryon.submitting`` decides what to send; this module remembers it in PostgreSQL, across nights, hand-made runs
+and backfills.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Stops: one task has learned that the vendor takes nothing, so that no other task has to learn it as well.
 
-A stop belongs to a connection and holds for runs that were planned before it was learned. A run planned later
-tries with one submission: when that gets through the stop is lifted, else it is renewed and holds for that run
-too. It must not know HTTP or Airflow.
+A stop belongs to a connection and holds for runs that were planned before it was learned. A run planned later tries
+with one submission: when that gets through the stop is lifted, else it is renewed and holds for that run too.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The hours of a night: until when its export is waited for, and by when it is to be done.
 
-DAG files and every process of Airflow import this module: it must not import Airflow, nor anything heavy.
+DAG files and every process of Airflow import this module, so it imports neither Airflow nor anything heavy.
 """
 
 from __future__ import annotations

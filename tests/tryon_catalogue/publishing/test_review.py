@@ -16,8 +16,9 @@ from tests.tryon_catalogue.helpers import PlanBatch, some_looks, states, submit_
 from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import pictures, submissions
+from tryon_catalogue.publishing import review
 from tryon_catalogue.publishing.labels import read_label
-from tryon_catalogue.publishing.publisher import Published, Publisher, review
+from tryon_catalogue.publishing.publisher import Published, Publisher
 from tryon_catalogue.publishing.writeback import RowRefusedError
 from tryon_catalogue.reporting.account import close_run
 from tryon_catalogue.reporting.notes import as_text, read_run_note

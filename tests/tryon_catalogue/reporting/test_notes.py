@@ -19,7 +19,6 @@ from tryon_catalogue.reporting.notes import (
     Waiting,
     as_markdown,
     as_text,
-    escape,
     read_recovery_note,
     read_run_note,
 )
@@ -87,24 +86,6 @@ def test_a_note_without_trouble_has_no_empty_sections() -> None:
     assert (
         as_markdown(Note("done", figures=(("looks", "2 PUBLISHED"),))) == "**done**\n\n- looks: 2 PUBLISHED"
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("**bold** _it_ `code`", r"\*\*bold\*\* \_it\_ \`code\`"),
-        ("<script>alert(1)</script>", r"\<script\>alert\(1\)\</script\>"),
-        ("[a](http://evil.example)", r"\[a\]\(http\://evil.example\)"),
-        ("see www.evil.example or a@b.example", r"see www\.evil.example or a\@b.example"),
-        ("two\nlines\r\n# heading", r"two lines \# heading"),
-        ("1. item", r"1\. item"),
-        ("- item", r"\- item"),
-        ("a\x00b\u202ec", "abc"),
-        ("衬衫", "衬衫"),
-    ],
-)
-def test_what_comes_from_outside_shows_as_it_is_and_does_nothing(text: str, shown: str) -> None:
-    assert escape(text) == shown
 
 
 @given(st.lists(st.text(max_size=400), max_size=60), st.lists(st.text(max_size=60), max_size=9))

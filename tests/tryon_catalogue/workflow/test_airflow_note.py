@@ -109,7 +109,7 @@ def test_a_note_that_cannot_be_put_is_a_warning_and_tells_no_secret(
 ) -> None:
     connect(**fields)
     assert not put_note("airflow_api", "d", "r", "x")
-    (warning,) = [one.getMessage() for one in caplog.records if one.name.endswith("run_notes")]
+    (warning,) = [one.getMessage() for one in caplog.records if one.name.endswith("airflow_note")]
     assert words in warning
     assert "airflow_api" in warning
     assert TOKEN not in warning

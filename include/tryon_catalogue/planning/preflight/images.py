@@ -1,7 +1,7 @@
 """Preflight's look at the images: each address fetched once, each image held to the rules, a few at a time.
 
-One image's trouble is that image's finding and nothing else's. However many are wanted, only as many are in
-memory as are looked at at once. It must not know the ledger, the archive, or which looks want an image.
+One image's trouble is that image's finding and nothing else's. However many are wanted, only as many are in memory as
+are looked at at once.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Preflight's look at the people in a model's picture: nobody, several, lying, or too small.
 
-It is an optional extra, for the detector weighs more than the rest of preflight. What is found is held to the
-vendor's wishes (vendor document, section 4.1, and the codes 23500015 and 23500016 of section 6). Figures for the
-thresholds are in docs/person-check.md. It must not know how people are found, the ledger, or Airflow.
+It is an optional extra, for the detector weighs more than the rest of preflight. What is found is held to the vendor's
+wishes (vendor document, section 4.1, and the codes 23500015 and 23500016 of section 6). Figures for the thresholds are
+in docs/person-check.md.
 """
 
 from __future__ import annotations

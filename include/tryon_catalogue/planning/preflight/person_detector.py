@@ -1,7 +1,7 @@
 """Finds people in a picture with MoveNet MultiPose, on this machine: the model comes with an installed package.
 
-The package that carries the model is only read as a file and never imported: it is made for video, and what it
-imports is not needed here. It must not know what a finding is, or what anybody thinks of the people it finds.
+The package that carries the model is only read as a file and never imported: it is made for video, and what it imports
+is not needed here.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Preflight: every picture that an export asks for is fetched once and held to the vendor's rules, for free.
 
-What was found stands in the ledger by address, so the next night asks each server only whether a picture has
-changed. Where the settings ask for it, the pictures of models are also looked at for people; their small copies serve
-for that as long as they are unchanged. It decides nothing: what a broken rule means for a look is said where looks
-are planned. It must not know Airflow or the vendor's API.
+What was found stands in the ledger by address, so the next night asks each server only whether a picture has changed.
+Where the settings ask for it, the pictures of models are also looked at for people; their small copies serve for that
+as long as they are unchanged. It decides nothing: what a broken rule means for a look is said where looks are planned.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a result picture is held to: the checks, their limits, and what a merchandiser is told of each.
 
-A check is a line of `RULES`. It must not know how anything is measured.
+A check is a line of `RULES`.
 """
 
 from collections.abc import Callable, Mapping

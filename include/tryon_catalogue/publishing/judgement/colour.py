@@ -1,7 +1,4 @@
-"""Colours as eyes tell them apart: CIELAB, and how far two sets of colours are from each other.
-
-It must not know what the colours are of.
-"""
+"""Colours as eyes tell them apart: CIELAB, and how far two sets of colours are from each other."""
 
 from typing import Final
 

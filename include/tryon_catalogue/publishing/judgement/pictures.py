@@ -1,4 +1,4 @@
-"""From bytes to a picture of the size at which pictures are compared. It must not know what is compared."""
+"""From bytes to a picture of the size at which pictures are compared."""
 
 import io
 import math

@@ -1,6 +1,6 @@
 """What a look's pictures are compared with: its inputs, read once, with the places and colours that matter in them.
 
-An input that is not at hand, or cannot be read, is simply not there. It must not know results or limits.
+An input that is not at hand, or cannot be read, is simply not there.
 """
 
 from dataclasses import dataclass, field

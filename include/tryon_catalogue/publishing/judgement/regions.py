@@ -1,7 +1,7 @@
 """Where in a picture things are: a thing before a plain ground, a person's head, what changed, what must stay.
 
-Everything is found by colour and shape alone, nothing is recognised. What cannot be told is None, and whoever asked
-has to do without. It must not know what is measured in the regions, nor any limit.
+Everything is found by colour and shape alone, nothing is recognised. What cannot be told is None, and whoever asked has
+to do without.
 """
 
 from dataclasses import dataclass

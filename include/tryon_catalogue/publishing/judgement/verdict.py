@@ -1,7 +1,4 @@
-"""The verdict on a look's pictures: whether each passes, how good it is, and which one is best.
-
-It must not know how anything is measured, nor any limit.
-"""
+"""The verdict on a look's pictures: whether each passes, how good it is, and which one is best."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

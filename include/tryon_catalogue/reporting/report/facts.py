@@ -1,4 +1,4 @@
-"""What the report of a run holds. It must not know the ledger, the archive or how it is shown."""
+"""What the report of a run holds."""
 
 from __future__ import annotations
 

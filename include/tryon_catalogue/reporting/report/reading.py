@@ -1,7 +1,4 @@
-"""Reads the report of a run from the ledger, all of it as of one moment.
-
-It must not know Airflow, the archive or how a report is shown.
-"""
+"""Reads the report of a run from the ledger, all of it as of one moment."""
 
 from __future__ import annotations
 

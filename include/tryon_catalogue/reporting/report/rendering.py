@@ -1,7 +1,7 @@
 """Makes the page of a report: one HTML file that asks nothing of the network and opens anywhere.
 
 Everything is inside: style, script, and small copies of the images. An image that several looks share stands in the
-page once, as a rule of its style. It must not know the ledger or who asks for the page.
+page once, as a rule of its style.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Makes the archive's pictures small enough that thousands of them fit into one page.
 
-It must not know the ledger or the page; it is given places in the archive and gives the bytes of small images.
+It is given places in the archive and gives the bytes of small images.
 """
 
 from __future__ import annotations

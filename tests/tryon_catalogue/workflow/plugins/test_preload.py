@@ -9,18 +9,18 @@ from pathlib import Path
 
 from tryon_catalogue.workflow.plugins.preload import OF_TASKS
 
-PACKAGE = Path(__file__).resolve().parents[4] / "include" / "tryon_catalogue"
+PACKAGE = Path(__file__).resolve().parents[4] / "include" / "tryon_catalogue" / "workflow"
 # Starts as a component of Airflow does, then imports what the functions of some modules import, and says what was new.
 START = """
 import ast, importlib, json, sys
 from pathlib import Path
 
-from tryon_catalogue import preload_plugin
+from tryon_catalogue.workflow.plugins import preload
 
 arguments, sources = json.load(sys.stdin)
 sys.argv = ["airflow", *arguments]
-preload_plugin.on_starting(object())
-loaded = [name for name in preload_plugin.OF_TASKS if name in sys.modules]
+preload.on_starting(object())
+loaded = [name for name in preload.OF_TASKS if name in sys.modules]
 late = []
 for source in sources:
     tree = ast.parse(Path(source).read_text(encoding="utf-8"))
