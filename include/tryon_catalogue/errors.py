@@ -1,7 +1,8 @@
-"""What goes wrong in a task, told once and in plain words.
+"""What goes wrong in a task, told once and in plain words, and how a run ends in red.
 
-A task names the errors it can meet; each of them says by itself what was wrong and what to do, so its causes and the
-frames that led there are left out of the log. What a task did not expect keeps all of them.
+A task names the errors it can meet; each of them says by itself what was wrong and what to do, so its causes and
+the frames that led there are left out of the log. What a task did not expect keeps all of them. DAG files import this
+module: it imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
-
 from tryon_catalogue.storage import StorageError
 
 log = logging.getLogger(__name__)
 
 UNDEFINED_TABLE = "42P01"
 UNDEFINED_COLUMN = "42703"
+
+
+class RunFailedError(Exception):
+    """Too little of a run succeeded; says how much, and where the looks are."""
 
 
 class LedgerUnavailableError(Exception):
@@ -35,6 +38,8 @@ def told_plainly(*expected: type[Exception]) -> Iterator[None]:
         tryon_catalogue.storage.StorageError: With its own words alone, which suffice in any task.
         LedgerUnavailableError: In place of the database driver's errors of the same meaning.
     """
+    from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+
     plain: tuple[type[Exception], ...] = (StorageError, *expected)
     try:
         yield

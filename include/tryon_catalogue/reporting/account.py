@@ -12,13 +12,13 @@ from sqlalchemy import func, or_, select, update
 
 from tryon_catalogue.budget.commitments import PAID, is_closed, say_why
 from tryon_catalogue.budget.limits import ASKED_FOR_AGAIN, TAKEN_UP
+from tryon_catalogue.errors import RunFailedError
 from tryon_catalogue.exports import ROSTER_LINE, beside
 from tryon_catalogue.ledger.tables import batches, looks, rejections, run_looks, runs, submissions
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.planning.candidates import is_spoken_for
 from tryon_catalogue.planning.request import Request
 from tryon_catalogue.publishing.writeback import Catalogue
-from tryon_catalogue.run_errors import RunFailedError
 from tryon_catalogue.settings.export import ExportKind
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, task, task_group
 
+from tryon_catalogue.errors import RunFailedError
 from tryon_catalogue.planning.request import RequestError
 from tryon_catalogue.reporting.asset import NEWS
-from tryon_catalogue.run_errors import RunFailedError
 from tryon_catalogue.workflow import tasks
 from tryon_catalogue.workflow.export_sensor import ExportSensor
 from tryon_catalogue.workflow.groups import PUBLISH_FIRST, SUBMIT_FIRST, collect

@@ -252,15 +252,14 @@ def account() -> dict[str, Any]:
         Counts.
 
     Raises:
-        tryon_catalogue.run_errors.RunFailedError: The run never began, so there is nothing to count.
+        tryon_catalogue.errors.RunFailedError: The run never began, so there is nothing to count.
     """
-    from tryon_catalogue.errors import told_plainly
+    from tryon_catalogue.errors import RunFailedError, told_plainly
     from tryon_catalogue.publishing.writeback import CatalogueError
     from tryon_catalogue.reporting.account import close_run
     from tryon_catalogue.reporting.alerts import of_run
     from tryon_catalogue.reporting.asset import announce
     from tryon_catalogue.reporting.notes import read_run_note
-    from tryon_catalogue.run_errors import RunFailedError
 
     context = get_current_context()
     with told_plainly(RunFailedError, CatalogueError):
@@ -279,11 +278,10 @@ def verdict() -> None:
     like any others.
 
     Raises:
-        tryon_catalogue.run_errors.RunFailedError: Too little succeeded.
+        tryon_catalogue.errors.RunFailedError: Too little succeeded.
     """
-    from tryon_catalogue.errors import told_plainly
+    from tryon_catalogue.errors import RunFailedError, told_plainly
     from tryon_catalogue.reporting.account import judge, read_account
-    from tryon_catalogue.run_errors import RunFailedError
 
     with told_plainly(RunFailedError):
         settings, engine = open_ledger()

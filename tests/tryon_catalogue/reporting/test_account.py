@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import Engine, func, insert, select, text, update
 
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks
+from tryon_catalogue.errors import RunFailedError
 from tryon_catalogue.ledger.tables import batches, looks, rejections, run_looks, runs, submissions
 from tryon_catalogue.publishing.writeback import CatalogueError
 from tryon_catalogue.reporting.account import Account, close_run, judge, read_account
-from tryon_catalogue.run_errors import RunFailedError
 from tryon_catalogue.settings import AccountSettings, Price, Settings
 from tryon_catalogue.settings.export import ExportKind
 

@@ -14,6 +14,7 @@ from damo_tryon.hooks import DamoTryOnHook
 from tests.tryon_catalogue.airflow_context import context, set_scene
 from tests.tryon_catalogue.helpers import states, submit_now
 from tests.tryon_catalogue.vendor import Website
+from tryon_catalogue.errors import RunFailedError
 from tryon_catalogue.exports import ExportMissingError
 from tryon_catalogue.ledger.tables import garment_looks, looks, runs, submissions
 from tryon_catalogue.planning import reserve
@@ -23,7 +24,6 @@ from tryon_catalogue.planning.request import RequestError
 from tryon_catalogue.publishing.publisher import PublishError
 from tryon_catalogue.publishing.writeback import CatalogueError
 from tryon_catalogue.reporting.asset import NEWS
-from tryon_catalogue.run_errors import RunFailedError
 from tryon_catalogue.submission.journal import load_batch
 from tryon_catalogue.workflow import tasks
 from tryon_catalogue.workflow.context import ON_DEMAND
