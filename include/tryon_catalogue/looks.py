@@ -47,10 +47,22 @@ class LookState(StrEnum):
     @property
     def ended(self) -> bool:
         """True when nothing more happens to the look by itself. IN_DOUBT is a known place, not an end."""
-        return self in _ENDED
+        return _ENDED[self]
 
 
-_ENDED: Final = frozenset({LookState.PUBLISHED, LookState.REJECTED, LookState.FAILED, LookState.REVIEW})
+_ENDED: Final[Mapping[LookState, bool]] = MappingProxyType(
+    {
+        LookState.PLANNED: False,
+        LookState.SUBMITTING: False,
+        LookState.SUBMITTED: False,
+        LookState.SUCCEEDED: False,
+        LookState.PUBLISHED: True,
+        LookState.REJECTED: True,
+        LookState.FAILED: True,
+        LookState.IN_DOUBT: False,
+        LookState.REVIEW: True,
+    }
+)
 
 MOVES: Final[Mapping[LookState, frozenset[LookState]]] = MappingProxyType(
     {

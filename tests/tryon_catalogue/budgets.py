@@ -15,8 +15,8 @@ from damo_tryon.contract import Answer, FitType, TryOnTask
 from damo_tryon.errors import ImageRefusedError
 from tests.tryon_catalogue.helpers import pretend_checked, quick_gate
 from tests.tryon_catalogue.planning.test_record import HEADER
-from tryon_catalogue.budget.commitments import MAY_COST
 from tryon_catalogue.ledger.moves import Mover
+from tryon_catalogue.ledger.states import MAY_COST
 from tryon_catalogue.ledger.tables import looks, submissions
 from tryon_catalogue.planning.record import Plan, plan_run
 from tryon_catalogue.planning.runs import Run

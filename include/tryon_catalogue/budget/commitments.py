@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 
 from tryon_catalogue.budget.limits import Commitments, Limit, cost_of, share_of
-from tryon_catalogue.ledger.states import SubmissionState
+from tryon_catalogue.ledger.states import MAY_COST
 from tryon_catalogue.ledger.tables import batches, looks, run_looks, runs, submission_looks, submissions
 from tryon_catalogue.looks import LookState
 
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
     from tryon_catalogue.budget.limits import Kind
     from tryon_catalogue.settings import BudgetSettings, Price
 
-PAID: Final = (SubmissionState.SUBMITTED.value, SubmissionState.COLLECTED.value)
-# Nobody knows whether what is in doubt is charged, nor what was written off by a setting.
-MAY_COST: Final = tuple(state.value for state in SubmissionState if state is not SubmissionState.REFUSED)
 # A run that has not sent a look by then is dead. Should it live, each submission is held to the limits all the same.
 LONGEST_RUN: Final = timedelta(days=1)
 CUTTING_LOCK: Final = 0x7472796F_01

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
 
-from tryon_catalogue.budget.commitments import PAID
+from tryon_catalogue.ledger.states import PAID
 from tryon_catalogue.ledger.tables import submissions
 from tryon_catalogue.words import money
 

@@ -21,9 +21,8 @@ from rich.table import Table
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import aliased
 
-from tryon_catalogue.budget.commitments import MAY_COST, PAID
 from tryon_catalogue.budget.packs import Charge, allocate, states_of
-from tryon_catalogue.ledger.states import SubmissionState
+from tryon_catalogue.ledger.states import MAY_COST, PAID, SubmissionState
 from tryon_catalogue.ledger.tables import look_moves, looks, runs, submission_looks, submissions
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.settings.money import FailedLooks, Use

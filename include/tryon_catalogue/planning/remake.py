@@ -7,12 +7,13 @@ each look again once, however often its tasks are cleared.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sqlalchemy import literal, select, true
 from sqlalchemy.dialects.postgresql import insert
 
 from tryon_catalogue.ledger.moves import Mover, move
+from tryon_catalogue.ledger.states import ENDED
 from tryon_catalogue.ledger.tables import looks, run_looks, runs
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.planning.temporary_tables import WAITING, WANTED
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from sqlalchemy import ColumnElement, Connection
-
-ENDED: Final = tuple(state for state in LookState if state.ended)
 
 
 def ask_again(connection: Connection, run_id: str, states: Collection[LookState]) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from damo_tryon.contract import MAX_INFERENCE_NUM, MIN_INFERENCE_NUM, FitType
 from tryon_catalogue.exports import REQUEST_LINE, Chunk, Garment, Rejection, Rule, read_export
+from tryon_catalogue.ledger.states import ENDED, MAY_BE_RETRIED
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.settings import normal_name
 from tryon_catalogue.settings.types import Name, OptionalName
@@ -49,8 +50,8 @@ class Redo(StrEnum):
 
 
 _REDO_STATES: Final[Mapping[Redo, frozenset[LookState]]] = {
-    Redo.ALL: frozenset(state for state in LookState if state.ended),
-    Redo.FAILED: frozenset({LookState.FAILED, LookState.REJECTED}),
+    Redo.ALL: frozenset(ENDED),
+    Redo.FAILED: frozenset(MAY_BE_RETRIED),
     Redo.REVIEWED: frozenset({LookState.REVIEW}),
 }
 
@@ -176,7 +177,7 @@ class Request(BaseModel):
             return False
         if not self.collections:
             return True
-        broken = isinstance(garment, Rejection) and garment.rule is Rule.BROKEN_ROW
+        broken = isinstance(garment, Rejection) and garment.rule == Rule.BROKEN_ROW
         return broken or normal_name(garment.collection) in map(normal_name, self.collections)
 
     def words(self, currency: str) -> str:

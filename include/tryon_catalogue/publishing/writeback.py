@@ -14,6 +14,7 @@ from sqlalchemy import func, or_, select, update
 
 from tryon_catalogue.exports import Rule
 from tryon_catalogue.ledger.rows import as_table
+from tryon_catalogue.ledger.states import ROW_ORDER
 from tryon_catalogue.ledger.tables import garment_looks, looks, pictures, rejections, run_looks, runs
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.publishing.shop_table import (
@@ -23,7 +24,7 @@ from tryon_catalogue.publishing.shop_table import (
     Written,
 )
 
-__all__ = ["STATUS_ORDER", "Catalogue", "CatalogueError", "RowRefusedError"]
+__all__ = ["Catalogue", "CatalogueError", "RowRefusedError"]
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -33,19 +34,6 @@ if TYPE_CHECKING:
     from tryon_catalogue.settings import CatalogueSettings
 
 ROWS_AT_ONCE = 500
-
-# A garment's row has one status though its looks may stand in several: the first of these that one of them has.
-STATUS_ORDER = (
-    LookState.IN_DOUBT,
-    LookState.REVIEW,
-    LookState.PLANNED,
-    LookState.SUBMITTING,
-    LookState.SUBMITTED,
-    LookState.SUCCEEDED,
-    LookState.FAILED,
-    LookState.REJECTED,
-    LookState.PUBLISHED,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +273,7 @@ def _picture_urls(connection: Connection, look_keys: set[str]) -> dict[str, list
 def _row_values(of_garment: Sequence[GarmentLook]) -> dict[str, Any]:
     states = {look.state for look in of_garment}
     urls = [url for look in of_garment for url in look.urls]
-    status = next(state for state in STATUS_ORDER if state in states)
+    status = next(state for state in ROW_ORDER if state in states)
     words = {"status": status.value, "detail": _detail(of_garment)}
     return {**words, "picture_url": urls[0], "picture_urls": urls} if urls else words
 

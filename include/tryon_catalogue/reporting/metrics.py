@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from airflow.sdk.observability import stats
 from sqlalchemy import func, select
 
-from tryon_catalogue.ledger.states import SubmissionState
+from tryon_catalogue.ledger.states import PAID, SubmissionState
 from tryon_catalogue.ledger.tables import looks, submissions
 from tryon_catalogue.looks import LookState
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "tryon"
 """First part of each name; Airflow puts its own ``[metrics] statsd_prefix`` before it."""
-ACCEPTED: Final = (SubmissionState.SUBMITTED, SubmissionState.COLLECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def read_figures(engine: Engine) -> Figures:
     return Figures(
         looks={**dict.fromkeys(LookState, 0), **{LookState(state): count for state, count in of_looks}},
         submissions={state: known.get(state, nothing)[0] for state in SubmissionState},
-        uses=sum(known.get(state, nothing)[1] for state in ACCEPTED),
+        uses=sum(known.get(state, nothing)[1] for state in PAID),
         oldest_unpublished_seconds=float(known.get(SubmissionState.SUBMITTED, nothing)[2] or 0.0),
     )
 

@@ -19,7 +19,7 @@ from damo_tryon.contract import FitType, TryOnTask
 from damo_tryon.errors import ImageRefusedError
 from tryon_catalogue.budget.commitments import hold_to_limits
 from tryon_catalogue.ledger.moves import Mover, move
-from tryon_catalogue.ledger.states import SubmissionState
+from tryon_catalogue.ledger.states import UNANSWERED, UNSETTLED, SubmissionState
 from tryon_catalogue.ledger.tables import batches, looks, submission_looks, submissions
 from tryon_catalogue.looks import Look, LookState
 
@@ -272,10 +272,12 @@ class LedgerJournal:
     ) -> None:
         submission_id = self._ids[submission.fingerprint()]
         ours = waits_for(submissions.c.id == submission_id)
+        # What a person or a setting has decided meanwhile gives way to an answer, not to another doubt.
+        unsettled = (SubmissionState.SUBMITTING,) if state is SubmissionState.IN_DOUBT else UNSETTLED
         with self._engine.begin() as connection:
             connection.execute(
                 update(submissions)
-                .where(submissions.c.id == submission_id, submissions.c.state.in_(_UNSETTLED[state]))
+                .where(submissions.c.id == submission_id, submissions.c.state.in_(unsettled))
                 .values(state=state.value, answered_at=func.now(), **values)
             )
             if state is SubmissionState.SUBMITTED:
@@ -295,7 +297,7 @@ class LedgerJournal:
                 look_state,
                 self._by,
                 # A slow answer may come after a later try has put it in doubt.
-                from_states=[LookState.SUBMITTING, LookState.IN_DOUBT],
+                from_states=UNANSWERED,
                 reason=str(error) if error else None,
                 vendor_code=error.code if error else None,
                 values=look_values,
@@ -303,14 +305,6 @@ class LedgerJournal:
 
     def _keys_of(self, submission: Submission) -> list[str]:
         return [self._keys[task] for task in submission.tasks]
-
-
-# What a person or a setting has decided meanwhile gives way to an answer, not to another doubt.
-_UNSETTLED: dict[SubmissionState, list[str]] = {
-    SubmissionState.SUBMITTED: ["SUBMITTING", "IN_DOUBT", "WRITTEN_OFF"],
-    SubmissionState.REFUSED: ["SUBMITTING", "IN_DOUBT", "WRITTEN_OFF"],
-    SubmissionState.IN_DOUBT: ["SUBMITTING"],
-}
 
 
 def _words(error: TryOnError) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import or_, select
 
 from tryon_catalogue.ledger.moves import move
+from tryon_catalogue.ledger.states import MAY_BE_RETRIED
 from tryon_catalogue.ledger.tables import garment_looks, looks
 from tryon_catalogue.looks import LookState
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from tryon_catalogue.ledger.moves import Mover
 
-MAY_BE_TRIED_AGAIN = (LookState.REJECTED, LookState.FAILED)
 SHORTEST_BEGINNING = 6
 
 
@@ -44,10 +44,10 @@ def try_again(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
         return sorted(
             move(
                 connection,
-                looks.c.key.in_(look_keys(connection, names, MAY_BE_TRIED_AGAIN)),
+                looks.c.key.in_(look_keys(connection, names, MAY_BE_RETRIED)),
                 LookState.PLANNED,
                 by,
-                from_states=MAY_BE_TRIED_AGAIN,
+                from_states=MAY_BE_RETRIED,
                 reason=f"to be tried again, says {by.run}",
             )
         )

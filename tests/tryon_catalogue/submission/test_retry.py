@@ -41,7 +41,7 @@ def test_looks_are_planned_again_by_sku_and_by_the_beginning_of_their_key(
 def test_what_is_neither_rejected_nor_failed_is_refused_and_nothing_changes(
     engine: Engine, keys: list[str], name: str
 ) -> None:
-    with pytest.raises(TryAgainError, match="only looks that are REJECTED or FAILED"):
+    with pytest.raises(TryAgainError, match="only looks that are FAILED or REJECTED"):
         try_again(engine, ["sku-0", name], ADA)
     assert states(engine) == ["REJECTED", "FAILED", "PUBLISHED"]
 
