@@ -1,4 +1,4 @@
-"""What is paid for and not collected: submissions, and their looks, as the ledger has them."""
+"""The looks of what is paid for and not collected, as the ledger has them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, update
 
-from tryon_catalogue.ledger.states import SubmissionState
+from tryon_catalogue.ledger.states import NOT_ENDED, UNCOLLECTED, SubmissionState
 from tryon_catalogue.ledger.tables import garment_looks, images, looks, submission_looks, submissions
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.publishing.postprocessing import Made
-from tryon_catalogue.submission.journal import look_of, waits_for
+from tryon_catalogue.submission.journal import look_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Engine
+    from sqlalchemy import Engine
 
     from tryon_catalogue.looks import Look
-
-NOT_ENDED = tuple(state.value for state in LookState if not state.ended)
-OPEN = (LookState.SUBMITTED, LookState.SUCCEEDED)
+    from tryon_catalogue.submission.uncollected import UncollectedSubmission
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +33,6 @@ class Problem:
 
     words: str
     expired: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PaidSubmission:
-    """A submission that is paid for and not collected yet."""
-
-    id: int
-    result_key: str
-    conn_id: str
-
-    @property
-    def ours(self) -> ColumnElement[bool]:
-        """Select the looks that wait for it, and for no newer one."""
-        return waits_for(submissions.c.id == self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,32 +66,14 @@ class PaidLook:
     @property
     def open(self) -> bool:
         """Whether it is this submission that the look waits for."""
-        return self.ours and self.state in OPEN
+        return self.ours and self.state in UNCOLLECTED
 
     def problem(self, words: str, *, expired: bool = False) -> Problem:
         """Say what keeps the look from being published."""
         return Problem(f"look {self.key[:10]} (sku {self.made.sku or 'of no garment now'}): {words}", expired)
 
 
-def paid_submissions(engine: Engine, batch_id: int) -> list[PaidSubmission]:
-    """Read what is to be collected of a batch, oldest first.
-
-    Args:
-        batch_id: Of the batch.
-    """
-    with engine.connect() as connection:
-        found = connection.execute(
-            select(submissions.c.id, submissions.c.result_key, submissions.c.conn_id)
-            .where(
-                submissions.c.batch_id == batch_id,
-                submissions.c.state == SubmissionState.SUBMITTED.value,
-            )
-            .order_by(submissions.c.id)
-        ).all()
-    return [PaidSubmission(row.id, row.result_key, row.conn_id) for row in found]
-
-
-def paid_looks(engine: Engine, submission: PaidSubmission) -> list[PaidLook]:
+def paid_looks(engine: Engine, submission: UncollectedSubmission) -> list[PaidLook]:
     """Read every look of a submission, in the order sent."""
     # A look of several garments is named after the first of them.
     first = (
@@ -148,7 +114,7 @@ def paid_looks(engine: Engine, submission: PaidSubmission) -> list[PaidLook]:
     ]
 
 
-def close_submission(engine: Engine, submission: PaidSubmission) -> None:
+def close_submission(engine: Engine, submission: UncollectedSubmission) -> None:
     """Call a submission collected once each of its looks has an end, or waits for a newer submission."""
     open_looks = select(func.count()).select_from(looks).where(submission.ours, looks.c.state.in_(NOT_ENDED))
     with engine.begin() as connection:

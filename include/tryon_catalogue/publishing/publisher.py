@@ -35,30 +35,27 @@ from tryon_catalogue.ledger.pictures import (
     show_waiting_pictures,
     waiting_pictures,
 )
+from tryon_catalogue.ledger.states import UNCOLLECTED
 from tryon_catalogue.ledger.tables import garment_looks, looks
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.pictures.fetch import FetchError, open_fetcher
-from tryon_catalogue.publishing.collecting import (
-    OPEN,
-    Problem,
-    close_submission,
-    paid_looks,
-    paid_submissions,
-)
+from tryon_catalogue.publishing.collecting import Problem, close_submission, paid_looks
 from tryon_catalogue.publishing.labels import LabelError
 from tryon_catalogue.publishing.postprocessing import Finished, Finisher
 from tryon_catalogue.publishing.writeback import Catalogue, RowRefusedError
 from tryon_catalogue.settings.judgement import Below
 from tryon_catalogue.submission.journal import sent_tasks
+from tryon_catalogue.submission.uncollected import uncollected_submissions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from tryon_catalogue.ledger.moves import Mover
     from tryon_catalogue.pictures.fetch import Fetcher
-    from tryon_catalogue.publishing.collecting import PaidLook, PaidSubmission
+    from tryon_catalogue.publishing.collecting import PaidLook
     from tryon_catalogue.settings import Settings
     from tryon_catalogue.submission.journal import Batch
+    from tryon_catalogue.submission.uncollected import UncollectedSubmission
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +146,7 @@ class Publisher:
             damo_tryon.errors.TryOnError: One of ``HOPELESS``: no other submission could be asked for either.
         """
         done = Published()
-        for submission in paid_submissions(self._engine, batch.id):
+        for submission in uncollected_submissions(self._engine, batch.id):
             waiting, problems = self._try(submission, done)
             if any(problem.expired for problem in problems):
                 # Each answer carries fresh links; what is published by now is left alone.
@@ -161,7 +158,7 @@ class Publisher:
             done.problems += [problem.words for problem in problems]
         return done
 
-    def _try(self, submission: PaidSubmission, done: Published) -> tuple[int, list[Problem]]:
+    def _try(self, submission: UncollectedSubmission, done: Published) -> tuple[int, list[Problem]]:
         """Publish what is with us already, then ask for the rest; returns how many looks wait, and the problems."""
         every = paid_looks(self._engine, submission)
         with_us, problems = self._publish_archived(submission, every, done)
@@ -195,7 +192,7 @@ class Publisher:
         return len(rest) - len(made) - len(failed), problems
 
     def _publish_archived(
-        self, submission: PaidSubmission, every: Sequence[PaidLook], done: Published
+        self, submission: UncollectedSubmission, every: Sequence[PaidLook], done: Published
     ) -> tuple[set[str], list[Problem]]:
         """Publish what an earlier try archived and did not publish; returns the looks' keys, and the problems."""
         with_us: set[str] = set()
@@ -225,7 +222,7 @@ class Publisher:
 
     def _record_failed(
         self,
-        submission: PaidSubmission,
+        submission: UncollectedSubmission,
         failed: Sequence[PaidLook],
         done: Published,
         reason: str,
@@ -250,7 +247,7 @@ class Publisher:
         return fresh + self._leave_to_a_person(submission, made, done, FAILED_AFTER_ALL)
 
     def _record_unknown(
-        self, submission: PaidSubmission, rest: Sequence[PaidLook], done: Published, error: TryOnError
+        self, submission: UncollectedSubmission, rest: Sequence[PaidLook], done: Published, error: TryOnError
     ) -> list[Problem]:
         """Leave to a person what the vendor knows nothing of for too long; till then it may be a passing error."""
         fresh = [] if all(map(self._is_old, rest)) else [Problem(str(error))]
@@ -261,7 +258,7 @@ class Publisher:
         return fresh + self._leave_to_a_person(submission, rest, done, words)
 
     def _leave_to_a_person(
-        self, submission: PaidSubmission, stuck: Sequence[PaidLook], done: Published, words: str
+        self, submission: UncollectedSubmission, stuck: Sequence[PaidLook], done: Published, words: str
     ) -> list[Problem]:
         """Leave those to a person that have been stuck for too long; nothing pays for them again by itself."""
         lost = Finished(doubts=f"{words}; {ASK.format(submission.result_key)}")
@@ -269,7 +266,7 @@ class Publisher:
         return [outcome for outcome in outcomes if outcome is not None]
 
     async def _publish_looks(
-        self, submission: PaidSubmission, made: Sequence[PaidLook], done: Published
+        self, submission: UncollectedSubmission, made: Sequence[PaidLook], done: Published
     ) -> list[Problem]:
         writing = asyncio.Lock()  # one connection to the database is enough for one task
         async with open_fetcher(self._settings.fetch) as fetcher:
@@ -303,7 +300,7 @@ class Publisher:
         return datetime.now(UTC) - one.moved_at > timedelta(hours=self._settings.fetch.give_up_hours)
 
     def _record(
-        self, submission: PaidSubmission, one: PaidLook, finished: Finished, done: Published
+        self, submission: UncollectedSubmission, one: PaidLook, finished: Finished, done: Published
     ) -> Problem | None:
         """Commit a look's pictures, its state and the shop's row together, unless another try or submission has.
 
@@ -312,7 +309,9 @@ class Publisher:
         review = bool(finished.doubts) and (
             not finished.rows or self._settings.judgement.below is Below.REVIEW
         )
-        is_ours = select(looks.c.key).where(looks.c.key == one.key, looks.c.state.in_(OPEN), submission.ours)
+        is_ours = select(looks.c.key).where(
+            looks.c.key == one.key, looks.c.state.in_(UNCOLLECTED), submission.ours
+        )
         with self._engine.begin() as connection:
             if connection.execute(is_ours.with_for_update(key_share=True)).one_or_none() is None:
                 return None
@@ -324,7 +323,7 @@ class Publisher:
                         looks.c.key == one.key,
                         LookState.REVIEW if review else LookState.PUBLISHED,
                         self._by,
-                        from_states=OPEN,
+                        from_states=UNCOLLECTED,
                         reason=finished.doubts or None,
                     )
                     if not review:

@@ -9,14 +9,11 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-
 from damo_tryon.contract import MAX_TASKS, FitType, Submission
 from damo_tryon.errors import ThrottledError
 from damo_tryon.submitting import Accepted, InDoubt, Refused, outcomes
 from tryon_catalogue.budget.commitments import LimitReachedError, hold_back, is_narrow
 from tryon_catalogue.budget.limits import ASKED_FOR_AGAIN, GOES_FIRST, Limit, words_for
-from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import looks, submissions
 from tryon_catalogue.submission.errors import StillThrottledError
 from tryon_catalogue.submission.journal import (
@@ -141,24 +138,3 @@ def _hold_back(
         words = words_for(reached.limit, budget, price.currency, reached.collection, then)
         hold_back(connection, which, words, batch.run_id)
     log.warning("Batch %s: what is not sent yet %s", batch.id, words)
-
-
-def open_result_keys(engine: Engine, batch: Batch) -> list[tuple[str, str]]:
-    """Give the result keys of a batch that are paid for and not collected yet, oldest first.
-
-    Args:
-        batch: Whose submissions.
-
-    Returns:
-        Each with the Airflow connection that its submission went over.
-    """
-    with engine.connect() as connection:
-        found = connection.execute(
-            select(submissions.c.result_key, submissions.c.conn_id)
-            .where(
-                submissions.c.batch_id == batch.id,
-                submissions.c.state == SubmissionState.SUBMITTED.value,
-            )
-            .order_by(submissions.c.id)
-        ).all()
-    return [(row.result_key, row.conn_id) for row in found]

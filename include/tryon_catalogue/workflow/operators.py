@@ -103,9 +103,10 @@ class SubmitBatchOperator(BaseOperator):
         # Heavy imports wait until the task runs: the DAG file imports this module each time it is parsed.
         from damo_tryon.hooks import ONCE, DamoTryOnHook
         from tryon_catalogue.errors import told_plainly
-        from tryon_catalogue.submission.batch import open_result_keys, submit_batch
+        from tryon_catalogue.submission.batch import submit_batch
         from tryon_catalogue.submission.gate import Gate
         from tryon_catalogue.submission.journal import load_batch
+        from tryon_catalogue.submission.uncollected import uncollected_submissions
 
         settings, engine = open_ledger()
         settings = request_of(context).within_budget(settings)
@@ -144,7 +145,7 @@ class SubmitBatchOperator(BaseOperator):
             done.rejected,
             done.in_doubt,
         )
-        return [key for key, _ in open_result_keys(engine, batch)]
+        return [submission.result_key for submission in uncollected_submissions(engine, batch.id)]
 
 
 def _beside_the_night(settings: Settings) -> VendorSettings:
@@ -188,13 +189,13 @@ class WaitForBatchSensor(TryOnResultSensor):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look up the batch's open result keys in the ledger, then wait for them."""
-        from tryon_catalogue.submission.batch import open_result_keys
         from tryon_catalogue.submission.journal import load_batch
+        from tryon_catalogue.submission.uncollected import uncollected_submissions
 
         _, engine = open_ledger()
-        waiting = open_result_keys(engine, load_batch(engine, self.batch_id))
-        if waiting:
+        uncollected = uncollected_submissions(engine, load_batch(engine, self.batch_id).id)
+        if uncollected:
             # The settings may name another connection by now, whose account does not know the key.
-            _, self.conn_id = waiting[0]
-        self.result_keys = [key for key, conn_id in waiting if conn_id == self.conn_id]
+            self.conn_id = uncollected[0].conn_id
+        self.result_keys = [one.result_key for one in uncollected if one.conn_id == self.conn_id]
         return super().execute(context)

@@ -31,9 +31,10 @@ from tests.tryon_catalogue.helpers import (
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import batches, looks, submissions
 from tryon_catalogue.settings import Price
-from tryon_catalogue.submission.batch import open_result_keys, submit_batch
+from tryon_catalogue.submission.batch import submit_batch
 from tryon_catalogue.submission.doubts import declare_lost, open_doubts
 from tryon_catalogue.submission.journal import LedgerJournal, doubt_unanswered, planned_looks
+from tryon_catalogue.submission.uncollected import uncollected_submissions
 
 PRICE = Price()
 
@@ -66,7 +67,7 @@ def test_a_batch_is_sent_in_submissions_of_ten(engine: Engine, plan_batch: PlanB
     done = submit_now(engine, vendor.submit, batch)
     assert (done.accepted, done.rejected, done.in_doubt, vendor.calls) == (23, 0, 0, 3)
     assert states(engine) == ["SUBMITTED"] * 23
-    assert len(open_result_keys(engine, batch)) == 3
+    assert len(uncollected_submissions(engine, batch.id)) == 3
 
 
 def test_the_intent_is_committed_before_the_call(engine: Engine, plan_batch: PlanBatch) -> None:
@@ -144,7 +145,8 @@ def test_an_answer_that_comes_after_the_doubt_settles_it(engine: Engine, plan_ba
 
     submit_now(engine, slow, batch)
     assert states(engine) == ["SUBMITTED"] * 3
-    assert open_result_keys(engine, batch) == [("late", "damo_tryon")]
+    (late,) = uncollected_submissions(engine, batch.id)
+    assert (late.result_key, late.conn_id) == ("late", "damo_tryon")
 
 
 def throttled(calls: range) -> dict[int, TryOnError]:

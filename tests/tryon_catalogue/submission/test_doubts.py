@@ -19,7 +19,6 @@ from tests.tryon_catalogue.helpers import (
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import look_moves, looks, submissions
 from tryon_catalogue.settings import Price, SafetySettings
-from tryon_catalogue.submission.batch import open_result_keys
 from tryon_catalogue.submission.doubts import (
     DoubtError,
     declare_lost,
@@ -30,6 +29,7 @@ from tryon_catalogue.submission.doubts import (
     resubmit_old,
 )
 from tryon_catalogue.submission.journal import Batch
+from tryon_catalogue.submission.uncollected import uncollected_submissions
 
 ADA = Mover("ada")
 PRICE = Price(per_use=Decimal("0.50"))
@@ -107,7 +107,7 @@ def test_what_was_found_is_paid_for_and_collected(engine: Engine, doubtful: tupl
     batch, number = doubtful
     assert record_found(engine, lambda _: ask_about(range(10)), number, "found", by=ADA, price=PRICE) == 10
     assert states(engine) == ["SUBMITTED"] * 12
-    assert [key for key, _ in open_result_keys(engine, batch)] == ["found", "known"]
+    assert [one.result_key for one in uncollected_submissions(engine, batch.id)] == ["found", "known"]
     with engine.connect() as connection:
         row = connection.execute(select(submissions).where(submissions.c.id == number)).one()
         assert (row.state, row.uses) == ("SUBMITTED", 10)
