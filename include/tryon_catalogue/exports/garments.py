@@ -74,25 +74,41 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A row that gets no picture, and why.
+    """Why a row gets no picture, a model of the roster cannot be used, or a request is in vain.
 
     Args:
         line: as of `Garment`; or one of `PLACES`.
         sku: the row's sku; "" when it has none or the row is broken.
-        rule: what it broke.
-        column: the export's column the reason is about; "" when it is about the row.
+        rule: what it broke: a `Rule`, or a rule of pictures.
+        column: the export's column the reason is about, or the roster's model; "" when it is about the row.
         value: what stands there, shortened, without logins.
         reason: what is wrong and what to do about it, for the people who keep the catalogue.
         collection: the row's collection; "" when unknown.
+        image: address of the picture that breaks the rule, without login and query; "" when it is about no picture.
+        measured: what was measured of the picture; "" where nothing was.
+        limit: what the rule allows; "" where nothing was measured.
     """
 
     line: int
     sku: str
-    rule: Rule
+    rule: str
     column: str
     value: str
     reason: str
     collection: str = ""
+    image: str = ""
+    measured: str = ""
+    limit: str = ""
+
+    @property
+    def place(self) -> str:
+        """What it is about where that is no row of the export: the roster or the request; else empty."""
+        return PLACES.get(self.line, "")
+
+    @property
+    def subject(self) -> str:
+        """What breaks the rule: the picture's address, or what stands in the column."""
+        return self.image or self.value
 
 
 @dataclass(frozen=True, slots=True)

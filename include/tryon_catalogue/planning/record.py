@@ -34,7 +34,7 @@ from tryon_catalogue.planning.rerun import forget_unwanted
 from tryon_catalogue.planning.reserve import cut_run
 from tryon_catalogue.planning.runs import open_run
 from tryon_catalogue.planning.temporary_tables import WANTED, fill_wanted
-from tryon_catalogue.planning.vetting import ImageRejection, hold, wanted_images
+from tryon_catalogue.planning.vetting import hold, wanted_images
 from tryon_catalogue.submission.doubts import resubmit_old
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
 
 def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) -> tuple[int, set[str]]:
     """Write one chunk; returns the number of rejected rows and the keys of the looks that were asked for."""
-    refused: list[Rejection | ImageRejection] = list(chunk.rejections)
+    refused: list[Rejection] = list(chunk.rejections)
     wanted: list[tuple[object, ...]] = []
     keys: set[str] = set()
     cast_for: list[tuple[Garment, tuple[Look, ...]]] = []
@@ -365,16 +365,16 @@ def _point_garments(connection: Connection, run: Run) -> None:
     )
 
 
-def _rejection_row(run: Run, one: Rejection | ImageRejection) -> dict[str, Any]:
-    row = {
+def _rejection_row(run: Run, one: Rejection) -> dict[str, Any]:
+    return {
         "run_id": run.id,
         "line": one.line,
         "sku": one.sku or None,
+        "rule": str(one.rule),
         "column": one.column or None,
+        "value": one.value[:LONGEST_VALUE] or None,
+        "image": one.image or None,
+        "measured": one.measured or None,
+        "limit": one.limit or None,
         "reason": one.reason,
     }
-    if isinstance(one, ImageRejection):
-        of_image = {"image": one.image, "measured": one.measured, "limit": one.limit}
-        return {**row, "rule": one.rule, "value": None, **of_image}
-    value = one.value[:LONGEST_VALUE] if one.value else None
-    return {**row, "rule": one.rule.value, "value": value, "image": None, "measured": None, "limit": None}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tryon_catalogue.exports import ROSTER_LINE, told
+from tryon_catalogue.exports import ROSTER_LINE, Rejection, told
 from tryon_catalogue.pictures.fetch import shown
 from tryon_catalogue.pictures.rules import ImageRole, ImageRule, mask_size_problem
 
@@ -39,30 +39,6 @@ class HeldLook:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageRejection:
-    """A picture that may not go to the vendor.
-
-    Attributes:
-        line: Of the row in the export; `ROSTER_LINE` for a picture of the roster.
-        sku: Of the row; empty for a picture of the roster.
-        rule: What it breaks.
-        column: The export's column that names it, or the roster's model.
-        image: Its address, without login and query.
-        limit: What the rule allows.
-        reason: What is wrong and what to do about it.
-    """
-
-    line: int
-    sku: str
-    rule: str
-    column: str
-    image: str
-    measured: str
-    limit: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Held:
     """What became of the looks of a garment.
 
@@ -72,7 +48,7 @@ class Held:
     """
 
     looks: tuple[HeldLook, ...]
-    rejections: tuple[ImageRejection, ...]
+    rejections: tuple[Rejection, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +82,7 @@ def hold(
         columns: The export's columns, for the reasons.
     """
     held: list[HeldLook] = []
-    of_roster: list[ImageRejection] = []
+    of_roster: list[Rejection] = []
     for place, look in enumerate(cast):
         problem = _problem_of(look, known)
         if problem is None:
@@ -180,13 +156,14 @@ def _column_of(garment: Garment, url: str, columns: ExportColumns) -> str | None
     return (named[url] or "") if url in named else None
 
 
-def _rejection(column: str, problem: _Problem) -> ImageRejection:
+def _rejection(column: str, problem: _Problem) -> Rejection:
     """Say of a picture, whoever's it is, that it may not go to the vendor."""
-    return ImageRejection(
+    return Rejection(
         line=ROSTER_LINE,
         sku="",
         rule=problem.rule,
         column=column,
+        value="",
         image=shown(problem.url),
         measured=problem.measured,
         limit=problem.limit,
@@ -197,5 +174,5 @@ def _rejection(column: str, problem: _Problem) -> ImageRejection:
     )
 
 
-def _of_row(garment: Garment, one: ImageRejection) -> ImageRejection:
+def _of_row(garment: Garment, one: Rejection) -> Rejection:
     return replace(one, line=garment.line, sku=garment.sku, reason=told(garment.where, one.reason))
