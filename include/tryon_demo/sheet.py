@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tryon_demo.contact_page import write_contact_page
-from tryon_demo.contact_sheet import SheetRow, write_contact_sheet
+from tryon_demo.contact_page import SheetRow, write_contact_page
 from tryon_demo.scene import SAMPLES
 
 if TYPE_CHECKING:
@@ -15,20 +14,18 @@ if TYPE_CHECKING:
 TITLE: Final = "Garments on models: one night"
 
 
-def write_sheet(folder: Path, outcome: Outcome) -> tuple[Path, Path]:
+def write_sheet(folder: Path, outcome: Outcome) -> Path:
     """Write the contact sheet of a run: every look that its export asks for, whichever night made it.
 
     Args:
         outcome: Of the run.
 
     Returns:
-        The sheet as a picture, and as a page.
+        Where the page is.
     """
-    picture, page = folder / "contact-sheet.png", folder / "contact-sheet.html"
-    rows = [_row(look) for look in outcome.looks]
-    write_contact_sheet(rows, picture, title=TITLE)
-    write_contact_page(rows, page, title=TITLE)
-    return picture, page
+    page = folder / "contact-sheet.html"
+    write_contact_page([_row(look) for look in outcome.looks], page, title=TITLE)
+    return page
 
 
 def _row(look: LookOutcome) -> SheetRow:

@@ -1,13 +1,33 @@
 """The contact sheet as a page: what it shows, and that nothing from outside becomes more than text."""
 
+import io
 import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from tests.tryon_demo.test_contact_sheet import a_row, an_image
-from tryon_demo.contact_page import write_contact_page
-from tryon_demo.contact_sheet import SheetRow
+from tryon_demo.contact_page import SheetRow, write_contact_page
+
+
+def an_image(colour: tuple[int, int, int], size: tuple[int, int] = (300, 400), kind: str = "JPEG") -> bytes:
+    encoded = io.BytesIO()
+    Image.new("RGB", size, colour).save(encoded, kind)
+    return encoded.getvalue()
+
+
+def a_row(**changes: object) -> SheetRow:
+    values: dict[str, object] = {
+        "sku": "00123",
+        "title": "海魂衫 Breton Tee",
+        "model_name": "mei",
+        "state": "PUBLISHED",
+        "reason": "",
+        "model_image": an_image((200, 20, 20)),
+        "garment_images": (an_image((20, 200, 20)),),
+        "pictures": (an_image((20, 20, 200)),),
+    }
+    return SheetRow(**(values | changes))  # type: ignore[arg-type]  # the values' types are those above
 
 
 def page_of(folder: Path, *rows: SheetRow, title: str = "A night") -> str:
@@ -44,7 +64,7 @@ def test_no_text_from_outside_becomes_a_tag_or_an_attribute(tmp_path: Path) -> N
     assert "{{ 7*7 }}" in page
 
 
-@pytest.mark.parametrize("broken", [b"no image", b""])
+@pytest.mark.parametrize("broken", [b"no image", b"", an_image((9, 9, 9), kind="PNG")[:60]])
 def test_an_image_that_cannot_be_read_leaves_an_empty_field(tmp_path: Path, broken: bytes) -> None:
     page = page_of(tmp_path, a_row(model_image=broken, garment_images=(), pictures=(broken,)))
     assert "<img" not in page
