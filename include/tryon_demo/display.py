@@ -14,7 +14,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from tryon_catalogue.looks import LookState
+from tryon_catalogue.ledger.states import LOOK_STATES
+from tryon_catalogue.reporting.account import headline
 from tryon_catalogue.words import money
 
 if TYPE_CHECKING:
@@ -28,13 +29,7 @@ if TYPE_CHECKING:
 PANEL_WIDTH = 84
 # Below so many columns the address of the first picture would squeeze the titles.
 WIDE_ENOUGH_FOR_ADDRESSES = 100
-COLOURS = {
-    LookState.PUBLISHED.value: "green",
-    LookState.REJECTED.value: "red",
-    LookState.FAILED.value: "red",
-    LookState.IN_DOUBT.value: "yellow",
-    LookState.REVIEW.value: "yellow",
-}
+COLOURS = {state.value: facts.tone.terminal for state, facts in LOOK_STATES.items()}
 
 
 def show_catalogue(console: Console, outcome: Outcome, archive: Path) -> None:
@@ -75,7 +70,7 @@ def show_rejections(console: Console, outcome: Outcome) -> None:
     table.add_column("sku", no_wrap=True)
     table.add_column("reason")
     for row in outcome.rejections:
-        table.add_row(str(row.line), Text(row.sku), Text(row.reason))
+        table.add_row(row.place or str(row.line), Text(row.sku), Text(row.reason))
     console.print(table)
 
 
@@ -85,7 +80,7 @@ def show_summary(
     charges: Charges,
     *,
     pictures: Path,
-    sheet: Sequence[Path],
+    sheet: Path,
     report: Path,
 ) -> None:
     """Print what the night cost and where to look.
@@ -94,16 +89,18 @@ def show_summary(
         console: To print to.
         charges: Of the night.
         pictures: Folder of the pictures.
-        sheet: The contact sheet in each of its forms.
+        sheet: The contact sheet.
         report: The run's report, of what that run alone made.
     """
-    known = len(outcome.looks) - outcome.new
+    account = outcome.account
+    known = f", {account.known} known before" if account.known else ""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row("looks", f"{outcome.new} to make{f', {known} known before' if known else ''}")
-    table.add_row("cost", Text(money(outcome.cost, outcome.currency), style="bold"))
-    table.add_row("charged", f"{charges.uses} uses by the sandbox, {outcome.uses} expected by the ledger")
+    table.add_row("result", headline(account))
+    table.add_row("looks", f"{account.tried} to make{known}")
+    table.add_row("cost", Text(money(account.cost, account.currency), style="bold"))
+    table.add_row("charged", f"{charges.uses} uses by the sandbox, {account.uses} expected by the ledger")
     table.add_row(
         "paid once",
         f"{charges.looks} looks paid for so far, none of them twice"
@@ -111,7 +108,7 @@ def show_summary(
         else Text(f"one look was paid for {charges.most_for_one_look} times", style="bold red"),
     )
     table.add_row("pictures", as_link(pictures))
-    table.add_row("contact sheet", Text("\n").join(as_link(one) for one in sheet))
+    table.add_row("contact sheet", as_link(sheet))
     table.add_row("report", as_link(report))
     console.print(Panel(table, title="The night", width=min(PANEL_WIDTH, console.width)))
 

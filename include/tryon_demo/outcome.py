@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select, text
 
 from tryon_catalogue.ledger.pictures import newest_pictures
-from tryon_catalogue.ledger.tables import garment_looks, looks, pictures, rejections, runs
+from tryon_catalogue.ledger.rejections import read_rejections
+from tryon_catalogue.ledger.tables import garment_looks, looks, pictures, runs
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.reporting.account.reading import count_run, every_run
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from tryon_catalogue.exports import Rejection
+    from tryon_catalogue.reporting.account import Account
+    from tryon_catalogue.settings import Price
 
 # The sample export holds three rows that must be refused; see include/samples/README.md.
 ROWS_TO_REJECT = 3
@@ -65,21 +70,6 @@ class GarmentRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedRow:
-    """One row of the export that cannot be used.
-
-    Attributes:
-        line: Where it begins in the export.
-        sku: Empty when it has none.
-        reason: In words.
-    """
-
-    line: int
-    sku: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Charges:
     """What the sandbox says it charged.
 
@@ -101,20 +91,14 @@ class Outcome:
     Attributes:
         looks: Those of the garments that the run read, in the export's order.
         catalogue: Rows of the shop's table, the collections together.
-        rejections: Rows of the export that cannot be used.
-        new: Looks that this run made.
-        uses: Uses that this run is expected to be charged.
-        cost: Their price.
-        currency: Of the price.
+        rejections: Why rows of the export cannot be used.
+        account: What became of the run, as its report and its note have it.
     """
 
     looks: tuple[LookOutcome, ...]
     catalogue: tuple[GarmentRow, ...]
-    rejections: tuple[RefusedRow, ...]
-    new: int
-    uses: int
-    cost: Decimal
-    currency: str
+    rejections: tuple[Rejection, ...]
+    account: Account
 
 
 def shortcomings(outcome: Outcome, charges: Charges, run_state: str) -> list[str]:
@@ -137,8 +121,8 @@ def shortcomings(outcome: Outcome, charges: Charges, run_state: str) -> list[str
             f"{refused} rows of the export were refused; {ROWS_TO_REJECT} should have been.",
         ),
         (
-            outcome.uses == charges.uses,
-            f"The ledger expects {outcome.uses} uses and the sandbox charged {charges.uses}.",
+            outcome.account.uses == charges.uses,
+            f"The ledger expects {outcome.account.uses} uses and the sandbox charged {charges.uses}.",
         ),
         (charges.most_for_one_look <= 1, f"One look was charged {charges.most_for_one_look} times."),
     )
@@ -148,17 +132,18 @@ def shortcomings(outcome: Outcome, charges: Charges, run_state: str) -> list[str
     ]
 
 
-def read_outcome(engine: Engine, run_id: str) -> Outcome:
+def read_outcome(engine: Engine, price: Price, run_id: str) -> Outcome:
     """Read what a run came to.
 
     Args:
+        price: The currency.
         run_id: ``dag_id/run_id``.
 
     Raises:
         NothingReadError: The run never came so far as to read its export.
     """
     with engine.connect() as connection:
-        run = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
+        run = connection.execute(every_run().where(runs.c.id == run_id)).one_or_none()
         if run is None:
             raise NothingReadError(
                 "The night ended before its export was read: see the log of its first task."
@@ -177,11 +162,9 @@ def read_outcome(engine: Engine, run_id: str) -> Outcome:
             .order_by(pictures.c.look_key, pictures.c.number)
         ):
             paths.setdefault(look_key, []).append(path)
-        refused = connection.execute(
-            select(rejections).where(rejections.c.run_id == run_id).order_by(rejections.c.line)
-        ).all()
+        refused = tuple(read_rejections(connection, run_id))
+        account = count_run(connection, run, price.currency)
         catalogue = connection.execute(text("SELECT * FROM catalogue ORDER BY collection DESC, sku")).all()
-    summary = run.summary or {}
     return Outcome(
         looks=tuple(
             LookOutcome(
@@ -205,9 +188,6 @@ def read_outcome(engine: Engine, run_id: str) -> Outcome:
             )
             for row in catalogue
         ),
-        rejections=tuple(RefusedRow(row.line, row.sku or "", row.reason) for row in refused),
-        new=run.looks_new,
-        uses=summary.get("uses", 0),
-        cost=Decimal(summary.get("cost", "0")),
-        currency=summary.get("currency", ""),
+        rejections=refused,
+        account=account,
     )

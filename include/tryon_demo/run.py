@@ -15,7 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 from sqlalchemy.exc import OperationalError
 
-from tryon_catalogue.settings import ENV_PREFIX
+from tryon_catalogue.settings import ENV_PREFIX, load_settings
 from tryon_demo.display import as_link, show_catalogue, show_rejections, show_summary, show_verdict
 from tryon_demo.local import (
     AirflowApiError,
@@ -26,7 +26,7 @@ from tryon_demo.local import (
     StackError,
 )
 from tryon_demo.outcome import Charges, NothingReadError, read_outcome, shortcomings
-from tryon_demo.scene import DAG_ID, open_scene
+from tryon_demo.scene import DAG_ID, SETTINGS, open_scene
 from tryon_demo.sheet import write_sheet
 from tryon_demo.watching import LATE, LONGEST_NIGHT_SECONDS, watch_night
 
@@ -142,7 +142,7 @@ def _one_night(console: Console, scene: Scene) -> bool:
     ended = watch_night(console, scene, run)
     if ended == LATE:
         console.print(f"[red]The night did not end in {LONGEST_NIGHT_SECONDS} s.[/]")
-    outcome = read_outcome(scene.engine, f"{DAG_ID}/{run.run_id}")
+    outcome = read_outcome(scene.engine, load_settings(SETTINGS).price, f"{DAG_ID}/{run.run_id}")
     show_catalogue(console, outcome, scene.archive)
     show_rejections(console, outcome)
     sheet = write_sheet(stack.home, outcome)

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import func, select
 
+from tryon_catalogue.ledger.states import ENDED, LOOK_STATES, NEED_A_PERSON, SHOWN, UNCOLLECTED, Paid
 from tryon_catalogue.ledger.tables import looks, run_looks
 from tryon_catalogue.looks import LookState
 from tryon_demo.display import PANEL_WIDTH
@@ -34,8 +35,9 @@ LATE: Final = "late"
 
 # A bar counts the looks that have come at least this far.
 BARS: Final[Mapping[str, frozenset[LookState]]] = {
-    "submitted": frozenset(LookState) - {LookState.PLANNED, LookState.SUBMITTING},
-    "made by the vendor": frozenset({LookState.SUCCEEDED, LookState.PUBLISHED, LookState.REVIEW}),
+    "submitted": frozenset({*ENDED, *NEED_A_PERSON, *UNCOLLECTED}),
+    "made by the vendor": frozenset(state for state in SHOWN if LOOK_STATES[state].paid is Paid.YES)
+    - {LookState.SUBMITTED},
     "in the catalogue": frozenset({LookState.PUBLISHED}),
 }
 SIGNS: Final[Mapping[str, tuple[str, str]]] = {

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
 from rich.console import Console
 
-from tryon_demo.outcome import Charges, GarmentRow, LookOutcome, Outcome, RefusedRow
+from tryon_catalogue.exports import Rejection, Rule
+from tryon_catalogue.reporting.account import Account
+from tryon_demo.outcome import Charges, GarmentRow, LookOutcome, Outcome
 
 PAID_ONCE = Charges(uses=1, looks=1, most_for_one_look=1)
 LOOK = LookOutcome(
@@ -20,22 +23,26 @@ LOOK = LookOutcome(
     images=("http://shop.example/model-mei.jpg", "http://shop.example/breton-tee.jpg"),
     pictures=(),
 )
+
+
+def refused(line: int, sku: str, reason: str) -> Rejection:
+    """Why a row of the export cannot be used."""
+    return Rejection(line, sku, Rule.MISSING_IMAGE, "image", "", reason)
+
+
 NIGHT = Outcome(
     looks=(LOOK,),
     catalogue=(
         GarmentRow("00123", LOOK.title, "SS26", "PUBLISHED", ("/shop/archive/SS26/00123/Mei-f62775-1.jpg",)),
     ),
-    rejections=tuple(RefusedRow(line, f"sku-{line}", "The row has no image.") for line in (6, 12, 15)),
-    new=1,
-    uses=1,
-    cost=Decimal("0.95"),
-    currency="CNY",
+    rejections=tuple(refused(line, f"sku-{line}", "The row has no image.") for line in (6, 12, 15)),
+    account=Account("r/1", 4, 3, 0, {"PUBLISHED": 1}, 0, 1, 1, Decimal("0.95"), "CNY"),
 )
 
 
-def night(**changes: object) -> Outcome:
-    """A night on which all went well, but for the changes."""
-    return replace(NIGHT, **changes)
+def night(account: Mapping[str, object] | None = None, **changes: object) -> Outcome:
+    """A night on which all went well, but for the changes of it and of its account."""
+    return replace(NIGHT, account=replace(NIGHT.account, **(account or {})), **changes)
 
 
 def screen(width: int = 120, *, terminal: bool = False) -> Console:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.tryon_demo.nights import LOOK, NIGHT, PAID_ONCE, night, said, screen
+from tests.tryon_demo.nights import LOOK, NIGHT, PAID_ONCE, night, refused, said, screen
 from tryon_demo.display import as_link, show_catalogue, show_rejections, show_summary, show_verdict
-from tryon_demo.outcome import Charges, GarmentRow, RefusedRow
+from tryon_demo.outcome import Charges, GarmentRow
 
 ARCHIVE = Path("/shop/archive")
-SHEET = (Path("/shop/contact-sheet.png"), Path("/shop/contact-sheet.html"))
+SHEET = Path("/shop/contact-sheet.html")
 REPORT = Path("/shop/report.html")
 
 
@@ -45,18 +45,24 @@ def test_a_narrow_terminal_keeps_the_titles_and_drops_the_addresses() -> None:
 
 def test_what_the_shop_has_written_is_never_taken_for_markup() -> None:
     row = GarmentRow("[b]1[/b]", "[red]Sale[/red] :smile: \\[x]", "[i]", "PUBLISHED", ())
-    refused = RefusedRow(2, "[/]", "The sku [bold]1e5[/bold] stands on line 1 already.")
+    row_refused = refused(2, "[/]", "The sku [bold]1e5[/bold] stands on line 1 already.")
     console = screen()
     show_catalogue(console, night(catalogue=(row,)), ARCHIVE)
-    show_rejections(console, night(rejections=(refused,)))
+    show_rejections(console, night(rejections=(row_refused,)))
     show_verdict(console, ["[red]1[/red] look is FAILED."])
-    for words in ("[b]1[/b]", "[red]Sale[/red] :smile: \\[x]", "[/]", refused.reason, "[red]1[/red] look"):
+    for words in (
+        "[b]1[/b]",
+        "[red]Sale[/red] :smile: \\[x]",
+        "[/]",
+        row_refused.reason,
+        "[red]1[/red] look",
+    ):
         assert words in said(console)
 
 
 def test_refused_rows_are_shown_with_line_sku_and_reason() -> None:
     console = screen()
-    show_rejections(console, night(rejections=(RefusedRow(15, "DR-5005", "The URL holds Chinese."),)))
+    show_rejections(console, night(rejections=(refused(15, "DR-5005", "The URL holds Chinese."),)))
     assert any(
         line.split() == ["15", "DR-5005", "The", "URL", "holds", "Chinese."]
         for line in said(console).splitlines()
@@ -73,11 +79,12 @@ def test_a_first_night_says_what_it_made_and_what_it_cost() -> None:
     console = screen()
     show_summary(console, NIGHT, PAID_ONCE, pictures=ARCHIVE, sheet=SHEET, report=REPORT)
     for words in (
+        "The look published",
         "1 to make",
         "¥0.95",
         "1 uses by the sandbox, 1 expected",
         "none of them twice",
-        *map(str, (*SHEET, REPORT)),
+        *map(str, (SHEET, REPORT)),
     ):
         assert words in said(console)
     assert "known before" not in said(console)
@@ -85,9 +92,10 @@ def test_a_first_night_says_what_it_made_and_what_it_cost() -> None:
 
 def test_a_second_night_says_that_it_had_nothing_to_make_and_cost_nothing() -> None:
     console = screen()
-    outcome = night(new=0, uses=0, cost=Decimal("0.00"))
+    outcome = night(account={"looks": {}, "known": 1, "submissions": 0, "uses": 0, "cost": Decimal("0.00")})
     show_summary(console, outcome, Charges(0, 1, 1), pictures=ARCHIVE, sheet=SHEET, report=REPORT)
     shown = " ".join(said(console).split())
+    assert "Nothing new to make" in shown
     assert "0 to make, 1 known before" in shown
     assert "cost ¥0 " in shown
 

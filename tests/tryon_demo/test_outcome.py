@@ -6,11 +6,12 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import Engine, insert, text, update
+from sqlalchemy import Engine, insert, select, text, update
 
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks
 from tests.tryon_demo.nights import LOOK, NIGHT, PAID_ONCE, night
-from tryon_catalogue.ledger.tables import looks, pictures, rejections, runs
+from tryon_catalogue.ledger.tables import batches, looks, pictures, rejections, runs, submissions
+from tryon_catalogue.settings import Price
 from tryon_demo.outcome import Charges, NothingReadError, read_outcome, shortcomings
 from tryon_demo.scene import SHOP_TABLE
 
@@ -45,7 +46,7 @@ def test_a_night_is_read_with_its_looks_in_the_exports_order(engine: Engine, pla
         )
         connection.execute(update(looks).where(looks.c.key == keys[1]).values(reason="no person in it"))
 
-    found = read_outcome(engine, RUN).looks
+    found = read_outcome(engine, Price(), RUN).looks
 
     assert [(look.sku, look.state, look.reason) for look in found] == [
         ("sku-0", "PLANNED", ""),
@@ -61,7 +62,7 @@ def test_the_shops_rows_come_with_collections_together_and_all_their_pictures(
     plan_batch(some_looks(1), run_id=RUN)
     open_shop(engine)
 
-    rows = read_outcome(engine, RUN).catalogue
+    rows = read_outcome(engine, Price(), RUN).catalogue
 
     assert [(row.collection, row.sku, row.status, len(row.pictures)) for row in rows] == [
         ("SS26", "sku-0", "PUBLISHED", 2),
@@ -77,22 +78,26 @@ def test_refused_rows_and_the_cost_are_those_of_the_run(engine: Engine, plan_bat
         connection.execute(
             insert(runs).values(id="tryon_nightly/manual__2", export="b.csv", export_date="2026-11-21")
         )
+        batch = connection.execute(select(batches.c.id)).scalar_one()
+        row = {"batch_id": batch, "run_id": RUN, "try_number": 1, "conn_id": "damo_tryon", "inference_num": 1}
+        row |= {"fit_type": "HALF_BODY", "state": "SUBMITTED", "result_key": "k"}
+        connection.execute(insert(submissions).values(**row, uses=27, amount=Decimal("25.65")))
         for run_id, line in ((RUN, 12), (RUN, 6), ("tryon_nightly/manual__2", 3)):
             connection.execute(
                 insert(rejections).values(run_id=run_id, line=line, rule="missing_sku", reason="It has none.")
             )
-        summary = {"uses": 27, "cost": "25.65", "currency": "CNY"}
-        connection.execute(update(runs).where(runs.c.id == RUN).values(summary=summary, looks_new=27))
 
-    outcome = read_outcome(engine, RUN)
+    outcome = read_outcome(engine, Price(), RUN)
 
     assert [(row.line, row.sku) for row in outcome.rejections] == [(6, ""), (12, "")]
-    assert (outcome.new, outcome.uses, outcome.cost, outcome.currency) == (27, 27, Decimal("25.65"), "CNY")
+    account = outcome.account
+    assert (account.rejected_rows, account.tried) == (2, 1)
+    assert (account.uses, account.cost, account.currency) == (27, Decimal("25.65"), "CNY")
 
 
 def test_a_night_that_never_read_its_export_is_told_as_that(engine: Engine) -> None:
     with pytest.raises(NothingReadError, match="before its export was read"):
-        read_outcome(engine, RUN)
+        read_outcome(engine, Price(), RUN)
 
 
 def test_nothing_is_wrong_with_a_night_on_which_every_look_ended_as_it_should() -> None:

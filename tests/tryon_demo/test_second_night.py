@@ -48,17 +48,17 @@ def test_after_a_second_night_everything_is_still_shown_and_nothing_was_paid_for
         connection.execute(text(SHOP_TABLE.read_text(encoding="utf-8")))
     settings = load_settings(SETTINGS)
     outcomes: list[Outcome] = []
-    sheets: list[list[bytes]] = []
+    sheets: list[bytes] = []
     for name in ("first", "second"):
-        outcomes.append(read_outcome(engine, a_night(engine, settings, tmp_path, name)))
-        sheets.append([one.read_bytes() for one in write_sheet(tmp_path, outcomes[-1])])
+        outcomes.append(read_outcome(engine, settings.price, a_night(engine, settings, tmp_path, name)))
+        sheets.append(write_sheet(tmp_path, outcomes[-1]).read_bytes())
 
     first, second = outcomes
-    assert (first.new, second.new, second.uses) == (LOOKS_OF_THE_SAMPLES, 0, 0)
+    assert (first.account.tried, second.account.tried, second.account.uses) == (LOOKS_OF_THE_SAMPLES, 0, 0)
     assert first.looks == second.looks
     assert {look.state for look in second.looks} == {LookState.PUBLISHED}
     assert sheets[0] == sheets[1]
-    page = sheets[1][1].decode()
+    page = sheets[1].decode()
     assert page.count("<article>") == LOOKS_OF_THE_SAMPLES
     assert "no image" not in page
     assert shortcomings(second, Charges(0, LOOKS_OF_THE_SAMPLES, 1), "success") == []

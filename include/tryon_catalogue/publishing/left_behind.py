@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from sqlalchemy import func, select, union
 
-from tryon_catalogue.budget.commitments import is_closed
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import batches, looks, run_looks, runs, submission_looks, submissions
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.reporting.account import close_run
 from tryon_catalogue.submission.journal import SECONDS_TO_KEEP_TRYING, doubt_unanswered
 
 if TYPE_CHECKING:
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from tryon_catalogue.ledger.moves import Mover
-    from tryon_catalogue.reporting.account import Account
-    from tryon_catalogue.settings import Settings
 
 MOST_BATCHES: Final = 500
 """Mapped tasks of one recovery: below Airflow's ``max_map_length``. The oldest come first, the rest comes next."""
@@ -128,26 +124,3 @@ def runs_with_news(engine: Engine, recovery_id: str) -> frozenset[str]:
                 .where(looks.c.moved_run == recovery_id, looks.c.state == LookState.PUBLISHED.value)
             ).scalars()
         )
-
-
-def refresh_accounts(engine: Engine, settings: Settings, batch_ids: Sequence[int]) -> tuple[Account, ...]:
-    """Write the accounts of closed runs anew, after some batches were collected for them. Nothing is judged.
-
-    A run that has no account yet is left alone: it writes its own, or it died before and never had one. So is one that
-    was begun again after its account: it is at work.
-
-    Args:
-        settings: The catalogue, the price.
-        batch_ids: The batches that were collected.
-
-    Returns:
-        The accounts, the newest run first.
-
-    Raises:
-        tryon_catalogue.publishing.writeback.CatalogueError: The shop's table is not as the settings say.
-    """
-    with engine.connect() as connection:
-        closed = set(connection.execute(select(runs.c.id).where(is_closed())).scalars())
-    return tuple(
-        close_run(engine, settings, run_id) for run_id in runs_of(engine, batch_ids) if run_id in closed
-    )

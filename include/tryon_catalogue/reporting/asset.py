@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Asset, AssetAlias
 
-from tryon_catalogue.looks import LookState
+from tryon_catalogue.ledger.states import ENDED, NEED_A_PERSON
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -29,22 +29,13 @@ def news_of(account: Account) -> dict[str, Any]:
     Args:
         account: Of the run that changed the catalogue.
     """
-    counts = {
-        name: account.looks.get(state.value, 0)
-        for name, state in {
-            "published": LookState.PUBLISHED,
-            "rejected": LookState.REJECTED,
-            "failed": LookState.FAILED,
-            "in_doubt": LookState.IN_DOUBT,
-            "review": LookState.REVIEW,
-            "waiting": LookState.PLANNED,
-        }.items()
-    }
+    # A state that a look stays in; what is under way is told once it stands there.
+    stays = dict.fromkeys((*ENDED, *NEED_A_PERSON))
     return {
         "run_id": account.run_id,
         "export_date": None if account.export_date is None else account.export_date.isoformat(),
-        **counts,
-        "waiting": counts["waiting"] + account.held,
+        **{state.value.lower(): account.looks.get(state.value, 0) for state in stays},
+        "waiting": sum(account.waiting.values()),
         "rejected_rows": account.rejected_rows,
         "uses": account.uses,
         "amount": str(account.cost),

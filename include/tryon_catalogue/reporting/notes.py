@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func, select
-
-from tryon_catalogue.exports import PLACES
 from tryon_catalogue.ledger.images import count_repaired
-from tryon_catalogue.ledger.tables import looks, rejections, run_looks
-from tryon_catalogue.looks import LookState
+from tryon_catalogue.ledger.rejections import read_rejections
 from tryon_catalogue.publishing.review import open_reviews
+from tryon_catalogue.reporting.account.wording import figures, headline
 from tryon_catalogue.submission import doubts as ledger_doubts
 from tryon_catalogue.submission.stops import active_stops
-from tryon_catalogue.words import escape_markdown, money
+from tryon_catalogue.words import counted, escape_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+    from tryon_catalogue.exports import Rejection
     from tryon_catalogue.publishing.review import Review
     from tryon_catalogue.reporting.account import Account
     from tryon_catalogue.submission.doubts import Doubt
@@ -40,7 +38,6 @@ MOST_LINES_LOGGED: Final = 50
 LONGEST_REASON: Final = 160
 SHORT_KEY: Final = 10
 NO_ANSWER: Final = "no answer came"
-UNSENT: Final = "not sent; the log of the submit tasks says why"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +45,6 @@ class Waiting:
     """Looks that are wanted and were not sent."""
 
     looks: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedRow:
-    """A row of the export that could not be used.
-
-    Attributes:
-        line: Its line in the export.
-        sku: The garment, where the row names one.
-    """
-
-    line: int
-    sku: str
     reason: str
 
 
@@ -86,7 +69,7 @@ class Note:
     waiting: tuple[Waiting, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     review: tuple[Review, ...] = ()
-    rejected: tuple[RejectedRow, ...] = ()
+    rejected: tuple[Rejection, ...] = ()
     refused: tuple[str, ...] = ()
 
 
@@ -128,10 +111,11 @@ def _sections(note: Note) -> list[tuple[str, list[tuple[str, str]]]]:
     """Heading, and lines of words with the command to type; a section without lines is left out."""
     sections = {
         "Stopped": [(f"{one.conn_id}: {one.reason}", "tryon resume") for one in note.stops],
-        "Waiting": [(f"{_looks(one.looks)}: {one.reason}", "") for one in note.waiting],
+        "Waiting": [(f"{counted(one.looks, 'look')}: {one.reason}", "") for one in note.waiting],
         "In doubt": [
             (
-                f"{one.id}: {_looks(one.looks)} of {_skus(one)}, sent {_utc(one.sent_at)}: {one.words or NO_ANSWER}",
+                f"{one.id}: {counted(one.looks, 'look')} of {_skus(one)}, sent {_utc(one.sent_at)}: "
+                f"{one.words or NO_ANSWER}",
                 f"tryon doubts resolve {one.id}",
             )
             for one in note.doubts
@@ -149,9 +133,8 @@ def _sections(note: Note) -> list[tuple[str, list[tuple[str, str]]]]:
     return [(heading, lines) for heading, lines in sections.items() if lines]
 
 
-def _place(row: RejectedRow) -> str:
-    place = PLACES.get(row.line)
-    return f"the {place}" if place else f"line {row.line}, {row.sku or 'no sku'}"
+def _place(row: Rejection) -> str:
+    return f"the {row.place}" if row.place else f"line {row.line}, {row.sku or 'no sku'}"
 
 
 def _shown(words: str) -> str:
@@ -164,10 +147,6 @@ def _skus(doubt: Doubt) -> str:
 
 def _utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _looks(count: int) -> str:
-    return f"{count} look{'' if count == 1 else 's'}"
 
 
 def _cut(lines: Sequence[str], most_characters: int) -> str:
@@ -193,53 +172,20 @@ def read_run_note(engine: Engine, account: Account) -> Note:
         doubts = ledger_doubts.of_run(connection, run_id)
         review = open_reviews(connection, run_id)
         repaired = count_repaired(connection, run_id)
-        by_rule = connection.execute(
-            select(rejections.c.rule, func.count(rejections.c.line.distinct()).label("rows"))
-            .where(rejections.c.run_id == run_id)
-            .group_by(rejections.c.rule)
-            .order_by(func.count(rejections.c.line.distinct()).desc(), rejections.c.rule)
-        ).all()
-        rejected = connection.execute(
-            select(rejections.c.line, rejections.c.sku, rejections.c.reason)
-            .where(rejections.c.run_id == run_id)
-            .order_by(rejections.c.line, rejections.c.id)
-            .limit(MOST_LINES_LOGGED)
-        ).all()
-        waiting = connection.execute(
-            select(looks.c.reason, func.count().label("looks"))
-            .join(run_looks, run_looks.c.look_key == looks.c.key)
-            .where(run_looks.c.run_id == run_id, looks.c.state == LookState.PLANNED.value)
-            .group_by(looks.c.reason)
-            .order_by(func.count().desc())
-        ).all()
+        rejected = tuple(read_rejections(connection, run_id, MOST_LINES_LOGGED))
     return Note(
-        title=_title(account),
+        title=headline(account),
         figures=(
-            *_figures(account, {row.rule: row.rows for row in by_rule}),
+            *figures(account).items(),
             *((("repaired pictures sent", str(repaired)),) if repaired else ()),
         ),
         stops=stops,
-        waiting=tuple(Waiting(row.looks, row.reason or UNSENT) for row in waiting),
+        waiting=tuple(Waiting(count, reason) for reason, count in account.waiting.items()),
         doubts=doubts,
         review=tuple(review),
-        rejected=tuple(RejectedRow(row.line, row.sku or "", row.reason) for row in rejected),
+        rejected=rejected,
         refused=account.refused_rows,
     )
-
-
-def _title(account: Account) -> str:
-    price = money(account.estimate, account.currency)
-    would_make = f"{_looks(account.would_make or 0)} would be made for {price}"
-    cases = (
-        (bool(account.problem), "No export"),
-        (not account.planned, "The export was not read"),
-        (not account.cut, "The export was read, and nothing of it was sent"),
-        (not account.meant_rows and not account.may_be_empty, "The export has no row that is meant"),
-        (account.would_make is not None, f"Dry run: {would_make}; nothing was sent"),
-        (account.tried > 0, f"{account.published} of {_looks(account.tried)} published"),
-        (account.held > 0, f"{_looks(account.held)} held back"),
-    )
-    return next((words for holds, words in cases if holds), "Nothing new to make")
 
 
 def read_recovery_note(engine: Engine, batches: int, newly_doubted: int) -> Note:
@@ -258,29 +204,3 @@ def read_recovery_note(engine: Engine, batches: int, newly_doubted: int) -> Note
         stops=stops,
         doubts=doubts,
     )
-
-
-def _figures(account: Account, rejected_by_rule: dict[str, int]) -> tuple[tuple[str, str], ...]:
-    rules = ", ".join(f"{count} {rule}" for rule, count in rejected_by_rule.items())
-    states = ", ".join(f"{count} {state}" for state, count in sorted(account.looks.items()))
-    cost = money(account.cost, account.currency)
-    dry = account.would_make is not None and account.planned
-    read = f"{account.rows:,} read{account.beside}"
-    figures = {
-        "export": account.problem,
-        "asked for": account.asked_for,
-        "rows": read
-        if dry
-        else f"{read}, {account.rejected_rows:,} rejected{f' ({rules})' if rules else ''}",
-        "looks": f"{account.would_make} would be made" if dry else states or "none to make",
-        "known before": f"{account.known:,}" if account.known else "",
-        "carried by another run": f"{account.elsewhere:,}" if account.elsewhere else "",
-        "held back": f"{account.held:,}" if account.held else "",
-        "garments without a row in the catalogue": f"{account.unlisted:,}" if account.unlisted else "",
-        "rows of the catalogue not written": f"{account.refused:,}" if account.refused else "",
-        "cost": f"{account.uses:,} uses in {account.submissions:,} submissions, {cost}"
-        f"{f'; estimated {money(account.estimate, account.currency)}' if account.estimate else ''}",
-        "approval": account.approval,
-        "warning": "; ".join(account.warnings),
-    }
-    return tuple((name, words) for name, words in figures.items() if words)

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import func, select
 
-from tryon_catalogue.ledger.states import SubmissionState
+from tryon_catalogue.ledger.states import LOOK_STATES, PAID, SHOWN, SubmissionState
 from tryon_catalogue.ledger.tables import looks, runs, submissions
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.submission.stops import active_stops
@@ -26,18 +26,6 @@ if TYPE_CHECKING:
     from tryon_catalogue.submission.stops import Stop
 
 LATELY = timedelta(days=2)
-PAID = (SubmissionState.SUBMITTED.value, SubmissionState.COLLECTED.value)
-MEANINGS = {
-    LookState.PLANNED: "known and wanted, not sent",
-    LookState.SUBMITTING: "being sent right now",
-    LookState.SUBMITTED: "paid for, being made by the vendor",
-    LookState.SUCCEEDED: "made, not yet in the catalogue",
-    LookState.PUBLISHED: "in the catalogue",
-    LookState.REJECTED: "refused for what it is; nothing was paid",
-    LookState.FAILED: "the vendor could not make it",
-    LookState.IN_DOUBT: "sent, and the answer never came: a person decides",
-    LookState.REVIEW: "paid for, and a person decides: see `tryon review`",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +120,9 @@ def show_status(status: Status, console: Console | None = None) -> None:
     table.add_column("state")
     table.add_column("looks", justify="right")
     table.add_column("meaning")
-    for state in LookState:
+    for state in SHOWN:
         if status.looks[state]:
-            table.add_row(state.value, f"{status.looks[state]:,}", MEANINGS[state])
+            table.add_row(state.value, f"{status.looks[state]:,}", LOOK_STATES[state].meaning)
     console.print(table)
     console.print(f"{status.uses:,} uses so far, which cost {money(status.cost, status.currency)}.")
     if status.oldest_unpublished is not None:

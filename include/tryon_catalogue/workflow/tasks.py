@@ -333,8 +333,9 @@ def refresh_accounts(batch_ids: Sequence[int]) -> list[str]:
         Ids of the runs.
     """
     from tryon_catalogue.errors import told_plainly
-    from tryon_catalogue.publishing import left_behind
+    from tryon_catalogue.publishing.left_behind import runs_with_news
     from tryon_catalogue.publishing.writeback import CatalogueError
+    from tryon_catalogue.reporting.account import closing
     from tryon_catalogue.reporting.asset import announce
 
     if not batch_ids:
@@ -342,8 +343,8 @@ def refresh_accounts(batch_ids: Sequence[int]) -> list[str]:
     context = get_current_context()
     with told_plainly(CatalogueError):
         settings, engine = open_ledger()
-        accounts = left_behind.refresh_accounts(engine, settings, list(batch_ids))
-        with_news = left_behind.runs_with_news(engine, run_id_of(context))
+        accounts = closing.refresh_accounts(engine, settings, list(batch_ids))
+        with_news = runs_with_news(engine, run_id_of(context))
     for one in accounts:
         log.info("%s: %s", one.run_id, one)
         if one.run_id in with_news:

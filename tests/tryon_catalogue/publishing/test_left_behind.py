@@ -25,12 +25,11 @@ from tryon_catalogue.planning.runs import Run, begin_run
 from tryon_catalogue.publishing.left_behind import (
     doubt_abandoned,
     longest_life_of_an_intent,
-    refresh_accounts,
     runs_of,
     uncollected_batches,
 )
 from tryon_catalogue.publishing.publisher import Publisher
-from tryon_catalogue.reporting.account import close_run
+from tryon_catalogue.reporting.account import close_run, refresh_accounts
 from tryon_catalogue.reporting.asset import NEWS
 from tryon_catalogue.settings import Settings, load_settings
 from tryon_catalogue.submission.batch import submit_batch

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, insert, select, text, update
 
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks
+from tryon_catalogue.exports import Rejection, Rule
 from tryon_catalogue.ledger.tables import looks, rejections, runs, stops
 from tryon_catalogue.reporting.account import Account, close_run
 from tryon_catalogue.reporting.notes import (
     MOST_CHARACTERS,
     Note,
-    RejectedRow,
     Waiting,
     as_markdown,
     as_text,
@@ -33,6 +33,10 @@ def doubt(number: int, words: str = "timed out") -> Doubt:
     return Doubt(number, "tryon_nightly/n1", "damo_tryon", NIGHT, 2, 2, ("A-1", "A-2"), None, words, None)
 
 
+def rejection(line: int, sku: str, reason: str) -> Rejection:
+    return Rejection(line, sku, Rule.MISSING_IMAGE, "", "", reason)
+
+
 def stop(reason: str) -> Stop:
     return Stop("damo_tryon", StopKind.CREDENTIALS, reason, "23500001", "r-1", NIGHT, "tryon_nightly/n1")
 
@@ -44,7 +48,7 @@ def test_a_note_shows_figures_stops_what_waits_doubts_and_rejections_in_this_ord
         stops=(stop("bad credentials"),),
         waiting=(Waiting(4, "not sent"),),
         doubts=(doubt(7),),
-        rejected=(RejectedRow(3, "A-9", "no picture"), RejectedRow(4, "", "no sku")),
+        rejected=(rejection(3, "A-9", "no picture"), rejection(4, "", "no sku")),
     )
     assert as_markdown(note) == (
         "**3 of 9 looks published**\n"
@@ -94,7 +98,7 @@ def test_a_note_always_fits_and_stays_in_its_lines(reasons: list[str], figures: 
         "a night",
         figures=tuple((one, one) for one in figures),
         doubts=tuple(doubt(number, words) for number, words in enumerate(reasons)),
-        rejected=tuple(RejectedRow(number, words, words) for number, words in enumerate(reasons)),
+        rejected=tuple(rejection(number + 1, words, words) for number, words in enumerate(reasons)),
     )
     shown = as_markdown(note)
     assert len(shown) <= MOST_CHARACTERS
@@ -134,7 +138,7 @@ def test_the_note_of_a_run_is_read_from_the_ledger(
     assert note.figures[0] == ("rows", "8 read, 3 rejected (2 image, 1 sku)")
     assert note.figures[1] == ("looks", "5 PLANNED")
     assert [(one.looks, one.reason) for one in note.waiting] == [
-        (3, "not sent; the log of the submit tasks says why"),
+        (3, "not sent; the log of the run's tasks says why"),
         (2, "the vendor is throttling us"),
     ]
     assert [one.line for one in note.rejected] == [4, 5, 9]
@@ -209,12 +213,6 @@ def told(engine: Engine, **changes: object) -> list[str]:
     """The note of a run that read an export of four rows and made nothing, with these changes, as lines."""
     account = Account("dag/run", 4, 0, 0, {}, 0, 0, 0, Decimal(0), "CNY", 0, 0)
     return as_text(read_run_note(engine, replace(account, **changes))).splitlines()
-
-
-def test_a_dry_run_whose_export_was_not_read_says_nothing_of_what_would_be_made(engine: Engine) -> None:
-    lines = told(engine, would_make=0, planned=False, rows=0)
-    assert lines[0] == "The export was not read."
-    assert "would be made" not in "".join(lines)
 
 
 @pytest.mark.parametrize("rows", [{"rows": 0}, {"left_out": {"it is old": 3}, "further": 1}])

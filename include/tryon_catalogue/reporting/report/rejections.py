@@ -6,8 +6,7 @@ import csv
 import uuid
 from typing import TYPE_CHECKING, Final
 
-from tryon_catalogue.exports import PLACES
-from tryon_catalogue.reporting.report.reading import read_rejections
+from tryon_catalogue.reporting.report.reading import every_rejection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,10 +40,10 @@ def write_rejections_csv(engine: Engine, run_id: str, path: Path) -> int:
         with part.open("w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(HEADINGS)
-            for one in read_rejections(engine, run_id):
-                cells = (one.sku, one.rule, one.column, one.value, one.measured, one.limit, one.reason)
+            for one in every_rejection(engine, run_id):
+                cells = (one.sku, one.rule, one.column, one.subject, one.measured, one.limit, one.reason)
                 # Some lines stand for what has none.
-                writer.writerow([PLACES.get(one.line) or one.line, *map(harmless, cells)])
+                writer.writerow([one.place or one.line, *map(harmless, cells)])
                 count += 1
         part.replace(path)
     finally:

@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from damo_tryon.contract import url_problem
-from tryon_catalogue.exports import beside
+from tryon_catalogue.ledger.states import LOOK_STATES, SHOWN, in_words
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.reporting.account.wording import headline, spent
+from tryon_catalogue.reporting.report.style import STATE_STYLE
 from tryon_catalogue.reporting.report.thumbnails import MEDIA_TYPE, Wanted, place_of_input
-from tryon_catalogue.reporting.status import MEANINGS
-from tryon_catalogue.words import money
+from tryon_catalogue.words import counted, money
 
 if TYPE_CHECKING:
+    from tryon_catalogue.exports import Rejection
     from tryon_catalogue.reporting.report.facts import (
-        Figures,
         Given,
         Made,
         Report,
         ReportedLook,
-        ReportedRejection,
     )
     from tryon_catalogue.reporting.report.thumbnails import Thumbnails
     from tryon_catalogue.settings import ArchiveSettings
@@ -38,18 +38,6 @@ if TYPE_CHECKING:
 PICTURE_SIZE: Final = (192, 256)
 INPUT_SIZE: Final = (96, 128)
 """Pixels, width and height: the largest at which thousands of looks stay a file that can be sent."""
-
-_ENDS_FIRST: Final = (
-    LookState.PUBLISHED,
-    LookState.REVIEW,
-    LookState.IN_DOUBT,
-    LookState.FAILED,
-    LookState.REJECTED,
-    LookState.SUCCEEDED,
-    LookState.SUBMITTED,
-    LookState.SUBMITTING,
-    LookState.PLANNED,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +113,7 @@ class Card:
 class ShownRejection:
     """A rejection on the page, and the class that draws its image; empty when there is none."""
 
-    rejection: ReportedRejection
+    rejection: Rejection
     image: str
 
 
@@ -142,7 +130,7 @@ def render(
     """
     wanted_pictures = {one: _picture(one) for look in report.looks for one in look.made}
     digests = {one.sha256 for look in report.looks for one in look.given}
-    digests |= {one.image_sha256 for one in report.rejections}
+    digests |= set(report.rejected_images.values())
     wanted_inputs = {sha256: _input(archive, sha256) for sha256 in sorted(filter(None, digests))}
     small = thumbnails.of([*wanted_pictures.values(), *wanted_inputs.values()])
     pictures = {one: _data_uri(small[wanted]) for one, wanted in wanted_pictures.items() if wanted in small}
@@ -157,16 +145,17 @@ def render(
         style=_STYLE,
         image_rules=rules,
         script=_SCRIPT,
-        title=headline(report),
+        title=headline(report.account),
         tiles=list(_tiles(report)),
         shares=list(_shares(report)),
         cards=[_card(look, pictures, classes) for look in report.looks],
         rejections=[
-            ShownRejection(one, classes.get(one.image_sha256 or "", "")) for one in report.rejections
+            ShownRejection(one, classes.get(report.rejected_images.get(one.subject, ""), ""))
+            for one in report.rejections
         ],
         collections=sorted({look.collection for look in report.looks if look.collection}),
         models=sorted({look.model for look in report.looks if look.model}),
-        meanings=MEANINGS,
+        facts=LOOK_STATES,
         download_link=download_link,
         # The Airflow UI lets nothing in a frame open a new tab.
         link_target="_self" if download_link else "_blank",
@@ -200,24 +189,6 @@ def policy_for(*styles: str, script: str = "") -> str:
     )
 
 
-def headline(report: Report) -> str:
-    """Say in a few words how the run ended, or how far it is."""
-    figures, ended = report.figures, report.ended_at is not None
-    held = f"{_counted(figures.held_back, 'look')} {'held back' if ended else 'not sent yet'}"
-    cases = (
-        (bool(report.problem), "No export"),
-        (not report.planned, "The export was not read" if ended else "The export is being read"),
-        (ended and not report.cut, "The export was read, and nothing of it was sent"),
-        (ended and not figures.meant_rows and not report.may_be_empty, "The export has no row that is meant"),
-        (report.would_make is not None, f"Dry run: {_counted(report.would_make or 0, 'look')} would be made"),
-        (figures.tried > 0, _published(figures) + (f", {held}" if figures.held_back else "")),
-        (figures.held_back > 0, held),
-        (figures.elsewhere > 0, f"{_counted(figures.elsewhere, 'look')} left to another run"),
-        (figures.all_rejected, "Every row was rejected"),
-    )
-    return next((words for holds, words in cases if holds), "Nothing new to make")
-
-
 def utc(moment: datetime) -> str:
     """Write a moment as people read it: 20 November 2026, 02:30 UTC."""
     there = moment.astimezone(UTC)
@@ -233,35 +204,27 @@ def lasted(time: timedelta) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def _published(figures: Figures) -> str:
-    looks = "look" if figures.tried == 1 else "looks"
-    if figures.published == figures.tried and not figures.held:
-        return f"{'The' if figures.tried == 1 else f'All {figures.tried:,}'} {looks} published"
-    return f"{figures.published:,} of {figures.tried:,} {looks} published"
-
-
 def _tiles(report: Report) -> Iterator[Tile]:
-    figures = report.figures
-    if report.would_make is None:
-        yield Tile("Pictures", f"{figures.pictures:,}", f"of {_counted(figures.tried, 'look')} to make")
+    account = report.account
+    if account.would_make is None:
+        yield Tile("Pictures", f"{account.pictures:,}", f"of {counted(account.tried, 'look')} to make")
     else:
-        price = money(report.estimate, figures.currency)
-        yield Tile("Would make", f"{report.would_make:,}", f"looks for {price}; nothing was sent")
-    if figures.held_back:
-        yield Tile("Held back", f"{figures.held_back:,}", "looks that no run sees to yet; why is below")
-    spent = f"{_counted(figures.uses, 'use')} in {_counted(figures.submissions, 'submission')}"
-    yield Tile("Spend", money(figures.cost, figures.currency), spent)
+        price = money(account.estimate, account.currency)
+        yield Tile("Would make", f"{account.would_make:,}", f"looks for {price}; nothing was sent")
+    if account.held:
+        yield Tile("Held back", f"{account.held:,}", "looks that no run sees to yet; why is below")
+    yield Tile("Spend", money(account.cost, account.currency), spent(account))
     if report.doubts:
-        yield Tile("In doubt", money(figures.doubtful_cost, figures.currency), "more, if the vendor has it")
-    rows = beside(figures.further, figures.left_out)
-    if report.would_make is None:
-        yield Tile("Rejected rows", f"{figures.rejected_rows:,}", f"of {figures.rows:,} rows read{rows}")
+        yield Tile("In doubt", money(report.doubtful_cost, account.currency), "more, if the vendor has it")
+    if account.would_make is None:
+        rows = f"of {account.rows:,} rows read{account.beside}"
+        yield Tile("Rejected rows", f"{account.rejected_rows:,}", rows)
     else:  # of a dry run the ledger keeps no rejections to count
-        yield Tile("Rows", f"{figures.rows:,}", f"read{rows}")
-    if figures.known:
-        yield Tile("Known before", f"{figures.known:,}", "looks that had an end already")
-    if figures.elsewhere:
-        yield Tile("Elsewhere", f"{figures.elsewhere:,}", "looks that another run sees to")
+        yield Tile("Rows", f"{account.rows:,}", f"read{account.beside}")
+    if account.known:
+        yield Tile("Known before", f"{account.known:,}", "looks that had an end already")
+    if account.elsewhere:
+        yield Tile("Elsewhere", f"{account.elsewhere:,}", "looks that another run sees to")
     if report.duration is None:
         yield Tile("Time", "not ended", f"since {utc(report.started_at)}")
     else:
@@ -270,9 +233,9 @@ def _tiles(report: Report) -> Iterator[Tile]:
 
 def _shares(report: Report) -> Iterator[Share]:
     start = 0.0
-    for state in _ENDS_FIRST:
-        if count := report.figures.looks.get(state, 0):
-            width = 1000 * count / report.figures.tried
+    for state in SHOWN:
+        if count := report.account.looks.get(state.value, 0):
+            width = 1000 * count / report.account.tried
             yield Share(state, count, round(start, 2), round(width, 2))
             start += width
 
@@ -316,14 +279,6 @@ def _digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _counted(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
-def _words(state: LookState) -> str:
-    return state.value.replace("_", " ").lower()
-
-
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -332,11 +287,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"counted": _counted, "money": money, "state": _words, "utc": utc}
+    environment.filters |= {"counted": counted, "money": money, "state": in_words, "utc": utc}
     return environment
 
 
 _TEMPLATES: Final = _environment()
 # As the page has them: the browser takes no others.
-_STYLE: Final = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+_STYLE: Final = STATE_STYLE + Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 _SCRIPT: Final = Path(__file__).with_name("report.js").read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from tests.tryon_catalogue.reporting.report.books import (
 from tryon_catalogue.ledger.tables import images, looks, run_looks
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.reporting.report.facts import Given
-from tryon_catalogue.reporting.report.reading import NoSuchRunError, read_rejections, read_report
+from tryon_catalogue.reporting.report.reading import NoSuchRunError, every_rejection, read_report
 from tryon_catalogue.settings import Price
 
 
@@ -37,12 +37,12 @@ def test_a_report_tells_what_became_of_each_look_and_what_it_cost(engine: Engine
 
     report = read_report(engine, Price(per_use=Decimal(2)), RUN)
 
-    figures = report.figures
-    assert figures.looks == {LookState.PUBLISHED: 1, LookState.FAILED: 1, LookState.IN_DOUBT: 1}
+    figures = report.account
+    assert figures.looks == {"PUBLISHED": 1, "FAILED": 1, "IN_DOUBT": 1}
     assert (figures.rows, figures.known, figures.tried, figures.published) == (24, 4, 3, 1)
     assert (figures.further, figures.left_out) == (5, {"status is 'old'": 2})
     assert (figures.submissions, figures.uses, figures.cost) == (1, 3, Decimal("2.85"))
-    assert (figures.doubtful_cost, figures.pictures) == (Decimal("0.95"), 2)
+    assert (report.doubtful_cost, figures.pictures) == (Decimal("0.95"), 2)
     assert [one.doubt.id for one in report.doubts] == [doubt]
     assert report.duration == timedelta(minutes=42)
     assert report.export == "catalogue.csv"
@@ -62,7 +62,7 @@ def test_a_look_that_another_run_carries_says_so_and_is_not_counted_as_this_runs
     report = read_report(engine, Price(), RUN)
 
     assert [one.carried_by for one in report.looks] == ["", "tryon_nightly/other"]
-    assert (report.figures.tried, report.figures.elsewhere, report.unshown_looks) == (1, 1, 0)
+    assert (report.account.tried, report.account.elsewhere, report.unshown_looks) == (1, 1, 0)
 
 
 def test_looks_that_no_run_carries_are_held_back_for_their_reasons_and_not_another_runs(
@@ -78,8 +78,11 @@ def test_looks_that_no_run_carries_are_held_back_for_their_reasons_and_not_anoth
 
     report = read_report(engine, Price(), RUN)
 
-    assert list(report.figures.held.items()) == [(waits, 2), ("", 1)]
-    assert (report.figures.tried, report.figures.elsewhere, report.unshown_looks) == (1, 0, 0)
+    assert list(report.account.held_for.items()) == [
+        (waits, 2),
+        ("not sent; the log of the run's tasks says why", 1),
+    ]
+    assert (report.account.tried, report.account.elsewhere, report.unshown_looks) == (1, 0, 0)
     assert [(one.held, one.carried_by) for one in report.looks] == [(False, "")] + 3 * [(True, "")]
 
 
@@ -94,7 +97,7 @@ def test_a_look_that_was_to_be_made_again_and_did_not_go_is_held_back(engine: En
     report = read_report(engine, Price(), RUN)
 
     assert [(one.key, one.held, one.carried_by) for one in report.looks] == [(key, True, "")]
-    assert (report.figures.held_back, report.figures.elsewhere) == (1, 0)
+    assert (report.account.held, report.account.elsewhere) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +117,9 @@ def test_a_report_knows_of_a_run_without_an_export_and_of_a_dry_run(
 ) -> None:
     open_run(engine, **values, estimated_amount=Decimal("3.80"))
     report = read_report(engine, Price(), RUN)
-    assert (report.problem, report.planned, report.cut, report.would_make) == told
-    assert report.estimate == Decimal("3.80")
+    account = report.account
+    assert (account.problem, account.planned, account.cut, account.would_make) == told
+    assert account.estimate == Decimal("3.80")
 
 
 def test_a_run_that_was_begun_again_has_not_ended_whatever_its_last_account_says(engine: Engine) -> None:
@@ -129,7 +133,7 @@ def test_a_report_knows_from_the_account_whether_the_export_may_be_empty(
     engine: Engine, may_be_empty: bool
 ) -> None:
     open_run(engine, summary={"may_be_empty": may_be_empty})
-    assert read_report(engine, Price(), RUN).may_be_empty is may_be_empty
+    assert read_report(engine, Price(), RUN).account.may_be_empty is may_be_empty
 
 
 def test_one_look_of_several_garments_names_them_all(engine: Engine) -> None:
@@ -173,11 +177,11 @@ def test_rejections_are_counted_by_row_and_by_rule_and_the_rosters_are_no_rows(e
 
     report = read_report(engine, Price(), RUN, most_rejections=2)
 
-    assert report.figures.rejected_rows == 2
-    assert list(report.figures.rejected_by_rule.items()) == [("missing", 3), ("too_small", 1)]
+    assert report.account.rejected_rows == 2
+    assert list(report.account.rejections.items()) == [("missing", 3), ("too_small", 1)]
     assert [one.line for one in report.rejections] == [0, 5]
     assert report.unshown_rejections == 2
-    assert [one.line for one in read_rejections(engine, RUN)] == [0, 5, 5, 9]
+    assert [one.line for one in every_rejection(engine, RUN)] == [0, 5, 5, 9]
 
 
 def test_the_image_that_a_rejection_is_about_is_found_by_its_address(engine: Engine) -> None:
@@ -191,14 +195,11 @@ def test_the_image_that_a_rejection_is_about_is_found_by_its_address(engine: Eng
         engine, [{"line": 2, "image": url, "measured": "320 px", "limit": "400 px"}, {"line": 3}]
     )
 
-    first, second = read_report(engine, Price(), RUN).rejections
-    assert (first.value, first.measured, first.limit, first.image_sha256) == (
-        url,
-        "320 px",
-        "400 px",
-        "d" * 64,
-    )
-    assert second.image_sha256 is None
+    report = read_report(engine, Price(), RUN)
+    first, second = report.rejections
+    assert (first.subject, first.measured, first.limit) == (url, "320 px", "400 px")
+    assert second.subject == ""
+    assert report.rejected_images == {url: "d" * 64}
 
 
 def test_what_preflight_said_of_an_image_stands_with_every_look_that_is_made_from_it(engine: Engine) -> None:

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 from sqlalchemy import Engine, func, insert, select, text, update
-
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks
+
 from tryon_catalogue.errors import RunFailedError
 from tryon_catalogue.ledger.tables import batches, looks, rejections, run_looks, runs, submissions
 from tryon_catalogue.publishing.writeback import CatalogueError
@@ -261,7 +261,7 @@ def test_a_run_is_green_when_enough_succeeded(changes: dict[str, object], min_su
             0.0,
             "10 left out because status is not 'actve'",
         ),
-        ({"cut": False, "held": 10}, 0.0, "it was not decided what of it goes"),
+        ({"cut": False, "held_for": {"not sent": 10}}, 0.0, "it was not decided what of it goes"),
     ],
     ids=str,
 )
