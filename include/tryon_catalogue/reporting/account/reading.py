@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import case, func, or_, select
 
 from tryon_catalogue.budget.commitments import is_closed
 from tryon_catalogue.exports import ROSTER_LINE
@@ -39,23 +39,26 @@ def count_run(connection: Connection, run: Row[Any], currency: str) -> Account:
     """
     ours = batches.c.run_id.is_not_distinct_from(run.id)
     of_nobody = carried_by_nobody(run.started_at)
+    # Of what was sent, the reasons are as many as the looks.
+    unsent = or_(of_nobody, looks.c.state == LookState.PLANNED)
+    reason = case((unsent, func.coalesce(looks.c.reason, NO_REASON)), else_="")
     counted = connection.execute(
-        select(ours, of_nobody, looks.c.state, func.coalesce(looks.c.reason, NO_REASON), func.count())
+        select(ours, of_nobody, looks.c.state, reason, func.count())
         .join(run_looks, run_looks.c.look_key == looks.c.key)
         .outerjoin(batches, batches.c.id == looks.c.batch_id)
         .where(run_looks.c.run_id == run.id)
-        .group_by(ours, of_nobody, looks.c.state, looks.c.reason)
+        .group_by(ours, of_nobody, looks.c.state, reason)
     ).all()
     by_state, held_for, unsent_for = Counter[str](), Counter[str](), Counter[str]()
     elsewhere = 0
-    for is_ours, is_of_nobody, state, reason, count in counted:
+    for is_ours, is_of_nobody, state, why, count in counted:
         if is_of_nobody:
-            held_for[reason] += count
+            held_for[why] += count
         elif not is_ours:
             elsewhere += count
         else:
             by_state[state] += count
-            unsent_for[reason] += count if state == LookState.PLANNED else 0
+            unsent_for[why] += count if state == LookState.PLANNED else 0
     calls, uses, cost = connection.execute(
         select(
             func.count(),
