@@ -119,22 +119,25 @@ def preview(
     ] = None,
 ) -> None:
     """Show what a run over an export would make and what that would cost. Spends and writes nothing."""
+    from tryon_catalogue.console.preview import show_preview
     from tryon_catalogue.exports import ExportError
-    from tryon_catalogue.planning.preview import export_path, read_preview, show_preview
+    from tryon_catalogue.planning.preview import preview_run, read_asked, run_over
 
     settings = load_settings()
+    run = run_over(export, settings)
     with ExitStack() as stack:
-        connection = None
+        engine = None
         try:
             _, engine = stack.enter_context(_ledger())
-            connection = stack.enter_context(engine.connect())
         except CommandError as error:
             typer.echo(f"Without the ledger: {error}\n", err=True)
         try:
-            found = read_preview(export_path(export, settings), settings, connection)
+            asked, next_run = (
+                (read_asked(settings, run), None) if engine is None else preview_run(engine, settings, run)
+            )
         except ExportError as error:
             raise CommandError(str(error)) from error
-    show_preview(found, settings)
+    show_preview(asked, next_run, settings)
 
 
 @app.command()

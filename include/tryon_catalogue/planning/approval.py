@@ -67,6 +67,19 @@ class Answer:
     approved: Approved | None
 
 
+def asks_first(estimate: Estimate, budget: BudgetSettings) -> bool:
+    """Say whether a person decides on a run before it sends anything.
+
+    Args:
+        estimate: Of the run.
+        budget: Above what to ask.
+    """
+    above = budget.approve_above
+    # What a person has said of this run before holds, were it less than what needs no word.
+    free = above if estimate.approved is None else estimate.approved
+    return bool(above and estimate.looks and estimate.in_all > free)
+
+
 def question_of(estimate: Estimate, price: Price, budget: BudgetSettings) -> Question | None:
     """Give the question that an estimate calls for; None when the run may go without a person's word.
 
@@ -75,11 +88,9 @@ def question_of(estimate: Estimate, price: Price, budget: BudgetSettings) -> Que
         price: The currency.
         budget: Above what to ask, and what no answer is taken for.
     """
-    above = budget.approve_above
-    # What a person has said of this run before holds, were it less than what needs no word.
-    free = above if estimate.approved is None else estimate.approved
-    if not above or not estimate.looks or estimate.in_all <= free:
+    if not asks_first(estimate, budget):
         return None
+    above = budget.approve_above
     cost = money(estimate.amount, price.currency)
     intro = (
         f"The run would send {counted(estimate.looks, 'look')}, which the vendor charges as "

@@ -1,83 +1,59 @@
-"""``tryon preview``: what a run over an export would do, without spending or writing anything.
+"""What the next run over an export would make: the real plan, over a copy of the ledger that is thrown away.
 
-It reads the export as a run does, casts its garments, and compares with the ledger where there is one. It must
-not write to the ledger, and it fetches no picture.
+The ledger is only read, no picture is fetched, and nobody waits for it; see ``ledger.scratch``. Without a ledger to read
+it says what the export asks for, and nothing of what a run would make of that.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from sqlalchemy import and_, func, or_, select
+from more_itertools import batched
+from sqlalchemy import func, or_, select
 
-from damo_tryon.contract import MAX_TASKS
-from tryon_catalogue.exports import Rejection, Rule, shown
-from tryon_catalogue.ledger.images import load_images
-from tryon_catalogue.ledger.tables import garment_looks, looks
+from tryon_catalogue.exports import ROSTER_LINE
+from tryon_catalogue.ledger.images import KnownImage, load_images, url_sha256
+from tryon_catalogue.ledger.scratch import scratch_ledger
+from tryon_catalogue.ledger.tables import SCHEMA, garment_looks, looks
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.planning.casting import cast, rule_for
-from tryon_catalogue.planning.request import EVERYTHING, read_wanted
-from tryon_catalogue.planning.vetting import wanted_images
+from tryon_catalogue.planning.approval import asks_first
+from tryon_catalogue.planning.record import record
+from tryon_catalogue.planning.request import read_wanted
+from tryon_catalogue.planning.reserve import choose, in_order
+from tryon_catalogue.planning.runs import Run
+from tryon_catalogue.planning.temporary_tables import WAITING
+from tryon_catalogue.planning.vetting import vet_chunk
 from tryon_catalogue.settings.export import ExportKind
-from tryon_catalogue.words import money
+from tryon_catalogue.submission.journal import look_of
+from tryon_catalogue.submission.stops import active_stops
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from collections.abc import Collection, Mapping
 
-    from tryon_catalogue.exports import Chunk, Garment
-    from tryon_catalogue.ledger.images import KnownImage, Wanted
+    from sqlalchemy import Connection, Engine
+
+    from tryon_catalogue.budget.limits import Kind
+    from tryon_catalogue.exports import Garment, Rejection
+    from tryon_catalogue.ledger.images import Wanted
     from tryon_catalogue.looks import Look
-    from tryon_catalogue.planning.request import Request
+    from tryon_catalogue.planning.reserve import Estimate
+    from tryon_catalogue.planning.vetting import ImageRejection, VettedChunk
     from tryon_catalogue.settings import Settings
+    from tryon_catalogue.submission.stops import Stop
 
 FIRST_LOOKS: Final = 10
 EXAMPLES: Final = 3
 """Rejections shown of each rule."""
 MOST_LISTED: Final = 1_000
 """Looks to make that are listed one by one."""
-CATEGORIES: Final = 30
-"""Categories shown, those with most garments first."""
-
-
-@dataclass(slots=True)
-class Amount:
-    """So many looks, and what the vendor charges for them.
-
-    Attributes:
-        pictures: That they ask for.
-        kinds: Fit type and number of pictures -> looks; only looks of one kind share a submission.
-    """
-
-    looks: int = 0
-    pictures: int = 0
-    kinds: Counter[tuple[str, int]] = field(default_factory=Counter)
-
-    def add(self, look: Look) -> None:
-        """Count one look more."""
-        self.looks += 1
-        self.pictures += look.inference_num
-        self.kinds[look.fit_type.value, look.inference_num] += 1
-
-    @property
-    def submissions(self) -> int:
-        """Submissions at least: full ones, but for the last of each kind."""
-        return sum(-(-count // MAX_TASKS) for count in self.kinds.values())
-
-    def uses(self, settings: Settings) -> int:
-        """Give the uses that are charged."""
-        return settings.price.uses(looks=self.looks, pictures=self.pictures, submissions=self.submissions)
-
-    def cost(self, settings: Settings) -> Decimal:
-        """Give their price, in the currency of the settings."""
-        return settings.price.per_use * self.uses(settings)
+NEXT_RUN: Final = "preview"
+"""Id of the run that is planned in the copy; a run of Airflow has a slash in its own."""
+AT_ONCE: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +61,10 @@ class ListedLook:
     """A look that a run would send.
 
     Attributes:
-        sku: The garment that asks for it first.
+        sku: A garment that shows it.
         collection: Of the garment.
         look: What is asked for.
-        why: ``new``, or the state from which it would be made.
+        why: ``new``, ``left over``, or the state from which it would be made.
     """
 
     sku: str
@@ -97,29 +73,47 @@ class ListedLook:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class NextRun:
+    """What the next run would do.
+
+    Attributes:
+        estimate: What it would reserve and what that costs, what it would hold back, and why.
+        at_rest: Looks of the export that need no sending: they have ended, or are on their way.
+        asks_first: Whether it would wait for a person's approval.
+        stops: Why nothing is sent right now; a run tries all the same, with one submission.
+        known: State -> looks of the export that the ledger has.
+        listed: The first looks that would be sent, in their order.
+        missing: Garments the ledger knows and a full export does not have; None when that is not known.
+    """
+
+    estimate: Estimate
+    at_rest: int
+    asks_first: bool
+    stops: tuple[Stop, ...]
+    known: Mapping[LookState, int]
+    listed: tuple[ListedLook, ...]
+    missing: int | None
+
+
 @dataclass(slots=True)
-class Preview:
-    """What an export would come to.
+class Asked:
+    """What an export asks for, whatever was made of it before.
 
     Attributes:
         export: Its path or URL.
         rows: Rows read.
-        garments: Those that can be cast.
+        garments: Those that give looks.
         further: Rows that belong to the garment of an earlier row.
         left_out: What a filter says -> rows it left out.
-        rejected: Rule -> rows that cannot be used.
+        rejected_rows: Rows that cannot be used.
+        rejected: Rule -> those rows, and models of the roster whose picture breaks it.
         examples: Rule -> the first rejections of it.
         categories: Category -> garments.
         example: The first garment.
-        wanted: The distinct looks that the garments ask for.
-        to_make: Those a run would send: not in the ledger, not sent yet, or failed and to be tried again; all of them
-            without a ledger.
-        broken: Rule -> looks that are left out, because a picture of theirs is known to break it.
-        listed: The first looks to make.
-        known: State -> looks that the ledger has.
-        first: The first looks, each with the sku that asks for it.
-        ledger: Whether there was one to compare with.
-        missing: Garments the ledger knows and a full export does not have; None when that is not known.
+        kinds: The distinct looks that the garments ask for, by kind.
+        first: The first of them, each with the sku that asks for it.
+        unchecked: Pictures that no run has looked at yet: taken for good ones, each for one of its own.
     """
 
     export: str
@@ -127,258 +121,202 @@ class Preview:
     garments: int = 0
     further: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    rejected_rows: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, list[Rejection]] = field(default_factory=dict)
+    examples: dict[str, list[Rejection | ImageRejection]] = field(default_factory=dict)
     categories: Counter[str] = field(default_factory=Counter)
     example: Garment | None = None
-    wanted: Amount = field(default_factory=Amount)
-    to_make: Amount = field(default_factory=Amount)
-    broken: Counter[str] = field(default_factory=Counter)
-    listed: list[ListedLook] = field(default_factory=list)
-    known: Counter[LookState] = field(default_factory=Counter)
+    kinds: Counter[Kind] = field(default_factory=Counter)
     first: list[tuple[str, Look]] = field(default_factory=list)
-    ledger: bool = False
-    missing: int | None = None
-
-    def reject(self, one: Rejection) -> None:
-        """Count a row that cannot be used, and keep the first of its kind."""
-        self.rejected[one.rule] += 1
-        examples = self.examples.setdefault(one.rule, [])
-        if len(examples) < EXAMPLES:
-            examples.append(one)
+    unchecked: int = 0
 
 
-def export_path(export: str | None, settings: Settings) -> str:
-    """Give the path or URL of an export.
+def run_over(export: str | None, settings: Settings) -> Run:
+    """Give the run that is meant by an export.
 
     Args:
-        export: itself, or its date as 2026-01-31; None for today's.
+        export: Its path or URL, or its date as 2026-01-31; None for today's.
         settings: Where the exports of dates are.
     """
-    if export is None:
-        return settings.export.path_for(datetime.now(UTC).date())
+    today = datetime.now(UTC).date()
     try:
-        return settings.export.path_for(date.fromisoformat(export))
+        day = today if export is None else date.fromisoformat(export)
     except ValueError:
-        return export
+        return Run(NEXT_RUN, str(export), today)
+    return Run(NEXT_RUN, settings.export.path_for(day), day)
 
 
-def read_preview(
-    export: str, settings: Settings, connection: Connection | None, request: Request = EVERYTHING
-) -> Preview:
-    """Read an export and count what a run over it would do.
-
-    Memory holds one chunk, and a digest for each look.
+def read_asked(settings: Settings, run: Run) -> Asked:
+    """Read what an export asks for, without a ledger.
 
     Args:
-        export: Path or URL.
-        settings: columns, rules, roster, price.
-        connection: To the ledger; None when it cannot be reached, and then every look counts as new.
-        request: What of the export a run would be asked for, which the settings are as of.
+        settings: As the run's request has them.
+        run: What is asked for of which export.
 
     Raises:
-        tryon_catalogue.exports.ExportError: A file cannot be read as an export at all.
+        tryon_catalogue.exports.ExportError: The file cannot be read as an export at all.
     """
-    preview = Preview(export, ledger=connection is not None)
-    seen: set[bytes] = set()
-    there = 0
-    for chunk in read_wanted(request, export, settings):
-        cast_for = _count(preview, chunk, settings)
-        known = {} if connection is None else _images(connection, cast_for)
-        digests = {url: one.sha256 for (url, _), one in known.items() if one.sha256 is not None}
-        keyed: dict[str, tuple[Garment, Look]] = {}
-        for garment, look in cast_for:
-            key = look.key_with(digests)
-            if bytes.fromhex(key) in seen:
-                continue
-            seen.add(bytes.fromhex(key))
-            if (rule := _broken_rule(look, known)) is not None:
-                preview.broken[rule] += 1
-                continue
-            keyed[key] = (garment, look)
-            preview.wanted.add(look)
-            if len(preview.first) < FIRST_LOOKS:
-                preview.first.append((garment.sku, look))
-        if connection is None:
-            for _, look in keyed.values():
-                preview.to_make.add(look)
-        else:
-            _compare(preview, connection, keyed, settings, request)
-            there += _garments_known(connection, chunk)
-    if connection is not None and settings.export.kind is ExportKind.FULL and not request.selects:
-        every = select(func.count(garment_looks.c.sku.distinct()))
-        preview.missing = connection.execute(every).scalar_one() - there
-    return preview
+    reading = _Reading(Asked(run.export))
+    for chunk in read_wanted(run.request, run.export, settings):
+        reading.count(vet_chunk(chunk, settings, reading.suppose))
+    return reading.asked
 
 
-def _count(preview: Preview, chunk: Chunk, settings: Settings) -> list[tuple[Garment, Look]]:
-    """Count the rows of a chunk; gives the looks of its garments."""
-    preview.rows += chunk.rows
-    preview.further += chunk.further
-    preview.left_out.update(chunk.left_out)
-    for rejection in chunk.rejections:
-        preview.reject(rejection)
-    found: list[tuple[Garment, Look]] = []
-    for garment in chunk.garments:
-        preview.example = preview.example or garment
-        preview.categories[garment.category] += 1
-        answer = cast(garment, settings)
-        if isinstance(answer, Rejection):
-            preview.reject(answer)
-        else:
-            preview.garments += 1
-            found += [(garment, look) for look in answer]
-    return found
-
-
-def _images(connection: Connection, cast_for: list[tuple[Garment, Look]]) -> Mapping[Wanted, KnownImage]:
-    """Give what the last preflight found behind the addresses: a moved picture is no new look."""
-    wanted = {image for _, look in cast_for for image in wanted_images(look)}
-    return load_images(connection, wanted) if wanted else {}
-
-
-def _broken_rule(look: Look, known: Mapping[Wanted, KnownImage]) -> str | None:
-    found = (known.get(image) for image in wanted_images(look))
-    return next((one.rule for one in found if one is not None and not one.good), None)
-
-
-def _compare(
-    preview: Preview,
-    connection: Connection,
-    keyed: Mapping[str, tuple[Garment, Look]],
-    settings: Settings,
-    request: Request,
-) -> None:
-    """Count what the ledger has of some looks, and what a run would send."""
-    again = and_(looks.c.state == LookState.FAILED.value, looks.c.attempts < settings.safety.max_attempts)
-    asked_again = looks.c.state.in_(sorted(request.redone_states))
-    unsent = or_(looks.c.state == LookState.PLANNED.value, again, asked_again)
-    found = connection.execute(
-        select(looks.c.key, looks.c.state, unsent.label("unsent")).where(looks.c.key == func.any(list(keyed)))
-    ).all()
-    preview.known.update(LookState(one.state) for one in found)
-    states = {one.key: one.state for one in found}
-    done = {one.key for one in found if not one.unsent}
-    for key, (garment, look) in keyed.items():
-        if key in done:
-            continue
-        preview.to_make.add(look)
-        if len(preview.listed) < MOST_LISTED:
-            why = states.get(key, "new")
-            preview.listed.append(ListedLook(garment.sku, garment.collection, look, why))
-
-
-def _garments_known(connection: Connection, chunk: Chunk) -> int:
-    # A sku's further rows are rejected as such, and must not count it once more.
-    firsts = (one for one in chunk.rejections if one.sku and one.rule is not Rule.DUPLICATE_SKU)
-    skus = [*(one.sku for one in chunk.garments), *(one.sku for one in firsts)]
-    known = select(func.count(garment_looks.c.sku.distinct())).where(garment_looks.c.sku == func.any(skus))
-    return int(connection.execute(known).scalar_one())
-
-
-# --- on the screen ---
-
-
-def show_preview(preview: Preview, settings: Settings, console: Console | None = None) -> None:
-    """Print it.
+def preview_run(
+    engine: Engine, settings: Settings, run: Run, *, checked: bool = False
+) -> tuple[Asked, NextRun]:
+    """Read an export and say what a run over it would do.
 
     Args:
-        preview: What was counted.
-        settings: Those it was read with.
-        console: To print to; the terminal by default.
+        settings: As the run's request has them.
+        run: What is asked for of which export, and whether as a backfill.
+        checked: Whether preflight has been there, so that a picture which it did not see is refused, as a plan does.
+
+    Raises:
+        tryon_catalogue.exports.ExportError: The file cannot be read as an export at all.
     """
-    console = console or Console(highlight=False)
-    console.print(
-        f"[bold]{escape(preview.export)}[/], read as {settings.export.kind} export. Nothing is spent."
-    )
-    rejected = preview.rejected.total()
-    parts = [_so_many(preview.rows, "row"), _so_many(preview.garments, "garment"), f"{rejected:,} rejected"]
-    if preview.further:
-        parts.append(f"{_so_many(preview.further, 'further row')} of the same garments")
-    console.print(", ".join(parts) + ".")
-    for words, count in preview.left_out.most_common():
-        console.print(f"{_so_many(count, 'row')} left out, because {escape(words)}.")
-    _show_columns(console, preview, settings)
-    _show_categories(console, preview, settings)
-    _show_rejections(console, preview)
-    for rule, count in preview.broken.most_common():
-        console.print(
-            f"{_so_many(count, 'look')} left out, because a picture breaks {rule.replace('_', ' ')}."
+    reading = _Reading(Asked(run.export))
+    load = load_images if checked else reading.load
+    run = replace(run, id=NEXT_RUN, request=run.request.model_copy(update={"dry_run": False}))
+    schema = settings.ledger.schema_name
+    with scratch_ledger(engine, schema) as connection:
+        record(partial(nullcontext, connection), settings, run, load, reading.count)
+        estimate = choose(connection, settings, run.id)
+        ledger = _Ledger(connection, schema)
+        full = settings.export.kind is ExportKind.FULL and not run.request.selects
+        next_run = NextRun(
+            estimate=estimate,
+            at_rest=len(reading.keys) - _to_be_sent(connection),
+            asks_first=asks_first(estimate, settings.budget),
+            stops=tuple(
+                one for one in active_stops(connection) if one.conn_id == settings.vendor.conn_id
+            ),
+            known=ledger.count_states(reading.keys),
+            listed=_list_looks(connection, ledger, settings),
+            missing=ledger.count_missing(reading.skus) if full else None,
         )
-    _show_looks(console, preview, settings)
+    return reading.asked, next_run
 
 
-def _so_many(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+class _Reading:
+    """Counts what an export asks for while it is read. Memory holds one chunk, and a digest for each look.
+
+    Args:
+        asked: To count into.
+    """
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.keys: set[bytes] = set()
+        self.skus: set[str] = set()
+        self._unchecked: set[bytes] = set()
+        self._of_roster: set[Rejection | ImageRejection] = set()
+
+    def load(self, connection: Connection, images: Collection[Wanted]) -> Mapping[Wanted, KnownImage]:
+        """Give what preflight found of pictures, and suppose the best of those it never saw."""
+        known = load_images(connection, images)
+        return {**self.suppose(set(images) - known.keys()), **known}
+
+    def suppose(self, images: Collection[Wanted]) -> Mapping[Wanted, KnownImage]:
+        """Suppose of pictures that each is good, and like no other."""
+        supposed = {one: url_sha256(one[0]) for one in images}
+        self._unchecked.update(bytes.fromhex(digest) for digest in supposed.values())
+        self.asked.unchecked = len(self._unchecked)
+        return {(url, role): KnownImage(url, role, sha256=digest) for (url, role), digest in supposed.items()}
+
+    def count(self, vetted: VettedChunk) -> None:
+        """Count the rows of a chunk, and the looks that no earlier one asks for."""
+        asked, chunk = self.asked, vetted.chunk
+        asked.rows += chunk.rows
+        asked.further += chunk.further
+        asked.left_out.update(chunk.left_out)
+        asked.rejected_rows += vetted.rejected_rows
+        for garment in chunk.garments:
+            asked.example = asked.example or garment
+            asked.categories[garment.category] += 1
+        self.skus.update(garment.sku for garment in chunk.garments)
+        self.skus.update(one.sku for one in chunk.rejections)
+        for rejection in vetted.rejections:
+            self._reject(rejection)
+        asked.garments += len(vetted.garments)
+        for row in vetted.garments:
+            for held in row.looks:
+                self._ask_for(row.garment.sku, held.look, bytes.fromhex(held.key))
+
+    def _ask_for(self, sku: str, look: Look, key: bytes) -> None:
+        if key in self.keys:
+            return
+        self.keys.add(key)
+        self.asked.kinds[look.fit_type.value, look.inference_num] += 1
+        if len(self.asked.first) < FIRST_LOOKS:
+            self.asked.first.append((sku, look))
+
+    def _reject(self, rejection: Rejection | ImageRejection) -> None:
+        if rejection.line == ROSTER_LINE:
+            if rejection in self._of_roster:
+                return  # each garment says so of a model
+            self._of_roster.add(rejection)
+        self.asked.rejected[rejection.rule] += 1
+        examples = self.asked.examples.setdefault(rejection.rule, [])
+        if len(examples) < EXAMPLES:
+            examples.append(rejection)
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+class _Ledger:
+    """Reads the ledger as it is beside the copy in which the run is planned, as of the same moment.
 
+    Args:
+        connection: To the copy.
+        schema: The ledger's.
+    """
 
-def _show_columns(console: Console, preview: Preview, settings: Settings) -> None:
-    if preview.example is None:
-        return
-    table = _table("What stands where", "here", "column of the export", "in the first garment")
-    for name, column in settings.export.columns:
-        if column is not None:
-            table.add_row(name, escape(column), escape(shown(getattr(preview.example, name) or "")))
-    console.print(table)
+    def __init__(self, connection: Connection, schema: str) -> None:
+        self._connection = connection
+        self._there = {"schema_translate_map": {SCHEMA: schema}}
 
+    def states(self, keys: Collection[str]) -> dict[str, LookState]:
+        """Give the states of those looks that it has, by their keys."""
+        asked = select(looks.c.key, looks.c.state).where(looks.c.key == func.any(sorted(keys)))
+        found = self._connection.execute(asked, execution_options=self._there)
+        return {row.key: LookState(row.state) for row in found}
 
-def _show_categories(console: Console, preview: Preview, settings: Settings) -> None:
-    if not preview.categories:
-        return
-    table = _table("What the categories become", "category", "garments", "made as")
-    for category, count in preview.categories.most_common(CATEGORIES):
-        rule = rule_for(category, settings.rules)
-        made = "[red]no rule[/]"
-        if rule is not None:
-            pictures = _so_many(rule.inference_num, "picture")
-            made = f"{rule.fit_type}, {pictures}, pants {rule.pants}"
-        table.add_row(escape(shown(category)) or "(none)", f"{count:,}", made)
-    console.print(table)
-    if len(preview.categories) > CATEGORIES:
-        console.print(f"and {len(preview.categories) - CATEGORIES:,} more categories.")
+    def count_states(self, keys: Collection[bytes]) -> Counter[LookState]:
+        """Count the looks that it has by their states."""
+        counted: Counter[LookState] = Counter()
+        for some in batched(keys, AT_ONCE):
+            counted.update(self.states([key.hex() for key in some]).values())
+        return counted
 
-
-def _show_rejections(console: Console, preview: Preview) -> None:
-    if not preview.rejected:
-        return
-    table = _table("Rows that cannot be used, and why", "rule", "rows", "line", "sku", "reason")
-    for rule, count in preview.rejected.most_common():
-        for number, one in enumerate(preview.examples[rule]):
-            name, rows = (rule, f"{count:,}") if number == 0 else ("", "")
-            table.add_row(name, rows, str(one.line), escape(one.sku), escape(one.reason))
-    console.print(table)
-
-
-def _show_looks(console: Console, preview: Preview, settings: Settings) -> None:
-    def priced(amount: Amount) -> str:
-        cost = money(amount.cost(settings), settings.price.currency)
-        uses = _so_many(amount.uses(settings), "use")
-        return f"{_so_many(amount.looks, 'look')}, {_so_many(amount.pictures, 'picture')}, {uses}, {cost}"
-
-    if preview.first:
-        table = _table(f"The first {len(preview.first)} looks", "sku", "model", "fit type", "top", "pants")
-        for sku, look in preview.first:
-            tops, pants = escape(shown(look.tops_image)), escape(shown(look.pants_image or ""))
-            table.add_row(escape(sku), escape(look.model or "of the row"), look.fit_type.value, tops, pants)
-        console.print(table)
-    console.print(f"[bold]All of it:[/] {priced(preview.wanted)}.")
-    if not preview.ledger:
-        console.print("There is no ledger to compare with: what was made before is not taken off.")
-        return
-    states = ", ".join(f"{count:,} {state.value}" for state, count in sorted(preview.known.items()))
-    console.print(
-        f"The ledger has {preview.known.total():,} of these looks{f': {states}' if states else ''}."
-    )
-    console.print(f"[bold]A run would make:[/] {priced(preview.to_make)}.")
-    if preview.missing:
-        console.print(
-            f"{preview.missing:,} garments that the ledger knows are not in this full export: the shop no longer sells "
-            "them. Nothing is made for them, and nothing of theirs is removed."
+    def count_missing(self, skus: Collection[str]) -> int:
+        """Count the garments that it knows beside some."""
+        known = self._connection.execute(
+            select(garment_looks.c.sku).distinct().execution_options(yield_per=AT_ONCE),
+            execution_options=self._there,
         )
+        return sum(sku not in skus for sku in known.scalars())
+
+
+def _to_be_sent(connection: Connection) -> int:
+    """Count the looks that the run is asked for and would send, now or when there is money."""
+    sent = or_(WAITING.c.goes, WAITING.c.held_by.is_not(None))
+    return connection.execute(
+        select(func.count()).select_from(WAITING).where(sent, ~WAITING.c.leftover)
+    ).scalar_one()
+
+
+def _list_looks(connection: Connection, ledger: _Ledger, settings: Settings) -> tuple[ListedLook, ...]:
+    """List the first looks that would be sent."""
+    sku = select(func.min(garment_looks.c.sku)).where(garment_looks.c.look_key == looks.c.key)
+    found = connection.execute(
+        select(looks, WAITING.c.leftover, sku.scalar_subquery().label("sku"))
+        .join(WAITING, WAITING.c.key == looks.c.key)
+        .where(WAITING.c.goes)
+        .order_by(*in_order(settings.budget))
+        .limit(MOST_LISTED)
+    ).all()
+    before = ledger.states([row.key for row in found])
+
+    def why(row: Any) -> str:
+        return "left over" if row.leftover else before.get(row.key, "new")
+
+    return tuple(ListedLook(row.sku or "", row.collection, look_of(row), why(row)) for row in found)

@@ -7,13 +7,15 @@ decided: looks are known by their key.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, delete, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from tryon_catalogue.exports import ROSTER_LINE, Rejection
 from tryon_catalogue.ledger.images import load_images
 from tryon_catalogue.ledger.moves import move
 from tryon_catalogue.ledger.tables import (
@@ -27,23 +29,27 @@ from tryon_catalogue.ledger.tables import (
     runs,
 )
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.planning.casting import cast
 from tryon_catalogue.planning.remake import ask_again
 from tryon_catalogue.planning.request import read_wanted
 from tryon_catalogue.planning.rerun import forget_unwanted
 from tryon_catalogue.planning.reserve import cut_run
 from tryon_catalogue.planning.runs import open_run
 from tryon_catalogue.planning.temporary_tables import WANTED, fill_wanted
-from tryon_catalogue.planning.vetting import hold, wanted_images
+from tryon_catalogue.planning.vetting import ImageRejection, VettedChunk, vet_chunk
 from tryon_catalogue.submission.doubts import resubmit_old
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-    from tryon_catalogue.exports import Chunk, Garment
-    from tryon_catalogue.looks import Look
+    from tryon_catalogue.exports import Rejection
+    from tryon_catalogue.ledger.images import KnownImage, Wanted
     from tryon_catalogue.planning.runs import Run
     from tryon_catalogue.settings import SafetySettings, Settings
+
+Begin = Callable[[], "AbstractContextManager[Connection]"]
+"""Begins a transaction, or goes on in one that rolls everything back."""
+Load = Callable[["Connection", "Collection[Wanted]"], "Mapping[Wanted, KnownImage]"]
+"""Gives what is known of pictures."""
 
 LONGEST_VALUE = 200
 NOT_ENDED = tuple(state.value for state in LookState if not state.ended)
@@ -133,21 +139,41 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
     Raises:
         tryon_catalogue.exports.ExportError: When the file cannot be read as an export at all.
     """
-    with engine.begin() as connection:
+    return record(engine.begin, settings, run)
+
+
+def record(
+    begin: Begin,
+    settings: Settings,
+    run: Run,
+    load: Load = load_images,
+    watch: Callable[[VettedChunk], None] | None = None,
+) -> Found:
+    """Do what ``record_run`` does, in transactions that the caller begins.
+
+    Args:
+        begin: Called for each part of it.
+        load: What is known of the export's pictures; what preflight found by default.
+        watch: Is given each chunk once its rows are decided on.
+    """
+    with begin() as connection:
         open_run(connection, run)
         resubmit_old(connection, settings.safety, run.mover)
     rows = rejected = further = 0
     left_out: Counter[str] = Counter()
     wanted: set[bytes] = set()
     for chunk in read_wanted(run.request, run.export, settings):
-        with engine.begin() as connection:
-            chunk_rejected, chunk_wanted = _record(connection, settings, run, chunk)
+        with begin() as connection:
+            vetted = vet_chunk(chunk, settings, partial(load, connection))
+            chunk_wanted = _record(connection, settings, run, vetted)
+        if watch is not None:
+            watch(vetted)
         rows += chunk.rows
-        rejected += chunk_rejected
+        rejected += vetted.rejected_rows
         further += chunk.further
         left_out.update(chunk.left_out)
         wanted.update(map(bytes.fromhex, chunk_wanted))  # half as large as the text, for a whole season
-    with engine.begin() as connection:
+    with begin() as connection:
         new = forget_unwanted(connection, run.id, wanted)
         connection.execute(
             update(runs)
@@ -166,42 +192,32 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
     return Found(rows, rejected, len(wanted), new)
 
 
-def _record(connection: Connection, settings: Settings, run: Run, chunk: Chunk) -> tuple[int, set[str]]:
-    """Write one chunk; returns the number of rejected rows and the keys of the looks that were asked for."""
-    refused: list[Rejection] = list(chunk.rejections)
+def _record(connection: Connection, settings: Settings, run: Run, vetted: VettedChunk) -> set[str]:
+    """Write one chunk; returns the keys of the looks that were asked for."""
     wanted: list[tuple[object, ...]] = []
     keys: set[str] = set()
-    cast_for: list[tuple[Garment, tuple[Look, ...]]] = []
-    for garment in chunk.garments:
-        answer = cast(garment, settings)
-        if isinstance(answer, Rejection):
-            refused.append(answer)
-        else:
-            cast_for.append((garment, answer))
-    known = load_images(
-        connection, {image for _, answer in cast_for for look in answer for image in wanted_images(look)}
-    )
-    for garment, answer in cast_for:
-        held = hold(garment, answer, known, settings.export.columns)
-        refused += held.rejections
-        for one in held.looks:
-            said = (garment.title, garment.collection, garment.priority)
-            of_garment = (garment.sku, one.place, len(answer), *said)
+    for row in vetted.garments:
+        garment = row.garment
+        said = (garment.title, garment.collection, garment.priority)
+        for one in row.looks:
+            of_garment = (garment.sku, one.place, row.cast, *said)
             position = garment.line * LOOKS_PER_LINE + one.place
             look = one.look
             of_look = (one.key, look.fit_type.value, look.inference_num, look.model, *look.images)
             wanted.append((*of_garment, position, one.key not in keys, *of_look, *one.digests))
             keys.add(one.key)
-    if refused:
+    if vetted.rejections:
         connection.execute(
-            insert(rejections).on_conflict_do_nothing(), [_rejection_row(run, one) for one in refused]
+            insert(rejections).on_conflict_do_nothing(),
+            [_rejection_row(run, one) for one in vetted.rejections],
         )
     if wanted:
         fill_wanted(connection, wanted)
         _remember_collections(connection, run)
         _plan_looks(connection, settings.safety, run)
         _point_garments(connection, run)
-    return len({one.line for one in refused if one.line > ROSTER_LINE}), keys
+        WANTED.drop(connection)  # the transaction may be that of the next chunk as well
+    return keys
 
 
 def _remember_collections(connection: Connection, run: Run) -> None:

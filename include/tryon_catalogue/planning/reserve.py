@@ -77,8 +77,10 @@ class Estimate:
     """What a run would send now, and what that costs as far as anybody knows before.
 
     Attributes:
+        pictures: That they ask for.
         uses: What the vendor charges for them.
         amount: Price of the uses.
+        leftovers: Those among them that earlier runs have left behind, and no row of the export asks for.
         shares: The same by collection, the dearest first.
         held: Why looks wait -> how many.
         rejected_rows: Rows of its export that cannot be used.
@@ -88,8 +90,10 @@ class Estimate:
     """
 
     looks: int
+    pictures: int
     uses: int
     amount: Decimal
+    leftovers: int
     shares: tuple[Share, ...]
     held: Mapping[str, int]
     rejected_rows: int
@@ -124,7 +128,8 @@ def estimate_run(engine: Engine, settings: Settings, run_id: str) -> Estimate:
         run_id: The run, whose export is recorded.
     """
     with engine.connect() as connection, connection.begin() as transaction:
-        estimate = _choose(connection, settings, run_id, NOT_ASKED)
+        one_at_a_time(connection, CUTTING_LOCK)
+        estimate = choose(connection, settings, run_id)
         transaction.rollback()
     return estimate
 
@@ -141,7 +146,8 @@ def cut_run(engine: Engine, settings: Settings, run_id: str, approved: Approved 
         approved: What a person lets go; None when nobody was asked.
     """
     with engine.begin() as connection:
-        estimate = _choose(connection, settings, run_id, approved or NOT_ASKED)
+        one_at_a_time(connection, CUTTING_LOCK)
+        estimate = choose(connection, settings, run_id, approved or NOT_ASKED)
         _hold_back(connection, run_id)
         _adopt_leftovers(connection, run_id)
         plan_again(connection, run_id)
@@ -158,9 +164,17 @@ def cut_run(engine: Engine, settings: Settings, run_id: str, approved: Approved 
         return Cut(estimate, _batches_with_work(connection, run_id))
 
 
-def _choose(connection: Connection, settings: Settings, run_id: str, approved: Approved) -> Estimate:
-    """Decide which of the looks that wait go; `WAITING` says so until the transaction ends."""
-    one_at_a_time(connection, CUTTING_LOCK)
+def choose(
+    connection: Connection, settings: Settings, run_id: str, approved: Approved = NOT_ASKED
+) -> Estimate:
+    """Decide which of the looks that wait go; `WAITING` says so until the transaction ends.
+
+    Args:
+        connection: In a transaction that nobody else decides beside: with the lock for cutting, or on a copy.
+        settings: Price and limits.
+        run_id: The run, whose export is recorded.
+        approved: What a person lets go.
+    """
     find_waiting(connection, run_id, timedelta(hours=settings.budget.answer_within_hours))
     if settings.budget.order is Order.PRIORITY:
         find_priorities(connection)
@@ -172,7 +186,7 @@ def _choose(connection: Connection, settings: Settings, run_id: str, approved: A
     return _estimate(connection, price, run_id, before)
 
 
-def _order(budget: BudgetSettings) -> tuple[ColumnElement[Any], ...]:
+def in_order(budget: BudgetSettings) -> tuple[ColumnElement[Any], ...]:
     """Give the order in which looks go: what waited before comes first, then as the settings say."""
     first: tuple[ColumnElement[Any], ...] = {
         Order.EXPORT: (),
@@ -188,7 +202,7 @@ def _apply_limits(connection: Connection, settings: Settings, room: Room, then: 
     rows = connection.execute(
         select(WAITING)
         # What another run has reserved is on its way already: others go first.
-        .order_by(WAITING.c.reserved, *_order(settings.budget))
+        .order_by(WAITING.c.reserved, *in_order(settings.budget))
         .execution_options(yield_per=HELD_AT_ONCE)
     )
     for row in rows:
@@ -209,7 +223,13 @@ def _apply_limits(connection: Connection, settings: Settings, room: Room, then: 
 
 def _estimate(connection: Connection, price: Price, run_id: str, before: Commitments) -> Estimate:
     counted = connection.execute(
-        select(WAITING.c.collection, WAITING.c.fit_type, WAITING.c.inference_num, func.count().label("looks"))
+        select(
+            WAITING.c.collection,
+            WAITING.c.fit_type,
+            WAITING.c.inference_num,
+            func.count().label("looks"),
+            func.count().filter(WAITING.c.leftover).label("leftovers"),
+        )
         .where(WAITING.c.goes)
         .group_by(WAITING.c.collection, WAITING.c.fit_type, WAITING.c.inference_num)
     ).all()
@@ -240,8 +260,10 @@ def _estimate(connection: Connection, price: Price, run_id: str, before: Commitm
     ).one()
     return Estimate(
         looks=kinds.total(),
+        pictures=sum(pictures * count for (_, pictures), count in kinds.items()),
         uses=uses,
         amount=amount,
+        leftovers=sum(row.leftovers for row in counted),
         shares=tuple(sorted(shares, key=lambda one: (-one.amount, one.collection))),
         held={row.held_by: row.looks for row in held},
         rejected_rows=rejected,
@@ -270,7 +292,7 @@ def _adopt_leftovers(connection: Connection, run_id: str) -> None:
 def _cut(connection: Connection, settings: Settings, run_id: str) -> None:
     """Give each look that goes a batch of this run."""
     place = func.row_number().over(
-        partition_by=(WAITING.c.fit_type, WAITING.c.inference_num), order_by=_order(settings.budget)
+        partition_by=(WAITING.c.fit_type, WAITING.c.inference_num), order_by=in_order(settings.budget)
     )
     CUT.create(connection)
     connection.execute(

@@ -75,7 +75,7 @@ def record_missing(engine: Engine, run: Run, words: str) -> None:
         connection.execute(update(runs).where(runs.c.id == run.id).values(problem=words))
 
 
-def record_rehearsal(engine: Engine, run: Run, figures: Mapping[str, Any]) -> None:
+def record_figures(engine: Engine, run: Run, figures: Mapping[str, Any]) -> None:
     """Keep the figures of a run that plans nothing.
 
     Args:

@@ -6,19 +6,20 @@ garment is shown on the others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tryon_catalogue.exports import ROSTER_LINE, Rejection, told
 from tryon_catalogue.pictures.fetch import shown
 from tryon_catalogue.pictures.rules import ImageRole, ImageRule, mask_size_problem
+from tryon_catalogue.planning.casting import cast
 
 if TYPE_CHECKING:
-    from tryon_catalogue.exports import Garment
+    from tryon_catalogue.exports import Chunk, Garment
     from tryon_catalogue.ledger.images import KnownImage, Wanted
     from tryon_catalogue.looks import Look
-    from tryon_catalogue.settings import ExportColumns
+    from tryon_catalogue.settings import ExportColumns, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,39 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class GarmentLooks:
+    """The looks of a garment that may be planned.
+
+    Attributes:
+        cast: How many it was cast for, those that its pictures rule out included.
+    """
+
+    garment: Garment
+    cast: int
+    looks: tuple[HeldLook, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VettedChunk:
+    """What the rows of a chunk come to.
+
+    Attributes:
+        chunk: As it was read.
+        garments: Those that give looks.
+        rejections: Why other rows, or models of the roster, give none.
+    """
+
+    chunk: Chunk
+    garments: tuple[GarmentLooks, ...]
+    rejections: tuple[Rejection | ImageRejection, ...]
+
+    @property
+    def rejected_rows(self) -> int:
+        """Rows that cannot be used, whatever speaks against each."""
+        return len({one.line for one in self.rejections if one.line > ROSTER_LINE})
+
+
+@dataclass(frozen=True, slots=True)
 class _Problem:
     """A picture that breaks a rule: which, and what was measured."""
 
@@ -68,6 +102,32 @@ def wanted_images(look: Look) -> tuple[Wanted, ...]:
     if look.mask_image is not None:
         wanted.append((look.mask_image, ImageRole.MASK))
     return tuple(wanted)
+
+
+def vet_chunk(
+    chunk: Chunk, settings: Settings, load: Callable[[Collection[Wanted]], Mapping[Wanted, KnownImage]]
+) -> VettedChunk:
+    """Cast the garments of a chunk, and hold their looks to what is known of their pictures.
+
+    Args:
+        load: Gives what is known of pictures.
+    """
+    rejections: list[Rejection | ImageRejection] = list(chunk.rejections)
+    cast_for: list[tuple[Garment, tuple[Look, ...]]] = []
+    for garment in chunk.garments:
+        answer = cast(garment, settings)
+        if isinstance(answer, Rejection):
+            rejections.append(answer)
+        else:
+            cast_for.append((garment, answer))
+    known = load({image for _, answer in cast_for for look in answer for image in wanted_images(look)})
+    garments: list[GarmentLooks] = []
+    for garment, answer in cast_for:
+        held = hold(garment, answer, known, settings.export.columns)
+        rejections += held.rejections
+        if held.looks:
+            garments.append(GarmentLooks(garment, len(answer), held.looks))
+    return VettedChunk(chunk, tuple(garments), tuple(rejections))
 
 
 def hold(

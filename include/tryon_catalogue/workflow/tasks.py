@@ -131,7 +131,7 @@ def plan() -> list[int] | Question:
         run = begun_run_of(settings, engine, get_current_context())
         settings = run.request.settings(settings)
         if run.request.dry_run:
-            return _rehearse(settings, engine, run)
+            return _plan_nothing(settings, engine, run)
         found = record_run(engine, settings, run)
     log.info(
         "%s: %d rows, %d rejected; %d looks, %d of them to make",
@@ -182,11 +182,11 @@ def go_ahead(option: str, inputs: Mapping[str, object], who: str | None) -> list
     return _cut(settings, engine, run_id, approved)
 
 
-def _rehearse(settings: Settings, engine: Engine, run: Run) -> list[int]:
+def _plan_nothing(settings: Settings, engine: Engine, run: Run) -> list[int]:
     from tryon_catalogue.planning import dry_run
 
-    preview = dry_run.rehearse(engine, settings, run)
-    log.info("A dry run: nothing is sent or planned. It would make:\n%s", dry_run.as_list(preview))
+    found = dry_run.record_dry_run(engine, settings, run)
+    log.info("A dry run: nothing is sent or planned. It would make:\n%s", dry_run.as_list(found))
     return []
 
 
