@@ -150,8 +150,8 @@ def _details(next_run: NextRun, settings: Settings) -> Iterator[str]:
         f"The next run over this export is to make {counted(estimate.looks, 'look')} for "
         f"{money(estimate.amount, currency)}{left}."
     )
-    for reason, count in estimate.held.items():
-        yield f"Held back: {counted(count, 'look')}, of which each {escape(reason)}."
+    for held in estimate.held_back:
+        yield f"Held back: {escape(held)}."
     if doubted := next_run.known.get(LookState.IN_DOUBT, 0):
         yield f"{counted(doubted, 'look')} in doubt: not sent before you settle it. See `tryon doubts`."
     for stop in next_run.stops:
@@ -166,6 +166,6 @@ def _details(next_run: NextRun, settings: Settings) -> Iterator[str]:
         yield f"Packs: {escape(warning)}."
     if next_run.missing:
         yield (
-            f"{next_run.missing:,} garments that the ledger knows are not in this full export: the shop no longer sells "
-            "them. Nothing is made for them, and nothing of theirs is removed."
+            f"{next_run.missing:,} garments that the ledger knows are not in this full export: the shop no longer "
+            "sells them. Nothing is made for them, and nothing of theirs is removed."
         )

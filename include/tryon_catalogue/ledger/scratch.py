@@ -67,8 +67,6 @@ def _copy(connection: Connection, schema: str) -> None:
             text(f"CREATE TEMPORARY TABLE {name} (LIKE {source} INCLUDING ALL) ON COMMIT DROP")
         )
         if table in COPIED:
-            connection.execute(
-                text(f"INSERT INTO {TEMPORARY}.{name} OVERRIDING SYSTEM VALUE TABLE {source}")  # noqa: S608  # the schema's name comes from checked settings
-            )
+            connection.execute(text(f"INSERT INTO {TEMPORARY}.{name} OVERRIDING SYSTEM VALUE TABLE {source}"))
             # Nobody but this transaction could count it.
             connection.execute(text(f"ANALYZE {TEMPORARY}.{name}"))

@@ -123,12 +123,7 @@ def _beside(estimate: Estimate, price: Price) -> list[str]:
     lines = [f"- {rows} of the export cannot be used; the run's report says why"]
     if estimate.before:
         lines.append(f"- {money(estimate.before, price.currency)} were spent or reserved by this run before")
-    # The words are of one look: it waits for this or that.
-    lines += [
-        f"- {counted(count, 'further look')}{'' if count == 1 else ', each of which'} {escape_markdown(words)}"
-        for words, count in estimate.held.items()
-    ]
-    return lines + [f"- {escape_markdown(words)}" for words in estimate.warnings]
+    return lines + [f"- {escape_markdown(words)}" for words in (*estimate.held_back, *estimate.warnings)]
 
 
 def _answers(budget: BudgetSettings) -> list[str]:

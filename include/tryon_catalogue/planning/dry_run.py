@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 from tryon_catalogue.exports import PLACES
 from tryon_catalogue.planning.preview import MOST_LISTED, preview_run
 from tryon_catalogue.planning.runs import record_figures
-from tryon_catalogue.words import counted
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -73,8 +72,7 @@ def as_list(found: NextRun) -> str:
 
 def _warnings(asked: Asked, found: NextRun) -> Iterator[str]:
     """Say what is not made, and why; and what people should know of their packs."""
-    for reason, count in found.estimate.held.items():
-        yield f"{counted(count, 'look')} more would not be made: {reason}"
+    yield from found.estimate.held_back
     yield from found.estimate.warnings
     first = [one for examples in asked.examples.values() for one in examples]
     for one in sorted(first, key=lambda one: one.line)[:MOST_REASONS]:

@@ -1,7 +1,7 @@
 """What the next run over an export would make: the real plan, over a copy of the ledger that is thrown away.
 
-The ledger is only read, no picture is fetched, and nobody waits for it; see ``ledger.scratch``. Without a ledger to read
-it says what the export asks for, and nothing of what a run would make of that.
+The ledger is only read, no picture is fetched, and nobody waits for it; see ``ledger.scratch``. Without a ledger it
+says what the export asks for, and nothing of what a run would make of that.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from more_itertools import batched
@@ -180,7 +179,7 @@ def preview_run(
     run = replace(run, id=NEXT_RUN, request=run.request.model_copy(update={"dry_run": False}))
     schema = settings.ledger.schema_name
     with scratch_ledger(engine, schema) as connection:
-        record(partial(nullcontext, connection), settings, run, load, reading.count)
+        record(lambda: nullcontext(connection), settings, run, load, reading.count)
         estimate = choose(connection, settings, run.id)
         ledger = _Ledger(connection, schema)
         full = settings.export.kind is ExportKind.FULL and not run.request.selects
@@ -188,9 +187,7 @@ def preview_run(
             estimate=estimate,
             at_rest=len(reading.keys) - _to_be_sent(connection),
             asks_first=asks_first(estimate, settings.budget),
-            stops=tuple(
-                one for one in active_stops(connection) if one.conn_id == settings.vendor.conn_id
-            ),
+            stops=tuple(one for one in active_stops(connection) if one.conn_id == settings.vendor.conn_id),
             known=ledger.count_states(reading.keys),
             listed=_list_looks(connection, ledger, settings),
             missing=ledger.count_missing(reading.skus) if full else None,

@@ -46,6 +46,7 @@ from tryon_catalogue.planning.candidates import find_priorities, find_waiting
 from tryon_catalogue.planning.remake import plan_again
 from tryon_catalogue.planning.temporary_tables import CUT, WAITING, ready
 from tryon_catalogue.settings.money import Order
+from tryon_catalogue.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,6 +106,14 @@ class Estimate:
     def in_all(self) -> Decimal:
         """What the run comes to, with what it has spent or reserved before."""
         return self.before + self.amount
+
+    @property
+    def held_back(self) -> tuple[str, ...]:
+        """What waits, in words: how many looks, and for what."""
+        return tuple(
+            f"{counted(count, 'further look')}{'' if count == 1 else ', each of which'} {reason}"
+            for reason, count in self.held.items()
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def test_what_stays_is_told_with_what_it_waits_for(
 ) -> None:
     printed = shown(with_budget(settings, per_run=3), two_nights, engine)
     assert "is to make 3 looks for ¥3" in printed
-    assert "Held back: 1 look, of which each waits for money: per_run = ¥3 is taken up" in printed
+    assert "Held back: 1 further look waits for money: per_run = ¥3 is taken up" in printed
     assert "1 look in doubt: not sent before you settle it. See `tryon doubts`." in printed
 
 

@@ -39,8 +39,10 @@ PRICE = Price()
 BUDGET = BudgetSettings(approve_above=Decimal(100))
 DEAR = Estimate(
     looks=2000,
+    pictures=2000,
     uses=2000,
     amount=Decimal(1900),
+    leftovers=0,
     shares=(Share("autumn|2026", 1500, Decimal(1425)), Share("", 500, Decimal(475))),
     held={"waits for money": 12},
     rejected_rows=34,

@@ -13,7 +13,7 @@ from damo_tryon.contract import FitType
 from tests.tryon_catalogue.helpers import pretend_checked
 from tryon_catalogue.exports import REQUEST_LINE
 from tryon_catalogue.ledger.tables import garment_looks, looks, rejections, run_looks, runs
-from tryon_catalogue.planning.preview import read_preview
+from tryon_catalogue.planning.preview import preview_run
 from tryon_catalogue.planning.record import Plan, plan_run, record_run
 from tryon_catalogue.planning.request import Redo, Request, RequestError, read_request, read_wanted
 from tryon_catalogue.planning.reserve import cut_run
@@ -180,8 +180,9 @@ def test_a_narrow_run_makes_nobody_forget_other_garments(
     plan(engine, settings, export, "by-hand", skus=("a",))
     with engine.connect() as connection:
         assert set(connection.execute(select(garment_looks.c.sku)).scalars()) == {"a", "b", "c"}
-        preview = read_preview(export, settings, connection, Request(skus=("a",)))
-    assert (preview.rows, preview.missing) == (1, None)
+    by_hand = Run("preview", export, date(2026, 11, 20), Request(skus=("a",)))
+    asked, next_run = preview_run(engine, settings, by_hand)
+    assert (asked.rows, next_run.missing) == (1, None)
 
 
 def test_another_fit_type_is_another_look_and_the_next_night_goes_by_the_rules_again(
