@@ -163,7 +163,7 @@ _rows = st.builds(
         sku, category, collection, sku if picture is None else picture
     ),
     st.sampled_from(SKUS),
-    st.sampled_from(["shirt", "shirt", "dress", "hat"]),
+    st.sampled_from(["shirt", "shirt", "shirt", "dress", "hat"]),
     st.sampled_from(["autumn", "winter", ""]),
     st.none() | st.none() | _pictures,
 )
@@ -182,11 +182,11 @@ _something = st.builds(
 _redoing = st.builds(Request, redo=st.sampled_from([Redo.FAILED, Redo.REVIEWED]))
 asks = st.builds(
     Ask,
-    rows=st.lists(_rows, min_size=1, max_size=7).map(tuple),
+    rows=st.lists(_rows, min_size=2, max_size=7, unique_by=lambda row: row.sku).map(tuple),
     day=st.integers(20, 22),
     money=_money,
-    request=_everything | _everything | _something | _redoing,
-    backfill=st.booleans(),
+    request=_everything | _everything | _everything | _something | _redoing,
+    backfill=st.sampled_from([False, False, True]),
     resubmits=st.booleans(),
     max_attempts=st.integers(1, 3),
 )

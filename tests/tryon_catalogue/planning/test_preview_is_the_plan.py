@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, create_engine, select
 
 from tests.tryon_catalogue.planning.histories import Ask, Night, Shop, asks, nights
 from tryon_catalogue.ledger.tables import batches, looks, runs
@@ -26,15 +27,17 @@ from tryon_catalogue.submission.journal import look_of
 
 
 @pytest.fixture
-def shop(engine: Engine, settings: Settings, tmp_path: Path) -> Shop:
-    """A shop whose nights are played in one database after the other."""
-    return Shop(engine, settings, tmp_path)
+def shop(engine: Engine, settings: Settings, tmp_path: Path) -> Iterator[Shop]:
+    """A shop whose nights are played in one database after the other, over sessions that are kept."""
+    kept = create_engine(engine.url).execution_options(**engine.get_execution_options())
+    yield Shop(kept, settings, tmp_path)
+    kept.dispose()
 
 
 @hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(history=st.lists(nights, max_size=3), ask=asks)
+@given(history=st.lists(nights, min_size=1, max_size=3), ask=asks)
 def test_preview_dry_run_and_approval_say_what_the_next_run_reserves(
     shop: Shop, history: list[Night], ask: Ask
 ) -> None:
