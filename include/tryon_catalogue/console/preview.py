@@ -10,7 +10,6 @@ from rich.table import Table
 
 from tryon_catalogue.budget.limits import cost_of
 from tryon_catalogue.exports import shown
-from tryon_catalogue.looks import LookState
 from tryon_catalogue.planning.casting import rule_for
 from tryon_catalogue.words import counted, money
 
@@ -152,8 +151,8 @@ def _details(next_run: NextRun, settings: Settings) -> Iterator[str]:
     )
     for held in estimate.held_back:
         yield f"Held back: {escape(held)}."
-    if doubted := next_run.known.get(LookState.IN_DOUBT, 0):
-        yield f"{counted(doubted, 'look')} in doubt: not sent before you settle it. See `tryon doubts`."
+    if next_run.in_doubt:
+        yield f"{counted(next_run.in_doubt, 'look')} in doubt: not sent before you settle it. See `tryon doubts`."
     for stop in next_run.stops:
         yield (
             f"[bold red]Stopped:[/] {escape(str(stop.error()))} A run tries with one submission; it sends the rest "

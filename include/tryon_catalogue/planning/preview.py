@@ -18,7 +18,7 @@ from sqlalchemy import func, or_, select
 from tryon_catalogue.exports import ROSTER_LINE
 from tryon_catalogue.ledger.images import KnownImage, load_images, url_sha256
 from tryon_catalogue.ledger.scratch import scratch_ledger
-from tryon_catalogue.ledger.tables import SCHEMA, garment_looks, looks
+from tryon_catalogue.ledger.tables import SCHEMA, garment_looks, looks, run_looks
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.planning.approval import asks_first
 from tryon_catalogue.planning.record import record
@@ -79,6 +79,7 @@ class NextRun:
     Attributes:
         estimate: What it would reserve and what that costs, what it would hold back, and why.
         at_rest: Looks of the export that need no sending: they have ended, or are on their way.
+        in_doubt: Those among them of which a person has to say what became of them.
         asks_first: Whether it would wait for a person's approval.
         stops: Why nothing is sent right now; a run tries all the same, with one submission.
         known: State -> looks of the export that the ledger has.
@@ -88,6 +89,7 @@ class NextRun:
 
     estimate: Estimate
     at_rest: int
+    in_doubt: int
     asks_first: bool
     stops: tuple[Stop, ...]
     known: Mapping[LookState, int]
@@ -186,6 +188,7 @@ def preview_run(
         next_run = NextRun(
             estimate=estimate,
             at_rest=len(reading.keys) - _to_be_sent(connection),
+            in_doubt=_in_doubt(connection),
             asks_first=asks_first(estimate, settings.budget),
             stops=tuple(one for one in active_stops(connection) if one.conn_id == settings.vendor.conn_id),
             known=ledger.count_states(reading.keys),
@@ -298,6 +301,15 @@ def _to_be_sent(connection: Connection) -> int:
     sent = or_(WAITING.c.goes, WAITING.c.held_by.is_not(None))
     return connection.execute(
         select(func.count()).select_from(WAITING).where(sent, ~WAITING.c.leftover)
+    ).scalar_one()
+
+
+def _in_doubt(connection: Connection) -> int:
+    """Count the looks that the run is asked for and leaves in doubt."""
+    in_doubt = looks.c.state == LookState.IN_DOUBT.value
+    of_run = run_looks.join(looks, looks.c.key == run_looks.c.look_key)
+    return connection.execute(
+        select(func.count()).select_from(of_run).where(run_looks.c.run_id == NEXT_RUN, in_doubt)
     ).scalar_one()
 
 

@@ -17,7 +17,7 @@ from tests.tryon_catalogue.planning.test_preview import doubt_all
 from tryon_catalogue.console.preview import show_preview
 from tryon_catalogue.planning.preview import preview_run, read_asked, run_over
 from tryon_catalogue.reporting.account import close_run
-from tryon_catalogue.settings import Settings
+from tryon_catalogue.settings import OnDoubt, Settings
 from tryon_catalogue.submission.stops import StopKind, set_stop
 
 
@@ -92,6 +92,16 @@ def test_what_stays_is_told_with_what_it_waits_for(
     assert "is to make 3 looks for ¥3" in printed
     assert "Held back: 1 further look waits for money: per_run = ¥3 is taken up" in printed
     assert "1 look in doubt: not sent before you settle it. See `tryon doubts`." in printed
+
+
+def test_a_doubt_that_the_settings_send_again_is_no_doubt_any_more(
+    engine: Engine, settings: Settings, two_nights: str
+) -> None:
+    resubmit = {"on_doubt": OnDoubt.RESUBMIT, "resubmit_after_hours": 0}
+    safety = settings.safety.model_copy(update=resubmit)
+    printed = shown(with_budget(settings.model_copy(update={"safety": safety})), two_nights, engine)
+    assert "is to make 6 looks for ¥6, 4 of them left over" in printed
+    assert "in doubt" not in printed
 
 
 @pytest.mark.parametrize(
