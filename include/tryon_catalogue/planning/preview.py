@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tryon_catalogue.ledger.images import Wanted
     from tryon_catalogue.looks import Look
     from tryon_catalogue.planning.reserve import Estimate
-    from tryon_catalogue.planning.vetting import ImageRejection, VettedChunk
+    from tryon_catalogue.planning.vetting import VettedChunk
     from tryon_catalogue.settings import Settings
     from tryon_catalogue.submission.stops import Stop
 
@@ -124,7 +124,7 @@ class Asked:
     left_out: Counter[str] = field(default_factory=Counter)
     rejected_rows: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, list[Rejection | ImageRejection]] = field(default_factory=dict)
+    examples: dict[str, list[Rejection]] = field(default_factory=dict)
     categories: Counter[str] = field(default_factory=Counter)
     example: Garment | None = None
     kinds: Counter[Kind] = field(default_factory=Counter)
@@ -210,7 +210,7 @@ class _Reading:
         self.keys: set[bytes] = set()
         self.skus: set[str] = set()
         self._unchecked: set[bytes] = set()
-        self._of_roster: set[Rejection | ImageRejection] = set()
+        self._of_roster: set[Rejection] = set()
 
     def load(self, connection: Connection, images: Collection[Wanted]) -> Mapping[Wanted, KnownImage]:
         """Give what preflight found of pictures, and suppose the best of those it never saw."""
@@ -251,7 +251,7 @@ class _Reading:
         if len(self.asked.first) < FIRST_LOOKS:
             self.asked.first.append((sku, look))
 
-    def _reject(self, rejection: Rejection | ImageRejection) -> None:
+    def _reject(self, rejection: Rejection) -> None:
         if rejection.line == ROSTER_LINE:
             if rejection in self._of_roster:
                 return  # each garment says so of a model

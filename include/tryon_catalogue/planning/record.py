@@ -35,7 +35,7 @@ from tryon_catalogue.planning.rerun import forget_unwanted
 from tryon_catalogue.planning.reserve import cut_run
 from tryon_catalogue.planning.runs import open_run
 from tryon_catalogue.planning.temporary_tables import WANTED, fill_wanted
-from tryon_catalogue.planning.vetting import ImageRejection, VettedChunk, vet_chunk
+from tryon_catalogue.planning.vetting import VettedChunk, vet_chunk
 from tryon_catalogue.submission.doubts import resubmit_old
 
 if TYPE_CHECKING:

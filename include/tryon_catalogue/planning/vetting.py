@@ -77,7 +77,7 @@ class VettedChunk:
 
     chunk: Chunk
     garments: tuple[GarmentLooks, ...]
-    rejections: tuple[Rejection | ImageRejection, ...]
+    rejections: tuple[Rejection, ...]
 
     @property
     def rejected_rows(self) -> int:
@@ -112,7 +112,7 @@ def vet_chunk(
     Args:
         load: Gives what is known of pictures.
     """
-    rejections: list[Rejection | ImageRejection] = list(chunk.rejections)
+    rejections: list[Rejection] = list(chunk.rejections)
     cast_for: list[tuple[Garment, tuple[Look, ...]]] = []
     for garment in chunk.garments:
         answer = cast(garment, settings)
