@@ -153,7 +153,7 @@ def _add_control(app: FastAPI, sandbox: Sandbox) -> None:
         try:
             sandbox.plan.replace(read_faults(await request.body()))
         except FaultsError as error:
-            problems = [FaultProblem(where=where, msg=what) for where, what in error.problems]
+            problems = [FaultProblem(where=where, msg=problem) for where, problem in error.problems]
             return Response(
                 FaultsRefusal(detail=problems).model_dump_json(), 422, media_type="application/json"
             )

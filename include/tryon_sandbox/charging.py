@@ -65,24 +65,24 @@ class Tariff:
     def bill(self, accepted: Iterable[AcceptedLook]) -> list[ChargedLook]:
         """Every look that was ever accepted, and its charges; the first accepted first."""
         same: dict[Hashable, list[AcceptedLook]] = {}
-        for one in accepted:
-            places = tuple(url.partition("?")[0] for url in one.task.urls)
-            known = (one.images, places) if one.images else one.task
-            same.setdefault((one.fit_type, one.inference_num, known), []).append(one)
+        for look in accepted:
+            places = tuple(url.partition("?")[0] for url in look.task.urls)
+            identity = (look.images, places) if look.images else look.task
+            same.setdefault((look.fit_type, look.inference_num, identity), []).append(look)
         return [self._line(looks) for looks in same.values()]
 
     def _line(self, looks: list[AcceptedLook]) -> ChargedLook:
         first = looks[0]
-        charged = [one for one in looks if self._is_charged(one)]
+        charged = [look for look in looks if self._is_charged(look)]
         return ChargedLook(
             first.fit_type,
             first.inference_num,
             first.images,
             first.task,
-            tuple(dict.fromkeys(url for one in looks for url in one.task.urls)),
-            tuple(one.result_key for one in looks),
+            tuple(dict.fromkeys(url for look in looks for url in look.task.urls)),
+            tuple(look.result_key for look in looks),
             len(charged),
-            sum(self._uses_of(one) for one in charged),
+            sum(self._uses_of(look) for look in charged),
         )
 
     def _is_charged(self, look: AcceptedLook) -> bool:

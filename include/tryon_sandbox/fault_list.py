@@ -25,7 +25,7 @@ class FaultsError(ValueError):
     """
 
     def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:
-        super().__init__("\n".join(f"{where}: {what}" for where, what in problems))
+        super().__init__("\n".join(f"{where}: {problem}" for where, problem in problems))
         self.problems = problems
 
 

@@ -54,18 +54,18 @@ class FaultPlan:
         with self._lock:
             return [p.fault.model_copy(update={"times": p.left}) for p in self._planned if p.left != 0]
 
-    def draw(self, stage: Stage, endpoint: Endpoint, said: str = "") -> list[BaseFault]:
+    def draw(self, stage: Stage, endpoint: Endpoint, text: str = "") -> list[BaseFault]:
         """The faults that happen now; the last one may end the matter.
 
         Arguments:
             stage, endpoint: what is going on.
-            said: what is known of the call by now, as text: address, body, URLs.
+            text: what is known of the call by now, as text: address, body, URLs.
         """
         drawn: list[BaseFault] = []
         with self._lock:
             for planned in self._planned:
                 fault = planned.fault
-                if fault.stage is stage and fault.concerns(endpoint, said) and planned.fires():
+                if fault.stage is stage and fault.concerns(endpoint, text) and planned.fires():
                     drawn.append(fault)
                     if fault.ends_the_matter:
                         break
@@ -74,10 +74,10 @@ class FaultPlan:
     def choose_failures(self, tasks: Sequence[Task]) -> frozenset[int]:
         """The positions of an accepted submission that are to end FAILED."""
         failing: frozenset[int] = frozenset()
-        said = " ".join(url for task in tasks for url in task.urls)
+        text = " ".join(url for task in tasks for url in task.urls)
         with self._lock:
             for planned in self._planned:
-                if isinstance(planned.fault, FailSubTask) and planned.fault.concerns(Endpoint.SUBMIT, said):
+                if isinstance(planned.fault, FailSubTask) and planned.fault.concerns(Endpoint.SUBMIT, text):
                     chosen = planned.fault.chosen(tasks)
                     if chosen and planned.fires():
                         failing |= chosen

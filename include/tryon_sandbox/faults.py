@@ -58,10 +58,10 @@ class BaseFault(BaseModel):
         """When it may fire."""
         return Stage.ADMITTED
 
-    def concerns(self, endpoint: Endpoint, said: str = "") -> bool:
+    def concerns(self, endpoint: Endpoint, text: str = "") -> bool:
         """Whether it may fire at a call of that endpoint in which that much has been said."""
         possible = endpoint in self.can_happen_to and self.path in ("any", endpoint)
-        return possible and (self.containing is None or self.containing in said)
+        return possible and (self.containing is None or self.containing in text)
 
     def delay(self) -> float:
         """Seconds to wait."""

@@ -108,8 +108,8 @@ class ImageDesk:
 
     def _fetch_all(self, urls: Iterable[str]) -> dict[str, str | VendorCode]:
         """What is behind each URL, all of them asked at once: its digest, or the code it is refused with."""
-        asked = {url: self._fetch(url) for url in dict.fromkeys(urls) if url_is_valid(url)}
-        found = {url: future.result() for url, future in asked.items()}
+        downloads = {url: self._fetch(url) for url in dict.fromkeys(urls) if url_is_valid(url)}
+        found = {url: future.result() for url, future in downloads.items()}
         return {url: _CODES[got] if isinstance(got, NoDownload) else got for url, got in found.items()}
 
     def _fetch(self, url: str) -> Future[str | NoDownload]:

@@ -116,19 +116,19 @@ class Service:
     ) -> Response:
         sandbox = self._sandbox
         sandbox.count_call(endpoint)
-        said = request.scope["path"]
-        if faults := sandbox.plan.draw(Stage.ARRIVAL, endpoint, said):
+        text = request.scope["path"]
+        if faults := sandbox.plan.draw(Stage.ARRIVAL, endpoint, text):
             return _spoilt(Response(), faults)
         try:
             arrived = await _read(request)
             signed = sandbox.gateway.admit(arrived, changes_something=endpoint is Endpoint.SUBMIT)
-            said += _words_of(arrived.body)
-            await self._suffer(Stage.ADMITTED, endpoint, said, signed=signed)
+            text += _text_of(arrived.body)
+            await self._suffer(Stage.ADMITTED, endpoint, text, signed=signed)
             sandbox.check_rate(endpoint)
             workers = self._submitters if endpoint is Endpoint.SUBMIT else self._answerers
             job = await asyncio.get_running_loop().run_in_executor(workers, work, arrived.body)
-            said += " ".join(url for sub_task in job.sub_tasks for url in sub_task.task.urls)
-            faults = await self._suffer(Stage.ANSWERING, endpoint, said, signed=signed)
+            text += " ".join(url for sub_task in job.sub_tasks for url in sub_task.task.urls)
+            faults = await self._suffer(Stage.ANSWERING, endpoint, text, signed=signed)
         except (VendorRefusal, GatewayRefusal) as refusal:
             return refused(refusal)
         life = sandbox.settings.url_life
@@ -140,10 +140,10 @@ class Service:
         return _spoilt(_succeeded(data), faults)
 
     async def _suffer(
-        self, stage: Stage, endpoint: Endpoint, said: str, *, signed: bool = False
+        self, stage: Stage, endpoint: Endpoint, text: str, *, signed: bool = False
     ) -> list[BaseFault]:
         """Let the stage's faults happen: wait, and raise the refusal of the one that ends the matter."""
-        faults = self._sandbox.plan.draw(stage, endpoint, said)
+        faults = self._sandbox.plan.draw(stage, endpoint, text)
         for fault in faults:
             await asyncio.sleep(fault.delay())
             if (refusal := fault.refusal_of_signed() if signed else fault.refusal()) is not None:
@@ -207,7 +207,7 @@ def _storage_refusal(code: str, message: str, status: int = 403) -> Response:
     return Response(body, status, media_type="application/xml")
 
 
-def _words_of(body: bytes) -> str:
+def _text_of(body: bytes) -> str:
     """A body as text, and again with its escapes undone: a client may write `\\/` for every slash of a URL."""
     text = body.decode(errors="replace")
     try:

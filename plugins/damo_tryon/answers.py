@@ -186,7 +186,7 @@ def _error_of(
     rule = VENDOR_CODES.get(envelope.code, UNDEFINED_CODE)
     proved = rule.proves_refusal or (internal_error_is_refusal and rule.error is VendorInternalError)
     error = rule.error(
-        envelope.message or rule.words,
+        envelope.message or rule.text,
         code=envelope.code,
         request_id=envelope.request_id,
         proved_not_accepted=call is Call.SUBMIT and proved,
@@ -215,9 +215,9 @@ def _gateway_error(call: Call, reply: Reply, envelope: _Envelope, result_key: st
 
 
 def _gateway_rule(code: str, message: str, status: int) -> GatewayRule | None:
-    words = message.lower()
+    lowered = message.lower()
     by_code = (rule for rule in GATEWAY_RULES if code in rule.codes)
-    by_message = (rule for rule in GATEWAY_RULES if words.startswith(rule.message_starts))
+    by_message = (rule for rule in GATEWAY_RULES if lowered.startswith(rule.message_starts))
     by_status = (rule for rule in GATEWAY_RULES if status in rule.statuses)
     return next(chain(by_code, by_message, by_status), None)
 

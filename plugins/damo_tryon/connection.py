@@ -158,13 +158,13 @@ class _Reader:
 
     def _credentials(self) -> Credentials:
         login, password = self.fields.login, self.fields.password
-        kind = self._word("auth", AuthKind, AuthKind.SIGNATURE if login else AuthKind.APPCODE)
+        kind = self._choice("auth", AuthKind, AuthKind.SIGNATURE if login else AuthKind.APPCODE)
         secret = "AppCode" if kind is AuthKind.APPCODE else "AppSecret"
         if not password:
             self._refuse(f"password is empty; it must hold the {secret}")
         try:
-            method = self._word("signature_method", SignatureMethod, SignatureMethod.HMAC_SHA256)
-            stage = self._word("stage", Stage, Stage.RELEASE)
+            method = self._choice("signature_method", SignatureMethod, SignatureMethod.HMAC_SHA256)
+            stage = self._choice("stage", Stage, Stage.RELEASE)
             if kind is AuthKind.SIGNATURE:
                 return Signature(login or "", password, method=method, stage=stage)
             if stage is not Stage.RELEASE:
@@ -176,11 +176,11 @@ class _Reader:
         except ValueError as error:
             self._refuse(f"{error} (login holds the AppKey, password the {secret})")
 
-    def _word(self, key: str, words: type[_Word], default: _Word) -> _Word:
-        given = str(self.extra.get(key, default)).strip().lower()
-        found = {word.value.lower(): word for word in words}.get(given)
+    def _choice(self, key: str, choices: type[_Word], default: _Word) -> _Word:
+        value = str(self.extra.get(key, default)).strip().lower()
+        found = {choice.value.lower(): choice for choice in choices}.get(value)
         if found is None:
-            self._refuse(f"extra {key!r} is {self.extra[key]!r}; expected one of {', '.join(words)}")
+            self._refuse(f"extra {key!r} is {self.extra[key]!r}; expected one of {', '.join(choices)}")
         return found
 
     def _seconds(self, key: str, default: float) -> float:

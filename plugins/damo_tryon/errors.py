@@ -77,8 +77,8 @@ class TryOnError(Exception):
 
     def __str__(self) -> str:
         """Return what was wrong, where, the vendor's code and request id, and what to do next."""
-        words = self.message.rstrip(" .")
-        sentence = f"{self.meaning}: {words}" if words else self.meaning
+        message = self.message.rstrip(" .")
+        sentence = f"{self.meaning}: {message}" if message else self.meaning
         known = {"code": self.code, "request id": self.request_id, "result key": self.result_key}
         details = ", ".join(f"{name} {value}" for name, value in known.items() if value is not None)
         return f"{sentence}{f' ({details})' if details else ''}. {self.next_step}"
@@ -287,12 +287,12 @@ class CodeRule:
 
     Args:
         error: The exception for it.
-        words: The document's words (section 6), for an answer that gives none.
+        text: The document's words (section 6), for an answer that gives none.
         proves_refusal: Whether, after a submission, it proves that the vendor has no job.
     """
 
     error: type[TryOnError]
-    words: str
+    text: str
     proves_refusal: bool = True
 
 

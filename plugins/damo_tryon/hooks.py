@@ -71,8 +71,8 @@ class RetryPolicy:
         """Return the seconds to wait after a failed attempt."""
         drawn = wait_random_exponential(multiplier=self.first_wait, max=self.longest_wait)(state)
         error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after if isinstance(error, ThrottledError) else None
-        return min(self.longest_wait, (asked or 0.0) + drawn)
+        requested = error.retry_after if isinstance(error, ThrottledError) else None
+        return min(self.longest_wait, (requested or 0.0) + drawn)
 
 
 ONCE: Final = RetryPolicy(attempts=1)
@@ -133,7 +133,7 @@ class DamoTryOnHook(HttpHook):
                 reply = post(session, attempt)
             return read_submit_answer(reply, internal_error_is_refusal=settings.internal_error_is_refusal)
 
-        answer: Answer = self._retrying("submit", _safe_to_submit_again)(send)
+        answer: Answer = self._retrying("submit", _safe_to_resubmit)(send)
         self.log.info(
             "Submitted %d tasks: result key %s, request id %s",
             len(submission.tasks),
@@ -167,7 +167,7 @@ class DamoTryOnHook(HttpHook):
             TryOnError: The subclass that says why there is no answer, once repeating has not helped.
         """
         settings = self._read_settings()
-        answer: Answer = self._retrying("query", _worth_asking_again)(self._ask, settings, result_key)
+        answer: Answer = self._retrying("query", _worth_retrying)(self._ask, settings, result_key)
         self._log_progress(answer)
         return answer
 
@@ -264,12 +264,12 @@ class DamoTryOnHook(HttpHook):
         )
 
 
-def _safe_to_submit_again(error: BaseException) -> bool:
+def _safe_to_resubmit(error: BaseException) -> bool:
     """Proved not accepted AND likely to pass: anything else would risk a second charge or waste time."""
     return isinstance(error, NotConnectedError | ThrottledError) and error.proved_not_accepted
 
 
-def _worth_asking_again(error: BaseException) -> bool:
+def _worth_retrying(error: BaseException) -> bool:
     return isinstance(error, TryOnError) and error.temporary
 
 

@@ -117,8 +117,8 @@ def _problems(error: ValidationError, item: object) -> Iterable[str]:
         place = ".".join(str(part) for part in problem["loc"])
         given = item.get(place) if isinstance(item, Mapping) else None
         # The URL itself is not repeated: its query may be a signature.
-        words = (url_problem(given) if isinstance(given, str) else None) or problem["msg"]
-        yield f"{f'.{place}' if place else ''} {words}"
+        message = (url_problem(given) if isinstance(given, str) else None) or problem["msg"]
+        yield f"{f'.{place}' if place else ''} {message}"
 
 
 def _unexpected(

@@ -155,11 +155,11 @@ class TaskStateJournal:
 
     def refused(self, submission: Submission, error: TryOnError) -> None:
         """Commit the refusal; see ``Journal.refused``."""
-        self._write(submission, {"state": MemoryState.REFUSED.value, **_words_of(error)})
+        self._write(submission, {"state": MemoryState.REFUSED.value, **_details_of(error)})
 
     def unanswered(self, submission: Submission, error: TryOnError) -> None:
         """Commit what is known of the doubt; see ``Journal.unanswered``."""
-        self._write(submission, {**self._intended(), **_words_of(error)})
+        self._write(submission, {**self._intended(), **_details_of(error)})
 
     def _intended(self) -> dict[str, Any]:
         spent = {"resend_word": self._resend_word} if self._resend_word else {}
@@ -210,9 +210,9 @@ def _digest(single: Submission) -> str:
     return single.fingerprint()[:_LOOK_DIGITS]
 
 
-def _words_of(error: TryOnError) -> dict[str, Any]:
-    words = {"code": error.code, "message": error.message[:_MESSAGE_LENGTH], "request_id": error.request_id}
-    return {name: value for name, value in words.items() if value}
+def _details_of(error: TryOnError) -> dict[str, Any]:
+    details = {"code": error.code, "message": error.message[:_MESSAGE_LENGTH], "request_id": error.request_id}
+    return {name: value for name, value in details.items() if value}
 
 
 def _memory(entry: Mapping[str, Any]) -> Memory:

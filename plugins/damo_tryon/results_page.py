@@ -116,7 +116,7 @@ class ShownSubTask:
     status: str
     given: tuple[Picture, ...]
     made: tuple[Picture, ...]
-    words: str
+    text: str
 
     @classmethod
     def of(cls, sub_task: SubTask) -> ShownSubTask:
@@ -128,7 +128,7 @@ class ShownSubTask:
             made=tuple(
                 Picture.of(f"picture {number}", url) for number, url in enumerate(sub_task.results, start=1)
             ),
-            words=_NO_PICTURE[sub_task.status],
+            text=_NO_PICTURE[sub_task.status],
         )
 
 
@@ -211,14 +211,14 @@ def read_task(place: Place) -> tuple[tuple[str, ...], str]:
 
 def _xcom(session: Session, place: Place, key: str) -> object:
     # The value as stored: a list of text needs no decoding, and so nothing is built from what a table holds.
-    wanted = select(XComModel.value).where(
+    query = select(XComModel.value).where(
         XComModel.dag_id == place.dag_id,
         XComModel.run_id == place.run_id,
         XComModel.task_id == place.task_id,
         XComModel.map_index == place.map_index,
         XComModel.key == key,
     )
-    value: object = session.scalar(wanted)
+    value: object = session.scalar(query)
     return value
 
 
@@ -240,7 +240,7 @@ async def _ask(conn_id: str, result_keys: Sequence[str]) -> list[ShownSubmission
             return ShownSubmission(result_key, problem="The vendor took too long to answer. Reload the page.")
         except TryOnError as error:
             return ShownSubmission(result_key, problem=str(error))
-        return ShownSubmission(result_key, tuple(ShownSubTask.of(one) for one in answer.sub_tasks))
+        return ShownSubmission(result_key, tuple(ShownSubTask.of(sub_task) for sub_task in answer.sub_tasks))
 
     return list(await asyncio.gather(*map(ask, result_keys)))
 

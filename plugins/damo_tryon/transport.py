@@ -239,5 +239,5 @@ def _tls(verify: bool | str) -> ssl.SSLContext:
 def _reason(error: Exception) -> str:
     # The innermost error says it best: requests wraps urllib3's, aiohttp the operating system's.
     cause = getattr(error.args[0], "reason", error) if error.args else error
-    words = f"{type(error).__name__}: {getattr(cause, 'os_error', cause)}"
-    return _USER_INFO.sub("", words)[:_MAX_REASON]
+    text = f"{type(error).__name__}: {getattr(cause, 'os_error', cause)}"
+    return _USER_INFO.sub("", text)[:_MAX_REASON]

@@ -152,7 +152,7 @@ class TryOnResultTrigger(BaseTrigger):
             if not watch.pending:
                 return watch.ended()
             if self.clock.now() >= self.deadline:
-                return watch.late(f"by {_in_words(self.deadline)}")
+                return watch.late(f"by {_as_text(self.deadline)}")
             base *= _SLOWER if polls.throttled else pace.growth
             wait = max(pace.interval(base), polls.asked_to_wait)
 
@@ -178,7 +178,7 @@ def at_least_one(**numbers: int) -> None:
             raise ValueError(f"{name} is {number}, expected 1 or more")
 
 
-def _in_words(moment: float) -> str:
+def _as_text(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 

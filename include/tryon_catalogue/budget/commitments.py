@@ -214,7 +214,7 @@ def hold_back(connection: Connection, which: ColumnElement[bool], reason: str, r
     )
 
 
-def say_why(
+def note_reason(
     connection: Connection, run_id: str, reason: str, unless: ColumnElement[bool] | None = None
 ) -> None:
     """Say of what a run has asked for and nobody has reserved why it waits.

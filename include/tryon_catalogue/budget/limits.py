@@ -90,7 +90,7 @@ def share_of(price: Price, kind: Kind) -> Decimal:
     return cost_of(price, {kind: 1})[1]
 
 
-def words_for(
+def reason_for(
     limit: Limit, budget: BudgetSettings, currency: str, collection: str = "", then: str = GOES_FIRST
 ) -> str:
     """Say why a look waits.

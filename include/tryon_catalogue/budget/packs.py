@@ -142,7 +142,7 @@ def pack_warnings(states: Sequence[PackState], uses_to_come: int, price: Price) 
             f"one, {cost}; buy a pack, or lower [budget] per_run"
         )
     to_come = uses_to_come
-    for state in sorted(states, key=lambda one: one.pack.ends_at):
+    for state in sorted(states, key=lambda state: state.pack.ends_at):
         taken = min(to_come, state.usable)
         to_come -= taken
         unused = state.usable - taken

@@ -285,10 +285,10 @@ def accept(looks: Looks, by: By = None) -> None:
 @review_app.command()
 def again(looks: Looks, by: By = None) -> None:
     """Plan looks again on your word: the next run that wants them sends, and pays for, them again."""
-    from tryon_catalogue.publishing.review import make_again
+    from tryon_catalogue.publishing.review import remake
 
     _decide(
-        make_again,
+        remake,
         looks,
         by,
         "is planned again; the next run that wants it sends it, and it is paid for again.",
@@ -298,9 +298,9 @@ def again(looks: Looks, by: By = None) -> None:
 @review_app.command()
 def collect(looks: Looks, by: By = None) -> None:
     """Have the vendor asked once more for pictures that could not be had: nothing is paid again."""
-    from tryon_catalogue.publishing.review import collect_again
+    from tryon_catalogue.publishing.review import recollect
 
-    _decide(collect_again, looks, by, "is asked for by the next run of tryon_recover.")
+    _decide(recollect, looks, by, "is asked for by the next run of tryon_recover.")
 
 
 @app.command()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-Wanted = tuple[str, ImageRole]
+ImageKey = tuple[str, ImageRole]
 """An address and what its picture is to be."""
 
 
@@ -74,18 +74,18 @@ def url_sha256(url: str) -> str:
     return hashlib.sha256(url.encode()).hexdigest()
 
 
-def load_images(connection: Connection, wanted: Collection[Wanted]) -> dict[Wanted, KnownImage]:
+def load_images(connection: Connection, keys: Collection[ImageKey]) -> dict[ImageKey, KnownImage]:
     """Read what is known of pictures; those never checked are missing.
 
     Args:
         wanted: Addresses with roles.
     """
-    keys = {url_sha256(url) for url, _ in wanted}
+    digests = {url_sha256(url) for url, _ in keys}
     rows = connection.execute(
-        select(*(images.c[name] for name in _NAMES)).where(images.c.url_sha256 == func.any(sorted(keys)))
+        select(*(images.c[name] for name in _NAMES)).where(images.c.url_sha256 == func.any(sorted(digests)))
     ).all()
     found = [_image_of(row) for row in rows]
-    return {(one.url, one.role): one for one in found if (one.url, one.role) in wanted}
+    return {(image.url, image.role): image for image in found if (image.url, image.role) in keys}
 
 
 def store_images(connection: Connection, found: Sequence[KnownImage]) -> None:
@@ -104,7 +104,7 @@ def store_images(connection: Connection, found: Sequence[KnownImage]) -> None:
         statement.on_conflict_do_update(
             index_elements=["url_sha256", "role"], set_={**replaced, "checked_at": func.now()}
         ),
-        [_row_of(one) for one in _in_one_order(found)],
+        [_row_of(image) for image in _in_one_order(found)],
     )
 
 
@@ -126,12 +126,17 @@ def count_repaired(connection: Connection, run_id: str) -> int:
 
 def _in_one_order(found: Iterable[KnownImage]) -> list[KnownImage]:
     """So that two runs which store the same pictures at once cannot wait for each other in a circle."""
-    return sorted(found, key=lambda one: (url_sha256(one.url), one.role))
+    return sorted(found, key=lambda image: (url_sha256(image.url), image.role))
 
 
-def _row_of(one: KnownImage) -> dict[str, Any]:
-    row = {name: getattr(one, name) for name in _NAMES if name != "checked_at"}
-    return {**row, "url_sha256": url_sha256(one.url), "role": one.role.value, "warnings": list(one.warnings)}
+def _row_of(image: KnownImage) -> dict[str, Any]:
+    row = {name: getattr(image, name) for name in _NAMES if name != "checked_at"}
+    return {
+        **row,
+        "url_sha256": url_sha256(image.url),
+        "role": image.role.value,
+        "warnings": list(image.warnings),
+    }
 
 
 def _image_of(row: Any) -> KnownImage:

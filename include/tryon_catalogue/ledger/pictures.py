@@ -28,7 +28,7 @@ def newest_pictures() -> ColumnElement[bool]:
     return pictures.c.shown == (looks.c.state != LookState.REVIEW.value)
 
 
-def keep_waiting_pictures(
+def keep_unshown_pictures(
     connection: Connection, look_key: str, rows: Sequence[dict[str, Any]], doubts: str
 ) -> None:
     """Keep what was made of a look beside the pictures that are shown, in place of those that waited till now.
@@ -38,13 +38,13 @@ def keep_waiting_pictures(
         rows: Of the table ``pictures``; none where nothing could be kept.
         doubts: Why a person should look at them; empty when they are good.
     """
-    drop_waiting_pictures(connection, [look_key])
+    drop_unshown_pictures(connection, [look_key])
     if rows:
         kept = {"shown": False, "doubts": doubts or None}
         connection.execute(insert(pictures), [{**row, **kept} for row in rows])
 
 
-def waiting_pictures(connection: Connection, look_key: str) -> list[dict[str, Any]]:
+def unshown_pictures(connection: Connection, look_key: str) -> list[dict[str, Any]]:
     """Read what is kept of a look and not shown. While it is SUCCEEDED, that is of its newest submission.
 
     Args:
@@ -53,13 +53,13 @@ def waiting_pictures(connection: Connection, look_key: str) -> list[dict[str, An
     Returns:
         Rows of the table ``pictures``, in their order.
     """
-    waiting = (
+    unshown = (
         select(pictures).where(pictures.c.look_key == look_key, ~pictures.c.shown).order_by(pictures.c.number)
     )
-    return [dict(row) for row in connection.execute(waiting).mappings()]
+    return [dict(row) for row in connection.execute(unshown).mappings()]
 
 
-def drop_waiting_pictures(connection: Connection, look_keys: Sequence[str]) -> None:
+def drop_unshown_pictures(connection: Connection, look_keys: Sequence[str]) -> None:
     """Drop the pictures of looks that are not shown: those of an earlier submission, once a newer one has made others.
 
     Args:
@@ -68,13 +68,13 @@ def drop_waiting_pictures(connection: Connection, look_keys: Sequence[str]) -> N
     connection.execute(delete(pictures).where(pictures.c.look_key.in_(look_keys), ~pictures.c.shown))
 
 
-def show_waiting_pictures(connection: Connection, look_keys: Sequence[str]) -> None:
+def show_pictures(connection: Connection, look_keys: Sequence[str]) -> None:
     """Show the pictures of looks that have waited, in place of those that were shown till now.
 
     Args:
         connection: In the transaction that moves the looks.
     """
-    waiting = pictures.c.look_key.in_(look_keys) & ~pictures.c.shown
-    of_them = select(pictures.c.look_key).where(waiting)
+    unshown = pictures.c.look_key.in_(look_keys) & ~pictures.c.shown
+    of_them = select(pictures.c.look_key).where(unshown)
     connection.execute(delete(pictures).where(pictures.c.shown, pictures.c.look_key.in_(of_them)))
-    connection.execute(update(pictures).where(waiting).values(shown=True))
+    connection.execute(update(pictures).where(unshown).values(shown=True))

@@ -89,7 +89,7 @@ class Archived:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ArchivedPicture:
     """A picture that the archive has.
 
     Attributes:
@@ -125,7 +125,7 @@ class Archive:
         """
         return self._put(name.relative(ENDINGS[picture.format]), picture.content)
 
-    def find(self, name: PictureName) -> Kept | None:
+    def find(self, name: PictureName) -> ArchivedPicture | None:
         """Find a picture by what it shows: an earlier try may have kept it and died before it said so.
 
         Returns:
@@ -137,7 +137,7 @@ class Archive:
         for kind, ending in ENDINGS.items():
             relative = name.relative(ending)
             if (content := self._read(relative)) is not None:
-                return Kept(self._place(relative), content, kind)
+                return ArchivedPicture(self._place(relative), content, kind)
         return None
 
     def put_thumbnail(self, name: PictureName, content: bytes) -> Archived:
@@ -196,14 +196,14 @@ class Archive:
         if self._read(relative) != content:
             if self._folder is None:
                 # An object appears whole when its upload ends: no temporary name is needed.
-                with self._told():
+                with self._plain_errors():
                     self._root.fs.pipe_file(self._object(relative), content)
             else:
                 _put_file(self._folder / relative, content)
         return self._place(relative)
 
     def _read(self, relative: str) -> bytes | None:
-        with nullcontext() if self._folder is not None else self._told():
+        with nullcontext() if self._folder is not None else self._plain_errors():
             try:
                 if self._folder is not None:
                     return (self._folder / relative).read_bytes()
@@ -211,7 +211,7 @@ class Archive:
             except FileNotFoundError:
                 return None
 
-    def _told(self) -> AbstractContextManager[None]:
+    def _plain_errors(self) -> AbstractContextManager[None]:
         return plain_storage_errors(f"the archive {self._settings.path}")
 
     def _place(self, relative: str) -> Archived:

@@ -180,7 +180,7 @@ class Fetcher:
         headers = {name: value for name, value in known.items() if value is not None}
         return await self._in_time(self._input, url, headers, max_bytes)
 
-    async def _in_time(self, attempt: Callable[..., Awaitable[_T]], url: str, *others: object) -> _T:
+    async def _in_time(self, attempt: Callable[..., Awaitable[_T]], url: str, *arguments: object) -> _T:
         """Try a few times where a transfer broke; all attempts together have the time of one file."""
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(BrokenTransferError),
@@ -190,7 +190,7 @@ class Fetcher:
         )
         try:
             async with asyncio.timeout(self._limits.timeout_seconds):
-                return await attempts(attempt, url, *others)
+                return await attempts(attempt, url, *arguments)
         except TimeoutError as error:
             raise FetchError(url, f"took longer than {self._limits.timeout_seconds:g} s") from error
 
@@ -345,7 +345,7 @@ class _PublicResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         found = await self._resolver.resolve(host, port, family)
-        public = [one for one in found if not _is_private(one["host"])]
+        public = [address for address in found if not _is_private(address["host"])]
         if not public:
             raise _PrivateAddressError(f"of {host}")
         return public

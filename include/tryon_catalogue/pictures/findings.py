@@ -180,5 +180,5 @@ def finding(rule: ImageRule, measured: str, *, limit: str | None = None) -> Find
         measured: what was found.
         limit: what there should be, where it is more than the rule's own words say.
     """
-    words = _WORDS[rule]
-    return Finding(rule, measured, limit or words.limit, words.advice, words.rejects)
+    texts = _WORDS[rule]
+    return Finding(rule, measured, limit or texts.limit, texts.advice, texts.rejects)

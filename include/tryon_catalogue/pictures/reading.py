@@ -143,7 +143,7 @@ def read_image(content: bytes, *, as_mask: bool, max_pixels: int, longest: int) 
     except _TOO_MANY_PIXELS:
         return Reading(len(content), kind, width, height, too_many_pixels=True)
     except SPOILT as error:
-        return Reading(len(content), kind, width, height, trouble=_in_words(error))
+        return Reading(len(content), kind, width, height, trouble=_message_of(error))
 
 
 def small_jpeg(content: bytes, longest: int, max_pixels: int) -> bytes:
@@ -231,7 +231,7 @@ def _small(plain: Image.Image, orientation: int, longest: int) -> bytes:
     return content.getvalue()
 
 
-def _in_words(error: Exception) -> str:
+def _message_of(error: Exception) -> str:
     # The library names the object in memory, which tells a reader nothing.
-    words = str(error).partition(" <_io.")[0]
-    return words or type(error).__name__
+    message = str(error).partition(" <_io.")[0]
+    return message or type(error).__name__

@@ -67,8 +67,8 @@ def repair(content: bytes, facts: ImageFacts, *, max_pixels: int = MAX_PIXELS) -
 
 
 def _can_be_repaired(facts: ImageFacts) -> bool:
-    broken = {one.rule for one in facts.findings}
-    rejecting = {one.rule for one in facts.findings if one.rejects}
+    broken = {finding.rule for finding in facts.findings}
+    rejecting = {finding.rule for finding in facts.findings if finding.rejects}
     if facts.format == WEBP:
         return rejecting <= _REPAIRABLE | {ImageRule.FORMAT}
     return bool(broken & _REPAIRABLE) and rejecting <= _REPAIRABLE

@@ -124,7 +124,7 @@ def examine_image(
         for rule, measure in _CHECKS[role]
         if (measured := measure(found)) is not None
     ]
-    broken.sort(key=lambda one: not one.rejects)
+    broken.sort(key=lambda finding: not finding.rejects)
     facts = ImageFacts(
         role=role,
         sha256=hashlib.sha256(content).hexdigest(),

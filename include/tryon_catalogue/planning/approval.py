@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import func, select, update
 
-from tryon_catalogue.budget.commitments import say_why
+from tryon_catalogue.budget.commitments import note_reason
 from tryon_catalogue.budget.limits import Approved
 from tryon_catalogue.ledger.tables import runs
 from tryon_catalogue.planning.approval_options import (
@@ -176,7 +176,7 @@ def record_question(engine: Engine, run_id: str, estimate: Estimate, price: Pric
     """
     asked = f"asked for {money(estimate.amount, price.currency)} for {counted(estimate.looks, 'look')}"
     with engine.begin() as connection:
-        say_why(connection, run_id, WAITS)
+        note_reason(connection, run_id, WAITS)
         connection.execute(
             update(runs).where(runs.c.id == run_id).values(asked_amount=estimate.amount, approval=asked)
         )
@@ -198,7 +198,7 @@ def record_answer(engine: Engine, run_id: str, answer: Answer, price: Price) -> 
         ).one()
         if answer.approved is None:
             said = f"rejected by {answer.who}"
-            say_why(
+            note_reason(
                 connection, run_id, f"not approved: {said}; it is asked for again when an export names it"
             )
             connection.execute(update(runs).where(runs.c.id == run_id).values(cut_at=func.now()))

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from tryon_catalogue.budget.limits import Kind
     from tryon_catalogue.exports import Garment, Rejection
-    from tryon_catalogue.ledger.images import Wanted
+    from tryon_catalogue.ledger.images import ImageKey
     from tryon_catalogue.looks import Look
     from tryon_catalogue.planning.reserve import Estimate
     from tryon_catalogue.planning.vetting import VettedChunk
@@ -212,12 +212,12 @@ class _Reading:
         self._unchecked: set[bytes] = set()
         self._of_roster: set[Rejection] = set()
 
-    def load(self, connection: Connection, images: Collection[Wanted]) -> Mapping[Wanted, KnownImage]:
+    def load(self, connection: Connection, images: Collection[ImageKey]) -> Mapping[ImageKey, KnownImage]:
         """Give what preflight found of pictures, and suppose the best of those it never saw."""
         known = load_images(connection, images)
         return {**self.suppose(set(images) - known.keys()), **known}
 
-    def suppose(self, images: Collection[Wanted]) -> Mapping[Wanted, KnownImage]:
+    def suppose(self, images: Collection[ImageKey]) -> Mapping[ImageKey, KnownImage]:
         """Suppose of pictures that each is good, and like no other."""
         supposed = {one: url_sha256(one[0]) for one in images}
         self._unchecked.update(bytes.fromhex(digest) for digest in supposed.values())

@@ -29,8 +29,8 @@ from tryon_catalogue.budget.limits import (
     NOT_ASKED,
     Room,
     cost_of,
+    reason_for,
     share_of,
-    words_for,
 )
 from tryon_catalogue.budget.packs import pack_warnings, read_packs
 from tryon_catalogue.ledger.rows import as_table
@@ -219,7 +219,7 @@ def _apply_limits(connection: Connection, settings: Settings, room: Room, then: 
         if limit is not None:
             # A run that has reserved it and is alive sends it.
             words = (
-                None if row.reserved else words_for(limit, settings.budget, currency, row.collection, then)
+                None if row.reserved else reason_for(limit, settings.budget, currency, row.collection, then)
             )
             stays.append({"key": row.key, "held_by": words})
     for start in range(0, len(stays), HELD_AT_ONCE):

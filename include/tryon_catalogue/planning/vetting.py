@@ -17,7 +17,7 @@ from tryon_catalogue.planning.casting import cast
 
 if TYPE_CHECKING:
     from tryon_catalogue.exports import Chunk, Garment
-    from tryon_catalogue.ledger.images import KnownImage, Wanted
+    from tryon_catalogue.ledger.images import KnownImage, ImageKey
     from tryon_catalogue.looks import Look
     from tryon_catalogue.settings import ExportColumns, Settings
 
@@ -96,7 +96,7 @@ class _Problem:
     advice: str
 
 
-def wanted_images(look: Look) -> tuple[Wanted, ...]:
+def wanted_images(look: Look) -> tuple[ImageKey, ...]:
     """Give the pictures that a look needs, each with what it is to be."""
     wanted = [(url, ImageRole.PICTURE) for url in look.images[:3] if url is not None]
     if look.mask_image is not None:
@@ -105,7 +105,7 @@ def wanted_images(look: Look) -> tuple[Wanted, ...]:
 
 
 def vet_chunk(
-    chunk: Chunk, settings: Settings, load: Callable[[Collection[Wanted]], Mapping[Wanted, KnownImage]]
+    chunk: Chunk, settings: Settings, load: Callable[[Collection[ImageKey]], Mapping[ImageKey, KnownImage]]
 ) -> VettedChunk:
     """Cast the garments of a chunk, and hold their looks to what is known of their pictures.
 
@@ -131,7 +131,7 @@ def vet_chunk(
 
 
 def hold(
-    garment: Garment, cast: Sequence[Look], known: Mapping[Wanted, KnownImage], columns: ExportColumns
+    garment: Garment, cast: Sequence[Look], known: Mapping[ImageKey, KnownImage], columns: ExportColumns
 ) -> Held:
     """Hold the looks of a garment to what is known of their pictures.
 
@@ -158,7 +158,7 @@ def hold(
     return Held(tuple(held), tuple(of_roster))
 
 
-def _held(place: int, look: Look, known: Mapping[Wanted, KnownImage]) -> HeldLook:
+def _held(place: int, look: Look, known: Mapping[ImageKey, KnownImage]) -> HeldLook:
     found = {url: known[url, role] for url, role in wanted_images(look)}
     digests = {url: one.sha256 for url, one in found.items() if one.sha256 is not None}
     of_look = tuple(None if url is None else digests[url] for url in look.images)
@@ -179,7 +179,7 @@ def _sent(look: Look, found: Mapping[str, KnownImage]) -> Look:
     )
 
 
-def _problem_of(look: Look, known: Mapping[Wanted, KnownImage]) -> _Problem | None:
+def _problem_of(look: Look, known: Mapping[ImageKey, KnownImage]) -> _Problem | None:
     for url, role in wanted_images(look):
         found = known.get((url, role))
         if found is None:
@@ -194,7 +194,7 @@ def _problem_of(look: Look, known: Mapping[Wanted, KnownImage]) -> _Problem | No
     return _mask_problem(look, known)
 
 
-def _mask_problem(look: Look, known: Mapping[Wanted, KnownImage]) -> _Problem | None:
+def _mask_problem(look: Look, known: Mapping[ImageKey, KnownImage]) -> _Problem | None:
     if look.mask_image is None:
         return None
     mask = known[look.mask_image, ImageRole.MASK]

@@ -50,9 +50,9 @@ def unknown(connection: Connection, table: Table, columns: Sequence[Column[Any]]
         "WHERE attrelid = CAST(:table AS regclass) AND attname = :column"
     )
     return [
-        f"{one.name} ({connection.execute(type_name, {'table': name, 'column': one.name}).scalar_one()})"
-        for one in columns
-        if isinstance(_of_each(one), NullType)
+        f"{column.name} ({connection.execute(type_name, {'table': name, 'column': column.name}).scalar_one()})"
+        for column in columns
+        if isinstance(_of_each(column), NullType)
     ]
 
 

@@ -19,7 +19,7 @@ from tryon_catalogue.publishing.labels.marks import mark
 
 if TYPE_CHECKING:
     from tryon_catalogue.looks import Look
-    from tryon_catalogue.pictures.archive import Archived, Kept
+    from tryon_catalogue.pictures.archive import Archived, ArchivedPicture
     from tryon_catalogue.publishing.judgement import Score
     from tryon_catalogue.settings import Settings
     from tryon_catalogue.settings.judgement import JudgementSettings
@@ -83,7 +83,7 @@ class Finisher:
         self._labels = settings.labels
         self._max_pixels = settings.fetch.max_pixels
 
-    def kept(self, made: Made) -> Finished | None:
+    def find_archived(self, made: Made) -> Finished | None:
         """Find the pictures that an earlier try archived before it died; None unless all of them are there.
 
         They are written in their order, so where the last one is there, the others are of the same try.
@@ -94,20 +94,22 @@ class Finisher:
         Raises:
             OSError: The archive could not be read.
         """
-        found: list[Kept] = []
-        while (one := self._archive.find(made.name(len(found)))) is not None:
-            found.append(one)
+        found: list[ArchivedPicture] = []
+        while (archived := self._archive.find(made.name(len(found)))) is not None:
+            found.append(archived)
         if len(found) < made.look.inference_num:
             return None
         try:
-            pictures = [measured(one.place.url, one.content, self._max_pixels) for one in found]
+            pictures = [
+                measured(archived.place.url, archived.content, self._max_pixels) for archived in found
+            ]
         except FetchError:
             return None  # it is to be fetched again
         judgement = self._judge(made, pictures)
         scores = [None] * len(found) if judgement is None else judgement.scores
         rows = [
-            self._row(made, number, pictures[number], one.place, scores[number])
-            for number, one in enumerate(found)
+            self._row(made, number, pictures[number], archived.place, scores[number])
+            for number, archived in enumerate(found)
         ]
         return Finished(rows, _doubts(made, len(found), judgement))
 
@@ -194,8 +196,8 @@ class Finisher:
             content = mark(content, self._labels.mark, self._labels.mark_font)
         if not self._labels.enabled:
             return content
-        words = Label(self._labels.creator_tool, made.sku, made.title, made.source(original))
-        return label(content, words)
+        details = Label(self._labels.creator_tool, made.sku, made.title, made.source(original))
+        return label(content, details)
 
 
 def _doubts(made: Made, count: int, judgement: Judgement | None) -> str:

@@ -30,10 +30,10 @@ from damo_tryon.errors import (
 )
 from tryon_catalogue.ledger.moves import move
 from tryon_catalogue.ledger.pictures import (
-    drop_waiting_pictures,
-    keep_waiting_pictures,
-    show_waiting_pictures,
-    waiting_pictures,
+    drop_unshown_pictures,
+    keep_unshown_pictures,
+    show_pictures,
+    unshown_pictures,
 )
 from tryon_catalogue.ledger.states import UNCOLLECTED
 from tryon_catalogue.ledger.tables import garment_looks, looks
@@ -106,7 +106,7 @@ class Published:
     published: int = 0
     review: int = 0
     failed: int = 0
-    waiting: int = 0
+    unfinished: int = 0
     problems: list[str] = field(default_factory=list)
 
 
@@ -147,12 +147,12 @@ class Publisher:
         """
         done = Published()
         for submission in uncollected_submissions(self._engine, batch.id):
-            waiting, problems = self._try(submission, done)
+            unfinished, problems = self._try(submission, done)
             if any(problem.expired for problem in problems):
                 # Each answer carries fresh links; what is published by now is left alone.
-                waiting, problems = self._try(submission, done)
+                unfinished, problems = self._try(submission, done)
             close_submission(self._engine, submission)
-            done.waiting += waiting
+            done.unfinished += unfinished
             for problem in problems:
                 log.error("%s", problem.words)
             done.problems += [problem.words for problem in problems]
@@ -162,7 +162,7 @@ class Publisher:
         """Publish what is with us already, then ask for the rest; returns how many looks wait, and the problems."""
         every = paid_looks(self._engine, submission)
         with_us, problems = self._publish_archived(submission, every, done)
-        rest = [one for one in every if one.open and one.key not in with_us]
+        rest = [look for look in every if look.open and look.key not in with_us]
         if not rest:
             return 0, problems
         try:
@@ -176,17 +176,17 @@ class Publisher:
             return 0, problems + self._record_unknown(submission, rest, done, error)
         except TryOnError as error:
             return 0, [*problems, Problem(str(error))]
-        told = dict(zip((one.key for one in every), sub_tasks, strict=True))
+        by_key = dict(zip((look.key for look in every), sub_tasks, strict=True))
         made = [
-            replace(one, results=told[one.key].results)
-            for one in rest
-            if told[one.key].status is SubTaskStatus.SUCCESS
+            replace(look, results=by_key[look.key].results)
+            for look in rest
+            if by_key[look.key].status is SubTaskStatus.SUCCESS
         ]
-        failed = [one for one in rest if told[one.key].status is SubTaskStatus.FAILED]
+        failed = [look for look in rest if by_key[look.key].status is SubTaskStatus.FAILED]
         # What the vendor said is the truth whatever happens next: committed before anything is fetched.
         with self._engine.begin() as connection:
-            new = looks.c.key.in_([one.key for one in made]) & submission.ours
-            drop_waiting_pictures(connection, move(connection, new, LookState.SUCCEEDED, self._by))
+            new = looks.c.key.in_([look.key for look in made]) & submission.ours
+            drop_unshown_pictures(connection, move(connection, new, LookState.SUCCEEDED, self._by))
         problems += self._record_failed(submission, failed, done, FAILED_REASON)
         problems += asyncio.run(self._publish_looks(submission, made, done))
         return len(rest) - len(made) - len(failed), problems
@@ -197,28 +197,28 @@ class Publisher:
         """Publish what an earlier try archived and did not publish; returns the looks' keys, and the problems."""
         with_us: set[str] = set()
         problems: list[Problem] = []
-        for one in every:
-            if not one.open or one.state is not LookState.SUCCEEDED:
+        for look in every:
+            if not look.open or look.state is not LookState.SUCCEEDED:
                 continue
             problem: Problem | None
             try:
-                finished = self._archived(one)
+                finished = self._archived(look)
                 if finished is None:
                     continue
-                problem = self._record(submission, one, finished, done)
+                problem = self._record(submission, look, finished, done)
             except OSError as error:
-                problem = one.problem(f"could not be read from the archive ({error}); see [archive] path")
-            with_us.add(one.key)
+                problem = look.problem(f"could not be read from the archive ({error}); see [archive] path")
+            with_us.add(look.key)
             if problem is not None:
                 problems.append(problem)
         return with_us, problems
 
-    def _archived(self, one: PaidLook) -> Finished | None:
+    def _archived(self, look: PaidLook) -> Finished | None:
         with self._engine.connect() as connection:
-            rows = waiting_pictures(connection, one.key)
+            rows = unshown_pictures(connection, look.key)
         if rows:
             return Finished(rows, rows[0]["doubts"] or "")
-        return self._finisher.kept(one.made)
+        return self._finisher.find_archived(look.made)
 
     def _record_failed(
         self,
@@ -233,7 +233,7 @@ class Publisher:
         with self._engine.begin() as connection:
             moved = move(
                 connection,
-                looks.c.key.in_([one.key for one in failed]) & submission.ours,
+                looks.c.key.in_([look.key for look in failed]) & submission.ours,
                 LookState.FAILED,
                 self._by,
                 from_states=[LookState.SUBMITTED],
@@ -242,8 +242,10 @@ class Publisher:
             )
             self._catalogue.write_garments(connection, _skus(connection, moved))
         done.failed += len(moved)
-        made = [one for one in failed if one.state is LookState.SUCCEEDED]
-        fresh = [one.problem(f"{FAILED_AFTER_ALL}; ask its support") for one in made if not self._is_old(one)]
+        made = [look for look in failed if look.state is LookState.SUCCEEDED]
+        fresh = [
+            look.problem(f"{FAILED_AFTER_ALL}; ask its support") for look in made if not self._is_old(look)
+        ]
         return fresh + self._leave_to_a_person(submission, made, done, FAILED_AFTER_ALL)
 
     def _record_unknown(
@@ -251,18 +253,18 @@ class Publisher:
     ) -> list[Problem]:
         """Leave to a person what the vendor knows nothing of for too long; till then it may be a passing error."""
         fresh = [] if all(map(self._is_old, rest)) else [Problem(str(error))]
-        words = (
+        reason = (
             f"{self._settings.fetch.give_up_hours:g} hours and more after it was last heard of, the vendor does not "
             f"know it: see whether the Airflow connection {submission.conn_id} is still of the account that paid"
         )
-        return fresh + self._leave_to_a_person(submission, rest, done, words)
+        return fresh + self._leave_to_a_person(submission, rest, done, reason)
 
     def _leave_to_a_person(
-        self, submission: UncollectedSubmission, stuck: Sequence[PaidLook], done: Published, words: str
+        self, submission: UncollectedSubmission, stuck: Sequence[PaidLook], done: Published, reason: str
     ) -> list[Problem]:
         """Leave those to a person that have been stuck for too long; nothing pays for them again by itself."""
-        lost = Finished(doubts=f"{words}; {ASK.format(submission.result_key)}")
-        outcomes = [self._record(submission, one, lost, done) for one in stuck if self._is_old(one)]
+        lost = Finished(doubts=f"{reason}; {ASK.format(submission.result_key)}")
+        outcomes = [self._record(submission, look, lost, done) for look in stuck if self._is_old(look)]
         return [outcome for outcome in outcomes if outcome is not None]
 
     async def _publish_looks(
@@ -271,36 +273,36 @@ class Publisher:
         writing = asyncio.Lock()  # one connection to the database is enough for one task
         async with open_fetcher(self._settings.fetch) as fetcher:
 
-            async def publish(one: PaidLook) -> Problem | None:
-                finished = await self._finished(one, fetcher)
+            async def publish(look: PaidLook) -> Problem | None:
+                finished = await self._finished(look, fetcher)
                 if isinstance(finished, Problem):
                     return finished
                 async with writing:
-                    return await asyncio.to_thread(self._record, submission, one, finished, done)
+                    return await asyncio.to_thread(self._record, submission, look, finished, done)
 
             outcomes = await asyncio.gather(*map(publish, made))
         return [outcome for outcome in outcomes if outcome is not None]
 
-    async def _finished(self, one: PaidLook, fetcher: Fetcher) -> Finished | Problem:
+    async def _finished(self, look: PaidLook, fetcher: Fetcher) -> Finished | Problem:
         """Fetch and archive what the vendor made of a look."""
         try:
-            fetched = await asyncio.gather(*(fetcher.fetch(url) for url in one.results))
-            return await asyncio.to_thread(self._finisher.finish, one.made, fetched)
+            fetched = await asyncio.gather(*(fetcher.fetch(url) for url in look.results))
+            return await asyncio.to_thread(self._finisher.finish, look.made, fetched)
         except FetchError as error:
-            if one.state is LookState.SUCCEEDED and self._is_old(one):
-                words = f"its pictures could not be fetched for too long ({error})"
-                return Finished(doubts=f"{words}; {ASK.format(one.made.result_key)}")
-            return one.problem(str(error), expired=error.expired)
+            if look.state is LookState.SUCCEEDED and self._is_old(look):
+                reason = f"its pictures could not be fetched for too long ({error})"
+                return Finished(doubts=f"{reason}; {ASK.format(look.made.result_key)}")
+            return look.problem(str(error), expired=error.expired)
         except LabelError as error:
-            return one.problem(str(error))
+            return look.problem(str(error))
         except OSError as error:
-            return one.problem(f"could not be archived ({error}); see [archive] path and the room there")
+            return look.problem(f"could not be archived ({error}); see [archive] path and the room there")
 
-    def _is_old(self, one: PaidLook) -> bool:
-        return datetime.now(UTC) - one.moved_at > timedelta(hours=self._settings.fetch.give_up_hours)
+    def _is_old(self, look: PaidLook) -> bool:
+        return datetime.now(UTC) - look.moved_at > timedelta(hours=self._settings.fetch.give_up_hours)
 
     def _record(
-        self, submission: UncollectedSubmission, one: PaidLook, finished: Finished, done: Published
+        self, submission: UncollectedSubmission, look: PaidLook, finished: Finished, done: Published
     ) -> Problem | None:
         """Commit a look's pictures, its state and the shop's row together, unless another try or submission has.
 
@@ -310,27 +312,27 @@ class Publisher:
             not finished.rows or self._settings.judgement.below is Below.REVIEW
         )
         is_ours = select(looks.c.key).where(
-            looks.c.key == one.key, looks.c.state.in_(UNCOLLECTED), submission.ours
+            looks.c.key == look.key, looks.c.state.in_(UNCOLLECTED), submission.ours
         )
         with self._engine.begin() as connection:
             if connection.execute(is_ours.with_for_update(key_share=True)).one_or_none() is None:
                 return None
-            keep_waiting_pictures(connection, one.key, finished.rows, finished.doubts)
+            keep_unshown_pictures(connection, look.key, finished.rows, finished.doubts)
             try:
                 with connection.begin_nested():
                     move(
                         connection,
-                        looks.c.key == one.key,
+                        looks.c.key == look.key,
                         LookState.REVIEW if review else LookState.PUBLISHED,
                         self._by,
                         from_states=UNCOLLECTED,
                         reason=finished.doubts or None,
                     )
                     if not review:
-                        show_waiting_pictures(connection, [one.key])
-                    self._catalogue.write_look(connection, one.key)
+                        show_pictures(connection, [look.key])
+                    self._catalogue.write_look(connection, look.key)
             except RowRefusedError as error:
-                return one.problem(str(error))
+                return look.problem(str(error))
         done.review += review
         done.published += not review
         return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select, true, update
 
 from tryon_catalogue.ledger.moves import move
-from tryon_catalogue.ledger.pictures import newest_pictures, show_waiting_pictures
+from tryon_catalogue.ledger.pictures import newest_pictures, show_pictures
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import (
     garment_looks,
@@ -132,7 +132,7 @@ def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) 
                         from_states=IN_REVIEW,
                         reason=f"found good by {by.run}",
                     )
-                    show_waiting_pictures(connection, moved)
+                    show_pictures(connection, moved)
                     catalogue.write_look(connection, key)
                 accepted += moved
             except RowRefusedError as error:
@@ -144,7 +144,7 @@ def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) 
     return sorted(accepted)
 
 
-def make_again(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
+def remake(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
     """Plan looks again on a person's word: the next run that wants them sends, and pays for, them again.
 
     Args:
@@ -171,7 +171,7 @@ def make_again(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
         )
 
 
-def collect_again(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
+def recollect(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
     """Have the vendor asked once more, on a person's word, for pictures that could not be had: nothing is paid again.
 
     Args:
@@ -215,10 +215,10 @@ def collect_again(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
 
 def _listed(connection: Connection, keys: Sequence[str], *, with_pictures: bool) -> str:
     """Name those of some looks that have new pictures, or have none, and why they wait."""
-    waiting = select(pictures.c.look_key).where(pictures.c.look_key == looks.c.key, ~pictures.c.shown)
+    unshown = select(pictures.c.look_key).where(pictures.c.look_key == looks.c.key, ~pictures.c.shown)
     found = connection.execute(
         select(looks.c.key, looks.c.reason)
-        .where(looks.c.key.in_(keys), waiting.exists() if with_pictures else ~waiting.exists())
+        .where(looks.c.key.in_(keys), unshown.exists() if with_pictures else ~unshown.exists())
         .order_by(looks.c.key)
     )
     return "; ".join(f"{row.key[:10]}: {row.reason or 'no reason is known'}" for row in found)

@@ -74,12 +74,12 @@ class Refusal:
     Attributes:
         sku: whose.
         reason: The database's words, and what to do.
-        there: Whether the table has the row; False where its key can never be the sku.
+        row_exists: Whether the table has the row; False where its key can never be the sku.
     """
 
     sku: str
     reason: str
-    there: bool
+    row_exists: bool
 
     def __str__(self) -> str:
         return f"sku {self.sku}: {self.reason}"
@@ -130,12 +130,12 @@ class ShopTable:
                 f"there is no table {settings.table} in the database behind the connection "
                 f"{settings.conn_id}: create it, or name the right one in [catalogue] table"
             ) from error
-        there = set(self._table.columns.keys())
-        missing = sorted({settings.key, *self._columns.values()} - there)
+        present = set(self._table.columns.keys())
+        missing = sorted({settings.key, *self._columns.values()} - present)
         if missing:
             raise CatalogueError(
                 f"the table {settings.table} has no column {', '.join(missing)} (it has "
-                f"{', '.join(sorted(there))}): add it, or correct [catalogue] key and [catalogue.columns]"
+                f"{', '.join(sorted(present))}): add it, or correct [catalogue] key and [catalogue.columns]"
             )
         self._key = self._table.c[settings.key]
         self._key_is_number = is_number(self._key)
@@ -168,17 +168,17 @@ class ShopTable:
         refused: dict[str, str] = {}
         for part, outcome in _divided(connection, rows, send):
             if isinstance(outcome, DBAPIError):
-                refused[part[0]["sku"]] = _words(outcome)
+                refused[part[0]["sku"]] = _reason(outcome)
             else:
                 written.changed += outcome
         # A number that is written otherwise finds no row, and the database has no word to say of it.
         doubtful = [row["sku"] for row in rows] if self._key_is_number else list(refused)
-        there, impossible = self.find(connection, doubtful)
+        present, impossible = self.find(connection, doubtful)
         for sku in dict.fromkeys(doubtful):
-            words = impossible.get(sku) or (refused.get(sku) if sku in there else None)
-            if words:  # else it is written, or there is no row to write
-                reason = f"the table {self._name} does not take its row ({words})"
-                written.refused.append(Refusal(sku, reason, there=sku in there))
+            reason = impossible.get(sku) or (refused.get(sku) if sku in present else None)
+            if reason:  # else it is written, or there is no row to write
+                sentence = f"the table {self._name} does not take its row ({reason})"
+                written.refused.append(Refusal(sku, sentence, row_exists=sku in present))
         for refusal in written.refused:
             log.error("Not written to the catalogue: %s", refusal)
         return written
@@ -192,27 +192,27 @@ class ShopTable:
         Returns:
             Those with a row, and those that the key can never be, with why and what to do.
         """
-        there: set[str] = set()
+        present: set[str] = set()
         impossible: dict[str, str] = {}
 
         def look(part: Sequence[str]) -> Sequence[Any]:
-            given = self._given([{"sku": sku} for sku in part])
+            given = self._typed_rows([{"sku": sku} for sku in part])
             found = select(given.c.sku, self._key.is_not(None), cast(given.c.key, Text))
             return connection.execute(found.outerjoin_from(given, self._table, self._is_of(given))).all()
 
         for part, outcome in _divided(connection, skus, look):
             if isinstance(outcome, DBAPIError):
-                impossible |= dict.fromkeys(part, _words(outcome))
+                impossible |= dict.fromkeys(part, _reason(outcome))
                 continue
             for sku, has_row, written in outcome:  # a key that is not unique gives a sku more than once
                 if has_row:
-                    there.add(sku)
+                    present.add(sku)
                 elif self._key_is_number and written != sku:
                     impossible[sku] = (
                         f"as {plain(self._key.type)} it is written {written}: write the sku as the key is written, or "
                         "make the key text"
                     )
-        return there, impossible
+        return present, impossible
 
     def check(self, connection: Connection, public_url: str | None) -> None:
         """Find out whether the table takes what is to be written, without changing a row.
@@ -226,10 +226,10 @@ class ShopTable:
         """
         samples = _samples(public_url)
         problems = [
-            f"the column {self._table.c[name]} does not take {value!r} ({_words(error)})"
+            f"the column {self._table.c[name]} does not take {value!r} ({_reason(error)})"
             for ours, name in self._columns.items()
             for value in samples.get(ours, ())
-            if (error := self._refused(connection, select(self._given([{ours: value}]))))
+            if (error := self._refused(connection, select(self._typed_rows([{ours: value}]))))
             # A constraint may be right to refuse what is made up; the states are what will be written.
             and (ours == "status" or _sqlstate(error)[:2] != "23")
         ]
@@ -242,7 +242,7 @@ class ShopTable:
         if not problems and self._written(everything):
             # The database looks at rights and types before it finds that there is nothing to do.
             error = self._refused(connection, self._update([everything]).where(text("false")))
-            problems += [f"it cannot be written to ({_words(error)})"] if error else []
+            problems += [f"it cannot be written to ({_reason(error)})"] if error else []
         if problems:
             raise CatalogueError(
                 f"the table {self._name} is not fit for what [catalogue] writes to it: {'; '.join(problems)}"
@@ -288,7 +288,7 @@ class ShopTable:
         """Give our word -> the shop's column, for what a row has and the settings name."""
         return {ours: self._table.c[name] for ours, name in self._columns.items() if ours in row}
 
-    def _given(self, rows: Sequence[dict[str, Any]]) -> Any:
+    def _typed_rows(self, rows: Sequence[dict[str, Any]]) -> Any:
         """Give rows as PostgreSQL reads each value for the shop's column: a list as text, JSON or an array.
 
         A row with a sku has it twice: ``sku`` is the text, ``key`` what the type of the key makes of it.
@@ -297,7 +297,7 @@ class ShopTable:
         if "sku" in rows[0]:
             rows = [{**row, "key": row["sku"]} for row in rows]
             kinds |= {"sku": Text(), "key": self._key.type}
-        return as_table([{word: row[word] for word in kinds} for row in rows], **kinds)
+        return as_table([{name: row[name] for name in kinds} for row in rows], **kinds)
 
     def _is_of(self, given: Any) -> ColumnElement[bool]:
         """Give the condition under which a row of the table is a given one's: 1e0 and 1.4 are not the garment 1."""
@@ -306,7 +306,7 @@ class ShopTable:
 
     def _update(self, rows: Sequence[dict[str, Any]]) -> Update:
         theirs = self._written(rows[0])
-        given = self._given(rows)
+        given = self._typed_rows(rows)
         differs = or_(
             *(
                 comparable(column).is_distinct_from(comparable(given.c[ours]))
@@ -374,11 +374,11 @@ def _sqlstate(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
 
 
-def _words(error: DBAPIError) -> str:
+def _reason(error: DBAPIError) -> str:
     """Give the database's own sentence, not the statement and the row with it, and what to do."""
     primary = getattr(getattr(error.orig, "diag", None), "message_primary", None)
     state = _sqlstate(error)
     advice = _ADVICE.get(state) or _ADVICE.get(state[:2], _TRIGGERS)
     # Where it shows an address, what follows the question mark may be a signature.
-    words = _AFTER_QUESTION_MARK.sub("?…", primary or type(error.orig).__name__)
-    return f"{words}: {advice}"
+    message = _AFTER_QUESTION_MARK.sub("?…", primary or type(error.orig).__name__)
+    return f"{message}: {advice}"

@@ -71,15 +71,15 @@ class Catalogue:
         Returns:
             What came of it.
         """
-        wanted = garment_looks.c.sku.in_(sorted(set(skus)))
+        chosen = garment_looks.c.sku.in_(sorted(set(skus)))
         in_order = (garment_looks.c.sku, garment_looks.c.position)
         # A statement of its own: while it waits for another writer of the same garment, that one changes looks,
         # and only a statement that begins afterwards sees them.
-        connection.execute(select(garment_looks.c.sku).where(wanted).order_by(*in_order).with_for_update())
+        connection.execute(select(garment_looks.c.sku).where(chosen).order_by(*in_order).with_for_update())
         found = connection.execute(
             select(garment_looks.c.sku, looks.c.key, looks.c.state, looks.c.model, looks.c.reason)
             .join(looks, looks.c.key == garment_looks.c.look_key)
-            .where(wanted)
+            .where(chosen)
             .order_by(*in_order)
         ).all()
         if not found:
@@ -101,8 +101,8 @@ class Catalogue:
         written += self._shop.write(connection, list(unshown))
         not_taken = {row.sku for row in written.refused}
         _forget_written(connection, not_taken)
-        again = {*refused, *not_taken}
-        self._remember(connection, {sku: own for sku, own in by_sku.items() if sku not in again})
+        to_rewrite = {*refused, *not_taken}
+        self._remember(connection, {sku: own for sku, own in by_sku.items() if sku not in to_rewrite})
         return written
 
     def write_look(self, connection: Connection, look_key: str) -> None:
@@ -117,7 +117,7 @@ class Catalogue:
         """
         of_look = select(garment_looks.c.sku).where(garment_looks.c.look_key == look_key).distinct()
         skus = connection.execute(of_look).scalars().all()
-        refused = [row for row in self.write_garments(connection, skus).refused if row.there]
+        refused = [row for row in self.write_garments(connection, skus).refused if row.row_exists]
         if skus and len(refused) == len(skus):
             raise RowRefusedError("; ".join(map(str, refused)))
 
@@ -158,7 +158,7 @@ class Catalogue:
             connection.execute(select(garment_looks.c.sku).where(_of_run(run_id)).distinct()).scalars().all()
         )
         found = (self._shop.find(connection, part) for part in batched(skus, ROWS_AT_ONCE))
-        return len(skus) - sum(len(there) + len(impossible) for there, impossible in found)
+        return len(skus) - sum(len(present) + len(impossible) for present, impossible in found)
 
     def _write_rejected(self, connection: Connection, reasons: dict[str, str]) -> Written:
         """Write the status and the reason of rejected rows; pictures from before stay.
@@ -167,14 +167,16 @@ class Catalogue:
             reasons: Sku -> why.
         """
         _forget_written(connection, reasons)
-        return self._shop.write(connection, [{"sku": sku, **_refusal(why)} for sku, why in reasons.items()])
+        return self._shop.write(
+            connection, [{"sku": sku, **_refusal(reason)} for sku, reason in reasons.items()]
+        )
 
     def _remember(self, connection: Connection, by_sku: dict[str, list[GarmentLook]]) -> None:
         """Note which states a garment's row was written with; a garment without a row was not written."""
-        there, _ = self._shop.find(connection, tuple(by_sku))
+        present, _ = self._shop.find(connection, tuple(by_sku))
         written = [
             {"sku": sku, "look_key": look.key, "state": look.state.value}
-            for sku in there
+            for sku in present
             for look in by_sku[sku]
         ]
         given = as_table(
@@ -274,8 +276,8 @@ def _row_values(of_garment: Sequence[GarmentLook]) -> dict[str, Any]:
     states = {look.state for look in of_garment}
     urls = [url for look in of_garment for url in look.urls]
     status = next(state for state in ROW_ORDER if state in states)
-    words = {"status": status.value, "detail": _detail(of_garment)}
-    return {**words, "picture_url": urls[0], "picture_urls": urls} if urls else words
+    values = {"status": status.value, "detail": _detail(of_garment)}
+    return {**values, "picture_url": urls[0], "picture_urls": urls} if urls else values
 
 
 def _detail(of_garment: Sequence[GarmentLook]) -> str | None:

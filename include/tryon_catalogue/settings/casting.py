@@ -87,4 +87,4 @@ class CastingRule(Section):
     @cached_property
     def categories(self) -> frozenset[str]:
         """The categories as they are compared: without regard to case or surrounding spaces."""
-        return frozenset(normal_name(one) for one in self.category)
+        return frozenset(normal_name(name) for name in self.category)

@@ -110,9 +110,9 @@ class ValueRule(Section):
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """Finds one of the words: whole ones, whatever their case. Chinese words have nothing between them."""
-        words = "|".join(re.escape(word.strip()) for word in sorted(self.has, key=len, reverse=True))
+        alternatives = "|".join(re.escape(word.strip()) for word in sorted(self.has, key=len, reverse=True))
         letter = "0-9A-Za-zÀ-ɏ"
-        return re.compile(f"(?<![{letter}])(?:{words})(?![{letter}])", re.IGNORECASE)
+        return re.compile(f"(?<![{letter}])(?:{alternatives})(?![{letter}])", re.IGNORECASE)
 
 
 class RowFilter(Section):
@@ -132,7 +132,7 @@ class RowFilter(Section):
     def left_out(self) -> str:
         """What is told of the rows that it leaves out."""
         values = self.except_ if self.only is None else self.only
-        listed = " or ".join(repr(one) for one in values or ())
+        listed = " or ".join(repr(value) for value in values or ())
         return f"{self.column} is {'not ' if self.only is not None else ''}{listed}"
 
     def keeps(self, value: str) -> bool:
@@ -143,11 +143,11 @@ class RowFilter(Section):
 
     @cached_property
     def _only(self) -> frozenset[str]:
-        return frozenset(normal_name(one) for one in self.only or ())
+        return frozenset(normal_name(value) for value in self.only or ())
 
     @cached_property
     def _except(self) -> frozenset[str]:
-        return frozenset(normal_name(one) for one in self.except_ or ())
+        return frozenset(normal_name(value) for value in self.except_ or ())
 
 
 class ExportSettings(Section):

@@ -12,10 +12,10 @@ from tryon_catalogue.settings.types import Name, OptionalName, Section
 LONGEST_MARK = 60  # characters
 
 
-def _check_line(words: str | None) -> str | None:
-    if words is not None and not (words.strip() and words.isprintable() and len(words) <= LONGEST_MARK):
+def _check_line(text: str | None) -> str | None:
+    if text is not None and not (text.strip() and text.isprintable() and len(text) <= LONGEST_MARK):
         raise ValueError(f"one line of visible characters is expected, at most {LONGEST_MARK} of them")
-    return words
+    return text
 
 
 Line = Annotated[OptionalName, AfterValidator(_check_line)]

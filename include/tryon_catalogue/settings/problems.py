@@ -72,11 +72,11 @@ def problems_of(error: ValidationError, root: type[BaseModel], env_prefix: str) 
     details = error.errors(include_url=False)
     # A list whose items are wrong is reported as too short as well: only the deepest problem helps.
     deepest = [
-        one
-        for one in details
-        if not any(len(one["loc"]) < len(other["loc"]) and _within(other, one) for other in details)
+        detail
+        for detail in details
+        if not any(len(detail["loc"]) < len(other["loc"]) and _within(other, detail) for other in details)
     ]
-    return tuple(dict.fromkeys(_line(one, root, env_prefix) for one in deepest))
+    return tuple(dict.fromkeys(_line(detail, root, env_prefix) for detail in deepest))
 
 
 def stray_variables(root: type[BaseModel], env_prefix: str) -> tuple[str, ...]:
@@ -110,12 +110,12 @@ def _line(detail: ErrorDetails, root: type[BaseModel], env_prefix: str) -> str:
             keys = _keys(models[-1]) if models else set()
             return f"{dotted}{origin}: {_known(str(location[-1]), keys)}"
         case "value_error":
-            told = str(detail.get("ctx", {}).get("error", detail["msg"]))
+            message = str(detail.get("ctx", {}).get("error", detail["msg"]))
         case _:
-            told = detail["msg"]
+            message = detail["msg"]
     if isinstance(detail["input"], dict | BaseModel):
-        return f"{dotted}{origin}: {told}".removeprefix(": ")
-    return f"{dotted} = {_shown(detail['input'])}{origin}: {told}"
+        return f"{dotted}{origin}: {message}".removeprefix(": ")
+    return f"{dotted} = {_shown(detail['input'])}{origin}: {message}"
 
 
 def _dotted(location: Location) -> str:
@@ -186,5 +186,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in (tuple, list, Union, UnionType):
-        return next((model for one in get_args(annotation) if (model := _model_in(one)) is not None), None)
+        return next(
+            (model for argument in get_args(annotation) if (model := _model_in(argument)) is not None), None
+        )
     return None

@@ -13,7 +13,7 @@ from damo_tryon.contract import MAX_TASKS, FitType, Submission
 from damo_tryon.errors import ThrottledError
 from damo_tryon.submitting import Accepted, InDoubt, Refused, outcomes
 from tryon_catalogue.budget.commitments import LimitReachedError, hold_back, is_narrow
-from tryon_catalogue.budget.limits import ASKED_FOR_AGAIN, GOES_FIRST, Limit, words_for
+from tryon_catalogue.budget.limits import ASKED_FOR_AGAIN, GOES_FIRST, Limit, reason_for
 from tryon_catalogue.ledger.tables import looks, submissions
 from tryon_catalogue.submission.errors import StillThrottledError
 from tryon_catalogue.submission.journal import (
@@ -135,6 +135,6 @@ def _hold_back(
         which &= looks.c.collection == reached.collection
     with engine.begin() as connection:
         then = ASKED_FOR_AGAIN if is_narrow(connection, batch.run_id) else GOES_FIRST
-        words = words_for(reached.limit, budget, price.currency, reached.collection, then)
+        words = reason_for(reached.limit, budget, price.currency, reached.collection, then)
         hold_back(connection, which, words, batch.run_id)
     log.warning("Batch %s: what is not sent yet %s", batch.id, words)

@@ -233,7 +233,7 @@ def publish(batch_id: int) -> dict[str, int]:
             done.published,
             done.review,
             done.failed,
-            done.waiting,
+            done.unfinished,
         )
         if done.problems:
             raise PublishError(done.problems)
@@ -241,7 +241,7 @@ def publish(batch_id: int) -> dict[str, int]:
         "published": done.published,
         "review": done.review,
         "failed": done.failed,
-        "waiting": done.waiting,
+        "waiting": done.unfinished,
     }
 
 

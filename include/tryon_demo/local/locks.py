@@ -21,12 +21,12 @@ class FolderLock:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "lock"
-        self._held: IO[str] | None = None
+        self._file: IO[str] | None = None
 
     @property
-    def held(self) -> bool:
+    def is_ours(self) -> bool:
         """Whether we own the folder."""
-        return self._held is not None
+        return self._file is not None
 
     def take(self) -> None:
         """Become the owner; nothing to do when we are.
@@ -34,7 +34,7 @@ class FolderLock:
         Raises:
             FolderInUseError: somebody else is, and lives.
         """
-        if self._held is not None:
+        if self._file is not None:
             return
         lock = self._file.open("a+")
         try:
@@ -50,10 +50,10 @@ class FolderLock:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        self._held = lock
+        self._file = lock
 
     def release(self) -> None:
         """Let go of the folder; nothing to do when it is not ours."""
-        if self._held is not None:
-            self._held.close()
-            self._held = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None

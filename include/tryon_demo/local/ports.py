@@ -44,7 +44,7 @@ def listens(port: int) -> bool:
     return True
 
 
-def named_port(port: int, what: str) -> int:
+def named_port(port: int, purpose: str) -> int:
     """The port a person asked for, or a free one for 0.
 
     Raises:
@@ -54,7 +54,7 @@ def named_port(port: int, what: str) -> int:
         return free_port()
     if not is_free(port):
         raise PortTakenError(
-            f"port {port}, named for {what}, is taken: end what listens there (`lsof -i :{port}` tells), "
+            f"port {port}, named for {purpose}, is taken: end what listens there (`lsof -i :{port}` tells), "
             "or name another one, or 0 for any free one"
         )
     return port

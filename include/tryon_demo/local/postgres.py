@@ -167,7 +167,7 @@ class LocalPostgres:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        if self._lock.held:
+        if self._lock.is_ours:
             self._end_left_behind()  # nothing after an orderly stop
         self._lock.release()
 
@@ -216,8 +216,10 @@ class LocalPostgres:
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):
-                words = process.cmdline()
-                if words and (words[0].startswith(helper) or (main in words and "postgres" in words[0])):
+                arguments = process.cmdline()
+                if arguments and (
+                    arguments[0].startswith(helper) or (main in arguments and "postgres" in arguments[0])
+                ):
                     found.append(process)
         return found
 

@@ -105,19 +105,19 @@ class ManagedProcess:
         for line in self.output().splitlines():
             if line.startswith("{"):
                 with suppress(json.JSONDecodeError):
-                    said: dict[str, Any] = json.loads(line)
-                    return said
+                    value: dict[str, Any] = json.loads(line)
+                    return value
         return None
 
     def wait_until(
-        self, ready: Callable[[], bool], *, timeout: float, what: str, every: float = POLL_SECONDS
+        self, ready: Callable[[], bool], *, timeout: float, description: str, every: float = POLL_SECONDS
     ) -> None:
         """Poll a condition that the child is to bring about.
 
         Args:
             ready: the condition.
             timeout: seconds.
-            what: the condition in words, for the error.
+            description: Completes "ended before" in the error.
             every: seconds from one look to the next.
 
         Raises:
@@ -126,9 +126,9 @@ class ManagedProcess:
         deadline = time.monotonic() + timeout
         while not ready():
             if self.returncode is not None:
-                raise self._failure(f"ended with {self.returncode} before {what}")
+                raise self._failure(f"ended with {self.returncode} before {description}")
             if time.monotonic() > deadline:
-                raise self._failure(f"runs, but after {timeout:.0f} s not yet: {what}")
+                raise self._failure(f"runs, but after {timeout:.0f} s not yet: {description}")
             time.sleep(every)
 
     def wait_for_success(self, *, timeout: float) -> None:
@@ -162,9 +162,9 @@ class ManagedProcess:
         """End the child and its whole family: SIGTERM, up to `grace` seconds, SIGKILL for what is left."""
         end_all([self], grace=grace)
 
-    def _failure(self, what: str) -> ProcessFailedError:
+    def _failure(self, problem: str) -> ProcessFailedError:
         tail = "\n".join(self.output().splitlines()[-_LOG_TAIL_LINES:]) or "(it wrote nothing)"
-        return ProcessFailedError(f"{self.name} {what}. The log {self.log_path} ends with:\n{tail}")
+        return ProcessFailedError(f"{self.name} {problem}. The log {self.log_path} ends with:\n{tail}")
 
 
 def inherited_environment() -> dict[str, str]:

@@ -89,7 +89,7 @@ class _Member:
         self.process.wait_until(
             lambda: bool(self.ready(self.process)),
             timeout=self.timeout,
-            what="it was ready",
+            description="it was ready",
             every=self.every,
         )
 
@@ -130,7 +130,7 @@ class LocalStack:
         self._dags_folder = dags_folder
         self._plugins_folder = plugins_folder
         self._env = dict(env or {})
-        self._wanted_port = airflow_port
+        self._requested_port = airflow_port
         self._start_timeout = start_timeout
         self._grace = grace
         self._lock = FolderLock(self.home)
@@ -332,7 +332,9 @@ class LocalStack:
         deadline = time.monotonic() + timeout
         while missing := set(dag_ids) - self.api.dag_ids():
             if errors := self.api.import_errors():
-                raise StackError("\n".join(f"{file} cannot be read:\n{why}" for file, why in errors.items()))
+                raise StackError(
+                    "\n".join(f"{file} cannot be read:\n{trace}" for file, trace in errors.items())
+                )
             if time.monotonic() > deadline:
                 raise StackError(
                     f"no DAG {', '.join(sorted(missing))} in {self._dags_folder} after {timeout:.0f} s; "
@@ -343,7 +345,7 @@ class LocalStack:
     # -- inside ----------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        port = named_port(self._wanted_port, "the Airflow pages")
+        port = named_port(self._requested_port, "the Airflow pages")
         self.postgres.start()
         self.postgres.create_database("catalogue")
         self._setup = AirflowSetup(

@@ -15,8 +15,8 @@ from tryon_catalogue.budget.limits import (
     Limit,
     Room,
     cost_of,
+    reason_for,
     share_of,
-    words_for,
 )
 from tryon_catalogue.settings import BudgetSettings, Price, Use
 
@@ -110,6 +110,6 @@ def test_looks_of_one_submission_cost_one_use_where_that_is_charged() -> None:
     ],
 )
 def test_a_look_that_waits_says_for_what(limit: Limit, collection: str, words: str) -> None:
-    told = words_for(limit, budget_of(per_run=10, per_day=20, per_collection=30), "CNY", collection)
+    told = reason_for(limit, budget_of(per_run=10, per_day=20, per_collection=30), "CNY", collection)
     assert words in told
     assert "goes first in the next run" in told

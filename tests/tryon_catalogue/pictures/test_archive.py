@@ -10,7 +10,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tryon_catalogue.pictures.archive import Archive, Kept, PictureName
+from tryon_catalogue.pictures.archive import Archive, ArchivedPicture, PictureName
 from tryon_catalogue.pictures.fetch import Fetched
 from tryon_catalogue.settings import ArchiveSettings
 
@@ -91,7 +91,7 @@ def test_the_same_picture_again_is_not_written_again(tmp_path: Path) -> None:
 def test_a_picture_that_an_earlier_try_kept_is_found(tmp_path: Path, kind: str) -> None:
     assert archive(tmp_path).find(name()) is None
     place = archive(tmp_path).put(name(), picture(kind=kind))
-    assert archive(tmp_path).find(name()) == Kept(place, b"picture", kind)
+    assert archive(tmp_path).find(name()) == ArchivedPicture(place, b"picture", kind)
     assert archive(tmp_path).find(name(number=1)) is None
 
 
@@ -177,7 +177,7 @@ def test_object_storage_takes_pictures_and_its_connection_is_not_shown(
     found = storage.find("/")
     assert [path.lstrip("/") for path in found] == ["bucket/tryon/秋/A-1/anna-0123456789-89abcdef-1.jpg"]
     assert storage.cat(found[0]) == b"picture"
-    assert Archive(settings).find(name("秋")) == Kept(place, b"picture", "JPEG")
+    assert Archive(settings).find(name("秋")) == ArchivedPicture(place, b"picture", "JPEG")
     assert Archive(settings).find(name("冬")) is None
 
 

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from tests.tryon_catalogue.s3 import connection_to, new_bucket, s3_server
-from tryon_catalogue.pictures.archive import Archive, Kept, PictureName
+from tryon_catalogue.pictures.archive import Archive, ArchivedPicture, PictureName
 from tryon_catalogue.pictures.fetch import Fetched
 from tryon_catalogue.settings import ArchiveSettings
 
@@ -55,7 +55,7 @@ def test_a_picture_is_put_under_its_name_and_found_again(storage: boto3.client) 
     assert place.path == place.url == f"s3://{BUCKET}/tryon/2026-秋季/上衣-A1/小美-0123456789-89abcdef-1.jpg"
     key = place.path.removeprefix(f"s3://{BUCKET}/")
     assert storage.get_object(Bucket=BUCKET, Key=key)["Body"].read() == b"picture"
-    assert archive().find(NAME) == Kept(place, b"picture", "JPEG")
+    assert archive().find(NAME) == ArchivedPicture(place, b"picture", "JPEG")
 
 
 def test_the_same_picture_again_is_no_new_version(storage: boto3.client) -> None:

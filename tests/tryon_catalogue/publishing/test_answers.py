@@ -54,7 +54,7 @@ def test_what_the_vendor_has_not_ended_waits_for_a_later_try(
         return answer.model_copy(update={"sub_tasks": (running, waiting, third)})
 
     done = publish(batch, half_done)
-    assert (done.published, done.waiting, done.problems) == (1, 2, [])
+    assert (done.published, done.unfinished, done.problems) == (1, 2, [])
     assert states(engine) == ["SUBMITTED", "SUBMITTED", "PUBLISHED"]
     assert submission_states(engine) == {"SUBMITTED": 1}
     assert publish(batch).published == 2
@@ -180,7 +180,7 @@ def test_a_look_sent_again_is_ended_by_its_newer_submission_alone(
         return answer.model_copy(update={"sub_tasks": tuple(running)})
 
     done = publish(batch, newer_is_running)
-    assert (done.published, done.failed, done.waiting) == (1, 0, 1)
+    assert (done.published, done.failed, done.unfinished) == (1, 0, 1)
     assert states(engine) == ["SUBMITTED", "PUBLISHED"]
     assert submission_states(engine) == {"COLLECTED": 1, "SUBMITTED": 1}
     assert publish(batch).published == 1

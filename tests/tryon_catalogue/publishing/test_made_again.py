@@ -64,12 +64,12 @@ def test_a_picture_that_a_person_refuses_leaves_with_the_next_one_and_the_shown_
     before = shown(engine)
     send_again(batch)
     publish(batch, None, BLANK)
-    review.make_again(engine, ["sku-0"], PERSON)
+    review.remake(engine, ["sku-0"], PERSON)
     send_again(batch)
     assert publish(batch, None, BLANK).review == 1
     assert shown(engine) == before
     assert len(kept(engine)) == 2
-    review.make_again(engine, ["sku-0"], PERSON)
+    review.remake(engine, ["sku-0"], PERSON)
     send_again(batch)
     assert publish(batch).published == 1
     assert [row.path for row in kept(engine)] == [shown(engine)[0]] != [before[0]]

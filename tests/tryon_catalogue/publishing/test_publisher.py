@@ -38,7 +38,7 @@ def test_a_picture_is_archived_recorded_and_written_to_the_catalogue(
     engine: Engine, settings: Settings, submit: Submit, publish: Publish
 ) -> None:
     done = publish(submit(12))
-    assert (done.published, done.failed, done.waiting, done.problems) == (12, 0, 0, [])
+    assert (done.published, done.failed, done.unfinished, done.problems) == (12, 0, 0, [])
     assert states(engine) == ["PUBLISHED"] * 12
     assert submission_states(engine) == {"COLLECTED": 2}
     for row in kept(engine):

@@ -154,7 +154,7 @@ def test_a_look_whose_row_the_shops_table_refuses_waits_still_and_the_others_are
 
 def test_what_a_person_wants_made_again_is_planned(engine: Engine, night: Night) -> None:
     night(1, blank())
-    assert len(review.make_again(engine, ["sku-0"], PERSON)) == 1
+    assert len(review.remake(engine, ["sku-0"], PERSON)) == 1
     assert states(engine) == ["PLANNED"]
 
 
@@ -221,7 +221,7 @@ def test_a_look_without_a_new_picture_cannot_be_accepted_and_nothing_changes(
         told = as_text(read_run_note(engine, close_run(engine, ours, "dag/run")))
     assert f"tryon review collect {first[:10]}" in told
     review.accept(engine, ours, ["sku-1"], PERSON)
-    assert len(review.make_again(engine, ["sku-0"], PERSON)) == 1
+    assert len(review.remake(engine, ["sku-0"], PERSON)) == 1
 
 
 def test_the_old_pictures_of_a_look_made_again_are_not_accepted_in_place_of_new_ones(

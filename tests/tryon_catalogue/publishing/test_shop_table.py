@@ -98,7 +98,7 @@ def test_a_row_that_the_table_refuses_is_named_and_the_others_are_written(
         written = write(rows, _1="fine", _2="a very long reason", _3="fine")
     assert written.changed == 2
     (refusal,) = written.refused
-    assert (refusal.sku, refusal.there) == ("2", True)
+    assert (refusal.sku, refusal.row_exists) == ("2", True)
     assert words in refusal.reason
     assert "a very long reason" not in str(refusal)
     assert [record.message for record in caplog.records] == [f"Not written to the catalogue: {refusal}"]
@@ -110,7 +110,7 @@ def test_a_sku_that_the_key_cannot_hold_is_named_and_the_others_are_written(rows
     written = write(rows, _1="fine", _TEST="fine", _3="fine")
     assert written.changed == 2
     (refusal,) = written.refused
-    assert (refusal.sku, refusal.there) == ("TEST", False)
+    assert (refusal.sku, refusal.row_exists) == ("TEST", False)
     assert "invalid input syntax for type bigint" in refusal.reason
     with rows.begin() as connection:
         there, impossible = table_of(rows).find(connection, ["1", "TEST", "4"])
@@ -142,7 +142,7 @@ def test_a_number_that_is_written_otherwise_is_not_taken_for_another_garments(
     before = details(rows)
     found = write(rows, **{f"_{sku}": "another's"})
     (refusal,) = found.refused
-    assert (found.changed, refusal.sku, refusal.there) == (0, sku, False)
+    assert (found.changed, refusal.sku, refusal.row_exists) == (0, sku, False)
     assert f"it is written {written}: write the sku as the key is written" in refusal.reason
     assert details(rows) == before
     own = dict.fromkeys(before, "its own")

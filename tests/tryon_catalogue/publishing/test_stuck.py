@@ -92,7 +92,7 @@ def test_what_the_vendor_does_not_know_for_too_long_is_left_to_a_person_and_neve
     row = shop_row(engine, "sku-0")
     assert (row.tryon_status, row.picture_url) == ("REVIEW", None)
     assert key in str(row.tryon_detail)
-    assert len(review.make_again(engine, ["sku-0"], PERSON)) == 1
+    assert len(review.remake(engine, ["sku-0"], PERSON)) == 1
 
 
 def test_what_was_asked_for_in_the_wrong_place_is_collected_on_a_persons_word_without_paying_again(
@@ -101,7 +101,7 @@ def test_what_was_asked_for_in_the_wrong_place_is_collected_on_a_persons_word_wi
     batch = submit(2)
     grow_old(engine)
     publish(batch, nobody_knows)
-    assert len(review.collect_again(engine, ["sku-0"], PERSON)) == 1
+    assert len(review.recollect(engine, ["sku-0"], PERSON)) == 1
     assert (states(engine), submission_states(engine)) == (["SUBMITTED", "REVIEW"], {"SUBMITTED": 1})
     assert len(publish(batch, nobody_knows).problems) == 1
     assert publish(batch).published == 1
@@ -113,7 +113,7 @@ def test_what_was_asked_for_in_the_wrong_place_is_collected_on_a_persons_word_wi
 def test_what_is_with_us_is_not_asked_for_again(engine: Engine, submit: Submit, publish: Publish) -> None:
     publish(submit(1), None, BLANK)
     with pytest.raises(TryAgainError, match="are with us"):
-        review.collect_again(engine, ["sku-0"], PERSON)
+        review.recollect(engine, ["sku-0"], PERSON)
     assert states(engine) == ["REVIEW"]
 
 
@@ -197,7 +197,7 @@ def test_pictures_that_a_person_refused_are_not_taken_for_those_of_the_next_subm
 ) -> None:
     batch = submit(1)
     publish(batch, None, BLANK)
-    review.make_again(engine, ["sku-0"], PERSON)
+    review.remake(engine, ["sku-0"], PERSON)
     send_again(batch)
     publish(batch, None, DEAD_LINKS)
     assert len(publish(batch, nobody_knows).problems) == 1

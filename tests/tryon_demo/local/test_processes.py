@@ -62,7 +62,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             env=inherited_environment(),
         )
         process.start()
-        process.wait_until(lambda: "up" in process.output(), timeout=20, what="it was up")
+        process.wait_until(lambda: "up" in process.output(), timeout=20, description="it was up")
         return process
 
     yield start_program
@@ -130,7 +130,7 @@ def test_a_process_that_ends_before_it_is_ready_is_reported_with_its_log(start: 
 def test_a_process_that_is_never_ready_is_reported(start: Start) -> None:
     process = start(SLEEPER)
     with pytest.raises(ProcessFailedError, match="not yet: the moon is full"):
-        process.wait_until(lambda: False, timeout=0.1, what="the moon is full")
+        process.wait_until(lambda: False, timeout=0.1, description="the moon is full")
     with pytest.raises(ProcessFailedError, match=r"was not done after 0 s"):
         process.wait_for_success(timeout=0.1)
 
@@ -140,7 +140,7 @@ def test_output_is_that_of_the_last_start_alone(start: Start, tmp_path: Path) ->
     first = process.pid
     process.end(grace=5)
     process.start()
-    process.wait_until(lambda: "up" in process.output(), timeout=20, what="it was up again")
+    process.wait_until(lambda: "up" in process.output(), timeout=20, description="it was up again")
     assert str(first) not in process.output()
     assert str(first) in process.log_path.read_text()
 

@@ -104,11 +104,11 @@ class Checked:
     @property
     def rejection(self) -> Finding | None:
         """The first finding that rejects; None when the image may go to the vendor, or is unchanged."""
-        return next((one for one in self.findings if one.rejects), None)
+        return next((finding for finding in self.findings if finding.rejects), None)
 
 
 async def check_urls(
-    wanted: Iterable[tuple[str, ImageRole]],
+    requested: Iterable[tuple[str, ImageRole]],
     known: Mapping[tuple[str, ImageRole], Known],
     fetcher: Fetcher,
     limits: PreflightLimits | None = None,
@@ -119,7 +119,7 @@ async def check_urls(
     all of them, the server is asked only whether it has another one by now.
 
     Args:
-        wanted: addresses, each with what its image is to be; the same ones may come again.
+        requested: addresses, each with what its image is to be; the same ones may come again.
         known: what is known from the last time. Leave out what is to be looked at anew.
         fetcher: made with ``open_fetcher``.
         limits: how much at once; careful ones when not given.
@@ -129,7 +129,7 @@ async def check_urls(
     """
     limits = limits or PreflightLimits()
     roles_of: dict[str, dict[ImageRole, None]] = {}
-    for url, role in wanted:
+    for url, role in requested:
         roles_of.setdefault(url, {})[role] = None
     running: set[asyncio.Task[list[Checked]]] = set()
     decoders = ThreadPoolExecutor(limits.decoders, thread_name_prefix="image-check")
@@ -166,7 +166,9 @@ _NO_VERSION = _Version()
 
 def _common_version(known: list[Known | None]) -> _Version:
     """An address that is new in one of its roles has to be fetched, whatever is known in the other."""
-    versions = {_NO_VERSION if one is None else _Version(one.etag, one.last_modified) for one in known}
+    versions = {
+        _NO_VERSION if image is None else _Version(image.etag, image.last_modified) for image in known
+    }
     return versions.pop() if len(versions) == 1 else _NO_VERSION
 
 

@@ -69,7 +69,9 @@ class Seen:
     def main(self) -> Person | None:
         """The person that the picture is of: the one the detector is surest of; None for nobody."""
         return max(
-            (one for one in self.people if one.score >= ANYBODY), key=lambda one: one.score, default=None
+            (person for person in self.people if person.score >= ANYBODY),
+            key=lambda person: person.score,
+            default=None,
         )
 
 
@@ -93,16 +95,16 @@ class PersonCheck:
         """
         with Image.open(io.BytesIO(small_copy), formats=("JPEG",)) as picture:
             seen = self._look(picture.convert("RGB"))
-        found = [replace(one, rejects=one.rule in self.rejecting) for one in findings_of(seen)]
-        return tuple(sorted(found, key=lambda one: not one.rejects))
+        found = [replace(finding, rejects=finding.rule in self.rejecting) for finding in findings_of(seen)]
+        return tuple(sorted(found, key=lambda finding: not finding.rejects))
 
     def _look(self, picture: Image.Image) -> Seen:
         """Look again at the picture turned, where too little of a body is seen to tell which way it is up."""
         seen = Seen(self.detector.people(picture))
         if seen.main is not None and seen.main.tilt is not None:
             return seen
-        turned = (one for turn in _TURNS for one in self.detector.people(picture.transpose(turn)))
-        return replace(seen, turned=max((one.score for one in turned), default=0.0))
+        turned = (person for turn in _TURNS for person in self.detector.people(picture.transpose(turn)))
+        return replace(seen, turned=max((person.score for person in turned), default=0.0))
 
 
 def open_person_check(rejecting: Collection[str]) -> PersonCheck:
@@ -123,7 +125,7 @@ def open_person_check(rejecting: Collection[str]) -> PersonCheck:
             f"[preflight] person_check is true, but people cannot be looked for on this machine: {error}, "
             "or set person_check = false"
         ) from error
-    return PersonCheck(detector, frozenset(ImageRule(one) for one in rejecting))
+    return PersonCheck(detector, frozenset(ImageRule(rule) for rule in rejecting))
 
 
 def findings_of(seen: Seen) -> tuple[Finding, ...]:
@@ -156,9 +158,9 @@ def _nobody(seen: Seen) -> str | None:
 
 
 def _several(seen: Seen) -> str | None:
-    sure = [one for one in seen.people if one.score >= SURELY]
-    largest = max((one.area for one in sure), default=0.0)
-    count = sum(one.area >= BESIDE * largest for one in sure)
+    sure = [person for person in seen.people if person.score >= SURELY]
+    largest = max((person.area for person in sure), default=0.0)
+    count = sum(person.area >= BESIDE * largest for person in sure)
     return f"{count} people" if count > 1 else None
 
 

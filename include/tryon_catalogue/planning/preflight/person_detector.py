@@ -76,10 +76,10 @@ class MoveNet:
         runtime = _runtime()
         # One thread: the machine also runs the workers, and a picture takes a twentieth of a second.
         self._interpreter = runtime.Interpreter(model_content=model_content(), num_threads=1)
-        (wanted,) = self._interpreter.get_input_details()
-        self._interpreter.resize_tensor_input(wanted["index"], (1, _SIDE, _SIDE, 3))
+        (input_details,) = self._interpreter.get_input_details()
+        self._interpreter.resize_tensor_input(input_details["index"], (1, _SIDE, _SIDE, 3))
         self._interpreter.allocate_tensors()
-        self._input = wanted["index"]
+        self._input = input_details["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
 
     def people(self, picture: Image.Image) -> tuple[Person, ...]:
@@ -97,7 +97,7 @@ class MoveNet:
         self._interpreter.invoke()
         rows: Floats = self._interpreter.get_tensor(self._output)[0]
         found = [_person(row, width, height, left, top) for row in rows]
-        return tuple(sorted(found, key=lambda one: -one.score))
+        return tuple(sorted(found, key=lambda person: -person.score))
 
 
 def model_content() -> bytes:
@@ -157,7 +157,7 @@ def _tilt(joints: Floats) -> float | None:
 
 def _between(joints: Floats, which: Sequence[int]) -> tuple[float, float] | None:
     """The middle of joints, down and across; None unless each of them is seen."""
-    if any(joints[one, 2] < _SEEN for one in which):
+    if any(joints[joint, 2] < _SEEN for joint in which):
         return None
     middle = joints[list(which), :2].mean(axis=0)
     return float(middle[0]), float(middle[1])

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tryon_catalogue.exports import Rejection
-from tryon_catalogue.ledger.images import KnownImage, Wanted, load_images, store_images
+from tryon_catalogue.ledger.images import ImageKey, KnownImage, load_images, store_images
 from tryon_catalogue.pictures.archive import Archive
 from tryon_catalogue.pictures.fetch import open_fetcher, shown
 from tryon_catalogue.pictures.rules import ImageRole, ImageRule
@@ -111,11 +111,11 @@ def preflight_run(
     )
     for images in images_of_export(settings, export, request):
         with engine.connect() as connection:
-            known = load_images(connection, images.wanted)
+            known = load_images(connection, images.keys)
         done.rows += images.rows
-        done.images += len(images.wanted)
+        done.images += len(images.keys)
         check = _Check(engine, settings, archive, done, people, images.models)
-        asyncio.run(check.check(images.wanted, known))
+        asyncio.run(check.check(images.keys, known))
     return done
 
 
@@ -130,7 +130,7 @@ class ExportImages:
     """
 
     rows: int
-    wanted: set[Wanted]
+    keys: set[ImageKey]
     models: frozenset[str]
 
 
@@ -146,13 +146,13 @@ def images_of_export(
     Raises:
         tryon_catalogue.exports.ExportError: When the file cannot be read as an export at all.
     """
-    seen: set[Wanted] = set()
+    seen: set[ImageKey] = set()
     for chunk in read_wanted(request, export, settings):
         answers = [cast(garment, settings) for garment in chunk.garments]
         looks = [look for answer in answers if not isinstance(answer, Rejection) for look in answer]
-        wanted = {image for look in looks for image in wanted_images(look)}
-        yield ExportImages(chunk.rows, wanted - seen, frozenset(look.model_image for look in looks))
-        seen |= wanted
+        keys = {image for look in looks for image in wanted_images(look)}
+        yield ExportImages(chunk.rows, keys - seen, frozenset(look.model_image for look in looks))
+        seen |= keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,25 +164,25 @@ class _Check:
     people: PersonCheck | None
     models: frozenset[str]
 
-    async def check(self, wanted: Collection[Wanted], known: Mapping[Wanted, KnownImage]) -> None:
+    async def check(self, keys: Collection[ImageKey], known: Mapping[ImageKey, KnownImage]) -> None:
         """Look at pictures and remember what was found, some at a time."""
         settings, done = self.settings.preflight, self.done
         since = datetime.now(UTC) - timedelta(minutes=settings.recheck_minutes)
-        lately = {
-            one
-            for one in wanted
+        recent = {
+            key
+            for key in keys
             # Its server is asked about a picture that shows people, for what was found may be of other settings.
-            if one in known and _settled(known[one], since) and not self._shows_people(one)
+            if key in known and _settled(known[key], since) and not self._shows_people(key)
         }
-        done.remembered += len(lately)
-        done.broken += sum(not known[one].good for one in lately)
+        done.remembered += len(recent)
+        done.broken += sum(not known[key].good for key in recent)
         # What is to be repaired now has to be fetched, unchanged or not.
-        asked = {
-            one: found
-            for one, found in known.items()
+        to_ask = {
+            key: found
+            for key, found in known.items()
             if found.sha256
             and (found.good or not settings.repair)
-            and not self._copy_is_gone(one, found.sha256)
+            and not self._copy_is_gone(key, found.sha256)
         }
         limits = PreflightLimits(
             concurrency=settings.at_once,
@@ -191,14 +191,14 @@ class _Check:
         )
         found: list[KnownImage] = []
         async with open_fetcher(self.settings.fetch, connections=settings.at_once) as fetcher:
-            async for checked in check_urls(sorted(set(wanted) - lately), asked, fetcher, limits):
+            async for checked in check_urls(sorted(set(keys) - recent), to_ask, fetcher, limits):
                 found.append(await asyncio.to_thread(self._noted, checked, known))
                 if len(found) >= STORED_AT_ONCE:
                     await asyncio.to_thread(self._store, found)
                     found = []
         await asyncio.to_thread(self._store, found)
 
-    def _noted(self, checked: Checked, known: Mapping[Wanted, KnownImage]) -> KnownImage:
+    def _noted(self, checked: Checked, known: Mapping[ImageKey, KnownImage]) -> KnownImage:
         if checked.unchanged:
             image = _without_people(known[checked.url, checked.role])
             self.done.unchanged += 1
@@ -211,14 +211,14 @@ class _Check:
         self.done.repaired += image.used_url is not None
         return image
 
-    def _shows_people(self, one: Wanted) -> bool:
+    def _shows_people(self, key: ImageKey) -> bool:
         """Whether a picture is to be looked at for people."""
-        url, role = one
+        url, role = key
         return self.people is not None and role is ImageRole.PICTURE and url in self.models
 
-    def _copy_is_gone(self, one: Wanted, sha256: str) -> bool:
+    def _copy_is_gone(self, key: ImageKey, sha256: str) -> bool:
         """Whether a picture has to be fetched for people to be looked for in it, unchanged or not."""
-        return self._shows_people(one) and self.archive.read_input(sha256) is None
+        return self._shows_people(key) and self.archive.read_input(sha256) is None
 
     def _with_people(self, image: KnownImage, people: PersonCheck, thumbnail: bytes | None) -> KnownImage:
         """Look for people in a picture that is good so far."""
@@ -230,7 +230,7 @@ class _Check:
             return image
         found = people.findings(small)
         image = replace(image, warnings=image.warnings + _warnings(found))
-        rejection = next((one for one in found if one.rejects), None)
+        rejection = next((finding for finding in found if finding.rejects), None)
         return image if rejection is None else _rejected(image, rejection)
 
     def _store(self, found: list[KnownImage]) -> None:
@@ -244,8 +244,8 @@ def _settled(image: KnownImage, since: datetime) -> bool:
     What an earlier check of people rejected is asked about, for that check may be switched off by now.
     """
     checked_at = image.checked_at
-    asked = {ImageRule.UNREACHABLE.value, *(rule.value for rule in PEOPLE_RULES)}
-    return checked_at is not None and checked_at > since and image.rule not in asked
+    recheckable = {ImageRule.UNREACHABLE.value, *(rule.value for rule in PEOPLE_RULES)}
+    return checked_at is not None and checked_at > since and image.rule not in recheckable
 
 
 def _without_people(image: KnownImage) -> KnownImage:
@@ -257,7 +257,7 @@ def _without_people(image: KnownImage) -> KnownImage:
 
 
 def _warnings(findings: Iterable[Finding]) -> tuple[str, ...]:
-    return tuple(f"{one.measured}: {one.advice}" for one in findings if not one.rejects)
+    return tuple(f"{finding.measured}: {finding.advice}" for finding in findings if not finding.rejects)
 
 
 def _rejected(image: KnownImage, rejection: Finding) -> KnownImage:

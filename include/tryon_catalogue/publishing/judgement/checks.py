@@ -39,7 +39,7 @@ class CheckResult:
         limit: what it was held to.
         passed: None when nothing was measured.
         quality: 0..1, at least 0.5 when passed; None when nothing was measured.
-        words: what was measured, the limit, and what to do; or why nothing was measured.
+        text: what was measured, the limit, and what to do; or why nothing was measured.
     """
 
     check: Check
@@ -47,7 +47,7 @@ class CheckResult:
     limit: float
     passed: bool | None
     quality: float | None
-    words: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ RULES: Final[Mapping[Check, Rule]] = MappingProxyType(
 """Every check there is."""
 
 
-def held(check: Check, value: float, settings: JudgementSettings, *, detail: str = "") -> CheckResult:
+def compared(check: Check, value: float, settings: JudgementSettings, *, detail: str = "") -> CheckResult:
     """Hold a figure to its check.
 
     Args:
@@ -204,13 +204,13 @@ def held(check: Check, value: float, settings: JudgementSettings, *, detail: str
     limit = rule.limit(settings)
     passed = rule.passes(value, limit)
     if check is Check.READABLE and not passed:
-        words = f"the file cannot be read as a picture ({detail}); {rule.advice}"
+        text = f"the file cannot be read as a picture ({detail}); {rule.advice}"
     else:
         limited = f" ({rule.limited.format(limit=limit)})" if rule.limited else ""
-        words = rule.measured.format(value=value) + limited + ("" if passed else f"; {rule.advice}")
-    return CheckResult(check, value, limit, passed, rule.quality(value, limit), words)
+        text = rule.measured.format(value=value) + limited + ("" if passed else f"; {rule.advice}")
+    return CheckResult(check, value, limit, passed, rule.quality(value, limit), text)
 
 
-def not_measured(check: Check, why: str, settings: JudgementSettings) -> CheckResult:
+def not_measured(check: Check, reason: str, settings: JudgementSettings) -> CheckResult:
     """Say that a check had nothing to go by, which speaks neither for nor against the picture."""
-    return CheckResult(check, None, RULES[check].limit(settings), None, None, f"not measured: {why}")
+    return CheckResult(check, None, RULES[check].limit(settings), None, None, f"not measured: {reason}")

@@ -49,9 +49,9 @@ def to_lab(rgb: NDArray[np.uint8]) -> Floats:
     return lab
 
 
-def difference(one: Floats, other: Floats) -> Floats:
+def difference(first: Floats, second: Floats) -> Floats:
     """Give the distance of two pictures in CIELAB, pixel by pixel (h, w)."""
-    squares = np.square(one - other)
+    squares = np.square(first - second)
     return np.asarray(np.sqrt(squares[..., 0] + squares[..., 1] + squares[..., 2]), dtype=np.float32)
 
 
@@ -78,11 +78,11 @@ def seen_from_afar(lab: Floats, region: Bools) -> Floats:
     return np.asarray(sums[full] / count[full, None], dtype=np.float32)
 
 
-def distance_of_colours(wanted: Floats, found: Floats) -> tuple[float, float]:
+def distance_of_colours(expected: Floats, found: Floats) -> tuple[float, float]:
     """Say how far the colours of a thing are from those of the place where it should be.
 
     Args:
-        wanted: colours of the thing (n, 3), by `seen_from_afar`.
+        expected: colours of the thing (n, 3), by `seen_from_afar`.
         found: colours of the place (m, 3).
 
     Returns:
@@ -90,7 +90,7 @@ def distance_of_colours(wanted: Floats, found: Floats) -> tuple[float, float]:
         the place that are nearest to the thing's are from them. Both in CIELAB, lightness counting for less.
     """
     weights = np.array([_LIGHTNESS_WEIGHT, 1, 1], dtype=np.float32)
-    apart = difference((wanted * weights)[:, None, :], (found * weights)[None, :, :])
+    apart = difference((expected * weights)[:, None, :], (found * weights)[None, :, :])
     at = min(len(found) - 1, int(len(found) * _NEAREST_SHARE))
     arrived = np.partition(apart, at, axis=1)[:, at]
     belongs = np.sort(apart.min(axis=0))[: max(1, round(len(found) * _TRUSTED_SHARE))]

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from tryon_catalogue.publishing.judgement import measures
-from tryon_catalogue.publishing.judgement.checks import Check, CheckResult, held, not_measured
+from tryon_catalogue.publishing.judgement.checks import Check, CheckResult, compared, not_measured
 from tryon_catalogue.publishing.judgement.colour import Bools, distance_of_colours, seen_from_afar
 from tryon_catalogue.publishing.judgement.measures import View
 from tryon_catalogue.publishing.judgement.pictures import (
@@ -46,17 +46,17 @@ def examine(
     try:
         picture, size = shrunk(content, max_pixels=settings.max_pixels)
     except UnreadableError as error:
-        unreadable = held(Check.READABLE, 0, settings, detail=str(error))
+        unreadable = compared(Check.READABLE, 0, settings, detail=str(error))
         return None, _complete({Check.READABLE: unreadable}, settings)
-    results = [held(Check.READABLE, 1, settings), *_form(size, reference, settings)]
+    results = [compared(Check.READABLE, 1, settings), *_form(size, reference, settings)]
     same_shape = all(result.passed for result in results if result.check is Check.SHAPE)
     model = reference.model if same_shape else None
     view = view_of(picture, compared_size(size) if model is None else model.size)
     results += _content(view, settings)
     if all(result.passed is not False for result in results if result.check in _NOTHING_THERE):
         if model is None or reference.zones is None:
-            why = _NO_MODEL if reference.model is None else _ANOTHER_SHAPE
-            results += [not_measured(check, why, settings) for check in _BESIDE_MODEL]
+            reason = _NO_MODEL if reference.model is None else _ANOTHER_SHAPE
+            results += [not_measured(check, reason, settings) for check in _BESIDE_MODEL]
         else:
             results += _beside_model(view, model, reference.zones, reference, settings)
         results.append(_beside_siblings(view, earlier, settings))
@@ -78,27 +78,27 @@ def _form(size: tuple[int, int], reference: Reference, settings: JudgementSettin
     if reference.size is None:
         yield not_measured(Check.SHAPE, _NO_MODEL, settings)
     else:
-        yield held(Check.SHAPE, shape_difference(size, reference.size), settings)
-    yield held(Check.SIZE, min(size), settings)
+        yield compared(Check.SHAPE, shape_difference(size, reference.size), settings)
+    yield compared(Check.SIZE, min(size), settings)
 
 
 def _content(view: View, settings: JudgementSettings) -> Iterator[CheckResult]:
-    yield held(Check.DETAIL, measures.detail(view), settings)
-    yield held(Check.ONE_COLOUR, measures.share_of_one_colour(view), settings)
+    yield compared(Check.DETAIL, measures.detail(view), settings)
+    yield compared(Check.ONE_COLOUR, measures.share_of_one_colour(view), settings)
 
 
 def _beside_model(
     view: View, model: View, zones: Zones, reference: Reference, settings: JudgementSettings
 ) -> Iterator[CheckResult]:
     differs = changed(model.lab, view.lab, zones)
-    put_on = held(Check.CHANGED, _share_put_on(differs, zones), settings)
+    put_on = compared(Check.CHANGED, _share_put_on(differs, zones), settings)
     yield put_on
     if not put_on.passed:
         return
     worn = filled(differs & zones.wearable) & zones.wearable
     each = _each_put_on(worn, reference, settings)
     yield each
-    visible = held(Check.VISIBLE, measures.visible_share(model, view), settings)
+    visible = compared(Check.VISIBLE, measures.visible_share(model, view), settings)
     yield visible
     if not visible.passed:
         return
@@ -106,12 +106,12 @@ def _beside_model(
         yield not_measured(Check.FACE, "the head cannot be told from its background", settings)
     else:
         settled = measures.settled(model, view, zones.head)
-        yield held(Check.FACE, measures.likeness(model, settled, zones.head), settings)
+        yield compared(Check.FACE, measures.likeness(model, settled, zones.head), settings)
     if is_some(zones.background):
         # A plain wall has no structure to compare, but it has a colour.
         stayed = 1 - float(differs[zones.background].mean())
         like = min(stayed, measures.likeness(model, view, zones.background))
-        yield held(Check.BACKGROUND, like, settings)
+        yield compared(Check.BACKGROUND, like, settings)
     else:
         yield not_measured(Check.BACKGROUND, "a garment can be anywhere in this picture", settings)
     if each.passed is not False:
@@ -120,8 +120,8 @@ def _beside_model(
 
 def _share_put_on(differs: Bools, zones: Zones) -> float:
     """Of what a mask names, or of the whole picture: without a mask nobody knows how large a garment is."""
-    there = differs & zones.wearable
-    return float(there[zones.wearable].mean() if zones.masked else there.mean())
+    worn = differs & zones.wearable
+    return float(worn[zones.wearable].mean() if zones.masked else worn.mean())
 
 
 def _each_put_on(worn: Bools, reference: Reference, settings: JudgementSettings) -> CheckResult:
@@ -132,7 +132,7 @@ def _each_put_on(worn: Bools, reference: Reference, settings: JudgementSettings)
     known = [share for share in shares if share is not None]
     if not known:
         return not_measured(Check.EACH_PUT_ON, "the person cannot be told from the background", settings)
-    return held(Check.EACH_PUT_ON, min(known), settings)
+    return compared(Check.EACH_PUT_ON, min(known), settings)
 
 
 def _colours(view: View, worn: Bools, reference: Reference, settings: JudgementSettings) -> CheckResult:
@@ -151,17 +151,17 @@ def _colours(view: View, worn: Bools, reference: Reference, settings: JudgementS
             distances.append(distance_of_colours(np.concatenate(every), found)[1] if all_known else 0.0)
     if not distances:
         return not_measured(Check.COLOURS, "too little of the picture changed to tell its colours", settings)
-    return held(Check.COLOURS, max(distances), settings)
+    return compared(Check.COLOURS, max(distances), settings)
 
 
 def _beside_siblings(view: View, earlier: Sequence[View], settings: JudgementSettings) -> CheckResult:
     same_size = [other for other in earlier if other.size == view.size]
     if not same_size:
         return not_measured(Check.SIBLING, "no picture of this look came before it", settings)
-    return held(Check.SIBLING, min(measures.apart(view, other) for other in same_size), settings)
+    return compared(Check.SIBLING, min(measures.apart(view, other) for other in same_size), settings)
 
 
 def _complete(found: dict[Check, CheckResult], settings: JudgementSettings) -> tuple[CheckResult, ...]:
     failed = [check.value for check, result in found.items() if result.passed is False]
-    why = f"the picture failed before that ({', '.join(failed)})"
-    return tuple(found.get(check) or not_measured(check, why, settings) for check in Check)
+    reason = f"the picture failed before that ({', '.join(failed)})"
+    return tuple(found.get(check) or not_measured(check, reason, settings) for check in Check)

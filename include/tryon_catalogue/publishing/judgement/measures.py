@@ -77,12 +77,20 @@ def share_of_one_colour(picture: View) -> float:
     return float((difference(lab, centre) < _COLOUR_STEP).mean())
 
 
-def likeness(one: View, other: View, region: Bools) -> float:
+def likeness(first: View, second: View, region: Bools) -> float:
     """Give the mean structural similarity of a region: 1 for the same, about 0 for something else altogether."""
     box = _box_of(region)
-    first, second = one.grey[box], other.grey[box]
+    first_levels, second_levels = first.grey[box], second.grey[box]
     mean, other_mean, square, other_square, both = _blurred(
-        np.stack([first, second, first * first, second * second, first * second])
+        np.stack(
+            [
+                first_levels,
+                second_levels,
+                first_levels * first_levels,
+                second_levels * second_levels,
+                first_levels * second_levels,
+            ]
+        )
     )
     spread = square - mean * mean + other_square - other_mean * other_mean
     light = (2 * mean * other_mean + _STEADY[0]) / (mean**2 + other_mean**2 + _STEADY[0])
@@ -90,34 +98,34 @@ def likeness(one: View, other: View, region: Bools) -> float:
     return float((light * structure)[region[box]].mean())
 
 
-def settled(one: View, other: View, region: Bools) -> View:
+def settled(reference: View, picture: View, region: Bools) -> View:
     """Give the other picture moved by the few pixels that lay a region best on the first's.
 
     A picture that was made anew may sit a little to the side; that is no other face.
     """
     rows, columns = _box_of(region)
-    reach = round(max(one.size) * _REACH_SHARE)
-    height, width = one.grey.shape
+    reach = round(max(reference.size) * _REACH_SHARE)
+    height, width = reference.grey.shape
     around = (
         slice(max(0, rows.start - reach), min(height, rows.stop + reach)),
         slice(max(0, columns.start - reach), min(width, columns.stop + reach)),
     )
-    part = _steps(one.grey[rows, columns])
+    part = _steps(reference.grey[rows, columns])
     if min(part.shape[:2]) < 2:
-        return other
-    fits = _fits(_steps(other.grey[around]), part)
+        return picture
+    fits = _fits(_steps(picture.grey[around]), part)
     down, across = np.unravel_index(int(np.argmax(fits)), fits.shape)
     move_x = columns.start - around[1].start - int(across)
     move_y = rows.start - around[0].start - int(down)
-    return View(ImageChops.offset(other.image, move_x, move_y))
+    return View(ImageChops.offset(picture.image, move_x, move_y))
 
 
-def apart(one: View, other: View) -> float:
+def apart(first: View, second: View) -> float:
     """Give the distance of two pictures' colours (CIELAB) where they differ most, in a hundredth of the picture.
 
     The same picture saved anew differs a little everywhere, another picture of the same look much in few places.
     """
-    return float(np.percentile(difference(one.lab, other.lab), _ALL_BUT_A_HUNDREDTH))
+    return float(np.percentile(difference(first.lab, second.lab), _ALL_BUT_A_HUNDREDTH))
 
 
 def visible_share(model: View, picture: View) -> float:

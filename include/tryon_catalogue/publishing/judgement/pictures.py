@@ -58,6 +58,6 @@ def view_of(picture: Image.Image, size: tuple[int, int]) -> View:
     return View(picture if picture.size == size else picture.resize(size, Image.Resampling.BOX))
 
 
-def shape_difference(one: tuple[int, int], other: tuple[int, int]) -> float:
+def shape_difference(first: tuple[int, int], second: tuple[int, int]) -> float:
     """Say how far apart two shapes (width by height) are, as a share: 0 for the same, 0.5 for half as wide again."""
-    return math.exp(abs(math.log(one[0] / one[1]) - math.log(other[0] / other[1]))) - 1
+    return math.exp(abs(math.log(first[0] / first[1]) - math.log(second[0] / second[1]))) - 1

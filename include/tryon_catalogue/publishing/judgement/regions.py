@@ -159,8 +159,8 @@ def _new_light(model: Floats, picture: Floats, background: Bools) -> Floats:
     moved = picture - model
     sides = []
     for half in (slice(0, width // 2), slice(width // 2, width)):
-        there = moved[:, half][background[:, half]]
-        sides.append(np.median(there, axis=0) if len(there) else np.zeros(3))
+        shifts = moved[:, half][background[:, half]]
+        sides.append(np.median(shifts, axis=0) if len(shifts) else np.zeros(3))
     across = np.linspace(-0.5, 1.5, width)[:, None]  # a side's median is that of its own middle
     light = sides[0] * (1 - across) + sides[1] * across
     return np.asarray(np.clip(light, -_MOST_NEW_LIGHT, _MOST_NEW_LIGHT)[None], dtype=np.float32)

@@ -36,7 +36,7 @@ class Score:
     @property
     def reasons(self) -> tuple[str, ...]:
         """For each check it did not pass: what was measured, the limit, and what to do."""
-        return tuple(result.words for result in self.checks if result.passed is False)
+        return tuple(result.text for result in self.checks if result.passed is False)
 
     def result_of(self, check: Check) -> CheckResult:
         """Give what one check found."""
@@ -68,7 +68,7 @@ class Judgement:
     def reason(self) -> str:
         """Why the look did not pass, in words for people; "" when it did."""
         return "\n".join(
-            f"picture {score.number + 1}: {words}" for score in self.scores for words in score.reasons
+            f"picture {score.number + 1}: {text}" for score in self.scores for text in score.reasons
         )
 
 

@@ -19,7 +19,7 @@ from tryon_catalogue.publishing.labels.packet import (
 __all__ = ["DIGITAL_SOURCE_TYPE", "Label", "LabelError", "label", "read_label"]
 
 
-def label(content: bytes, words: Label) -> bytes:
+def label(content: bytes, details: Label) -> bytes:
     """Write a label into a picture's metadata. The pixels are not touched, not even decoded.
 
     Exif, colour profile and whatever else the file has stay. A label that is there is replaced; what others wrote
@@ -36,7 +36,7 @@ def label(content: bytes, words: Label) -> bytes:
         LabelError: Not a JPEG or PNG file, or one that is broken.
     """
     form = form_of(content)
-    packet = make_packet(words, form.find_packet(content), form.LARGEST_PACKET)
+    packet = make_packet(details, form.find_packet(content), form.LARGEST_PACKET)
     return bytes(form.put_packet(content, packet))
 
 

@@ -65,7 +65,7 @@ def find_packet(content: bytes) -> bytes | None:
         LabelError: The file is not built as a JPEG file is.
     """
     segments, _ = _split(content)
-    return next((one.payload.removeprefix(HEAD) for one in segments if one.is_packet), None)
+    return next((segment.payload.removeprefix(HEAD) for segment in segments if segment.is_packet), None)
 
 
 def put_packet(content: bytes, packet: bytes) -> bytes:
@@ -81,12 +81,12 @@ def put_packet(content: bytes, packet: bytes) -> bytes:
         LabelError: The file is not built as a JPEG file is.
     """
     segments, scans = _split(content)
-    others = [one for one in segments if not one.is_packet]
-    first = next((at for at, one in enumerate(others) if not one.goes_first), len(others))
+    others = [segment for segment in segments if not segment.is_packet]
+    first = next((at for at, segment in enumerate(others) if not segment.goes_first), len(others))
     new = [*others[:first], _segment(_APP1, HEAD + packet), *others[first:]]
-    grown = sum(len(one.raw) for one in new) - sum(len(one.raw) for one in segments)
+    grown = sum(len(segment.raw) for segment in new) - sum(len(segment.raw) for segment in segments)
     moved = _behind_index(new) - _behind_index(segments)
-    parts = [_reindexed(one, grown, moved) if one.is_index else one.raw for one in new]
+    parts = [_reindexed(segment, grown, moved) if segment.is_index else segment.raw for segment in new]
     return b"".join([_SOI, *parts, scans])
 
 
@@ -120,8 +120,8 @@ def _segment(marker: int, payload: bytes) -> _Segment:
 
 def _behind_index(segments: list[_Segment]) -> int:
     """Count the bytes between the multi-picture index and the first scan; 0 when there is none."""
-    at = next((at for at, one in enumerate(segments) if one.is_index), len(segments))
-    return sum(len(one.raw) for one in segments[at + 1 :])
+    at = next((at for at, segment in enumerate(segments) if segment.is_index), len(segments))
+    return sum(len(segment.raw) for segment in segments[at + 1 :])
 
 
 def _reindexed(index: _Segment, grown: int, moved: int) -> bytes:

@@ -38,12 +38,12 @@ _NO_CHARACTER = "\U0010ffff"  # no font has it: it is drawn as the box for what 
 _MODES = frozenset({"L", "RGB", "RGBA"})
 
 
-def mark(content: bytes, words: str, font: str | None = None) -> bytes:
+def mark(content: bytes, text: str, font: str | None = None) -> bytes:
     """Draw words into the lower right corner of a picture, as it is seen: turned as its Exif data says.
 
     Args:
         content: A JPEG or PNG file's bytes.
-        words: One line, such as ``AI生成``.
+        text: One line, such as ``AI生成``.
         font: Path of a TrueType or OpenType font; the project's own when not given.
 
     Returns:
@@ -53,11 +53,11 @@ def mark(content: bytes, words: str, font: str | None = None) -> bytes:
         LabelError: The font cannot be read or lacks a character, or the file is no picture that can be marked.
     """
     measured = _font(font, _MEASURED_AT)
-    _check_characters(measured, words)
+    _check_characters(measured, text)
     try:
         with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as picture:
             picture.load()
-            marked = _marked(picture, measured, words)
+            marked = _marked(picture, measured, text)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise LabelError(f"could not be marked: not a whole JPEG or PNG picture ({error})") from error
     form = form_of(content)
@@ -65,7 +65,7 @@ def mark(content: bytes, words: str, font: str | None = None) -> bytes:
     return marked if packet is None else bytes(form.put_packet(marked, packet))
 
 
-def check_mark(words: str, font: str | None = None) -> None:
+def check_mark(text: str, font: str | None = None) -> None:
     """Say at once, before any picture is there, whether words can be drawn.
 
     Args:
@@ -75,7 +75,7 @@ def check_mark(words: str, font: str | None = None) -> None:
     Raises:
         LabelError: The font cannot be read or lacks a character.
     """
-    _check_characters(_font(font, _MEASURED_AT), words)
+    _check_characters(_font(font, _MEASURED_AT), text)
 
 
 def _font(path: str | None, size: int) -> ImageFont.FreeTypeFont:
@@ -88,11 +88,13 @@ def _font(path: str | None, size: int) -> ImageFont.FreeTypeFont:
         raise LabelError(f"[labels] mark_font: {path} is no font that can be read ({error})") from error
 
 
-def _check_characters(font: ImageFont.FreeTypeFont, words: str) -> None:
-    if not words.strip() or not words.isprintable():
+def _check_characters(font: ImageFont.FreeTypeFont, text: str) -> None:
+    if not text.strip() or not text.isprintable():
         raise LabelError("[labels] mark: one line of visible characters is expected")
     missing = _shape(font, _NO_CHARACTER)
-    lacking = sorted({one for one in words if one != " " and _shape(font, one) == missing})
+    lacking = sorted(
+        {character for character in text if character != " " and _shape(font, character) == missing}
+    )
     if lacking:
         raise LabelError(
             f"[labels] mark: the font has no {' '.join(lacking)}; name one that does as [labels] mark_font"
@@ -103,13 +105,13 @@ def _shape(font: ImageFont.FreeTypeFont, character: str) -> bytes:
     return bytes(font.getmask(character))
 
 
-def _marked(picture: Image.Image, measured: ImageFont.FreeTypeFont, words: str) -> bytes:
+def _marked(picture: Image.Image, measured: ImageFont.FreeTypeFont, text: str) -> bytes:
     if min(picture.size) < SMALLEST_SIDE:
         wide, high = picture.size
         raise LabelError(f"too small to be marked: {wide} x {high}, at least {SMALLEST_SIDE} pixels a side")
     options = _options(picture)
     canvas = _canvas(picture)
-    _draw(canvas, measured, words)
+    _draw(canvas, measured, text)
     if picture.format != "PNG":
         # Its own tables and sampling again: blocks without a change come out nearly as they went in.
         options |= KEEPING if canvas is picture and picture.format == "JPEG" else FINE
@@ -140,20 +142,20 @@ def _canvas(picture: Image.Image) -> Image.Image:
     return canvas
 
 
-def _draw(canvas: Image.Image, measured: ImageFont.FreeTypeFont, words: str) -> None:
-    left, top, right, bottom = measured.getbbox(words)
+def _draw(canvas: Image.Image, measured: ImageFont.FreeTypeFont, text: str) -> None:
+    left, top, right, bottom = measured.getbbox(text)
     high = math.ceil(HEIGHT * min(canvas.size))
     padding = math.ceil(high * 0.4)
     margin = math.ceil(high * 0.5)
     room = WIDEST * canvas.width - 2 * padding
     size = math.ceil(_MEASURED_AT * min(high / (bottom - top), room / (right - left)))
     font = measured.font_variant(size=size)
-    left, top, right, bottom = font.getbbox(words)
+    left, top, right, bottom = font.getbbox(text)
     wide, tall = math.ceil(right - left) + 2 * padding, math.ceil(bottom - top) + 2 * padding
     x, y = canvas.width - margin - wide, canvas.height - margin - tall
     plate = Image.new("L", (wide, tall), 0)
     ImageDraw.Draw(plate).rounded_rectangle((0, 0, wide - 1, tall - 1), padding, fill=round(255 * PLATE))
     letters = Image.new("L", (wide, tall), 0)
-    ImageDraw.Draw(letters).text((padding - left, padding - top), words, fill=255, font=font)
+    ImageDraw.Draw(letters).text((padding - left, padding - top), text, fill=255, font=font)
     canvas.paste("black", (x, y), plate)
     canvas.paste("white", (x, y), letters)

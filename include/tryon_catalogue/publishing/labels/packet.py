@@ -133,9 +133,9 @@ def _plain(text: str) -> str:
 
 def _description(label: Label) -> str:
     texts = {name: getattr(label, name) for name in _TEMPLATES}
-    said = "".join(_TEMPLATES[name].format(escape(text)) for name, text in texts.items() if text)
+    properties = "".join(_TEMPLATES[name].format(escape(text)) for name, text in texts.items() if text)
     kind = f"<Iptc4xmpExt:DigitalSourceType>{DIGITAL_SOURCE_TYPE}</Iptc4xmpExt:DigitalSourceType>"
-    return f"{_OPENING}{kind}{said}</rdf:Description>"
+    return f"{_OPENING}{kind}{properties}</rdf:Description>"
 
 
 def _wrapped(body: str) -> bytes:

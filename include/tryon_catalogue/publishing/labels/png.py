@@ -53,7 +53,7 @@ def find_packet(content: bytes) -> bytes | None:
         LabelError: The file is not built as a PNG file is.
     """
     chunks, _ = _split(content)
-    found = next((one for one in chunks if one.is_packet), None)
+    found = next((chunk for chunk in chunks if chunk.is_packet), None)
     return _unpacked(found.data) if found else None
 
 
@@ -70,10 +70,10 @@ def put_packet(content: bytes, packet: bytes) -> bytes:
         LabelError: The file is not built as a PNG file is.
     """
     chunks, trailing = _split(content)
-    others = [one for one in chunks if not one.is_packet]
-    first = next(at for at, one in enumerate(others) if one.kind == b"IDAT")
+    others = [chunk for chunk in chunks if not chunk.is_packet]
+    first = next(at for at, chunk in enumerate(others) if chunk.kind == b"IDAT")
     new = [*others[:first], _chunk(b"iTXt", _PLAIN + packet), *others[first:]]
-    return b"".join([SIGNATURE, *(one.raw for one in new), trailing])
+    return b"".join([SIGNATURE, *(chunk.raw for chunk in new), trailing])
 
 
 def _split(content: bytes) -> tuple[list[_Chunk], bytes]:
@@ -94,7 +94,7 @@ def _split(content: bytes) -> tuple[list[_Chunk], bytes]:
             raise LabelError(f"broken PNG file: the chunk at byte {start} does not have its own checksum")
         chunks.append(chunk)
         start = end
-    kinds = [one.kind for one in chunks]
+    kinds = [chunk.kind for chunk in chunks]
     if kinds[0] != b"IHDR" or b"IDAT" not in kinds:
         raise LabelError("broken PNG file: it has no header or no picture")
     return chunks, content[start:]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import func, select, update
 
-from tryon_catalogue.budget.commitments import is_closed, say_why
+from tryon_catalogue.budget.commitments import is_closed, note_reason
 from tryon_catalogue.budget.limits import ASKED_FOR_AGAIN, TAKEN_UP
 from tryon_catalogue.errors import RunFailedError
 from tryon_catalogue.ledger.tables import run_looks, runs
@@ -57,7 +57,7 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
         then = ASKED_FOR_AGAIN if run.request else TAKEN_UP
         others = is_spoken_for(run_looks, runs, timedelta(hours=settings.budget.answer_within_hours))
         with engine.begin() as connection:
-            say_why(connection, run_id, f"{DIED}; {then}", unless=others)
+            note_reason(connection, run_id, f"{DIED}; {then}", unless=others)
     written = catalogue.write_run(engine, run_id)
     selects = Request.model_validate(run.request).selects
     with engine.begin() as connection:
