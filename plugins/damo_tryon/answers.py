@@ -1,10 +1,8 @@
-"""From an HTTP answer to an Answer, or to the error that says what it means.
+"""Reads an HTTP answer into an ``Answer``, or into the error that its code stands for.
 
 The order is the one that the service's behaviour asks for: a result key or a code of the vendor's in the JSON
 envelope decides; else the gateway's ``X-Ca-Error-Code``; else the beginning of its ``X-Ca-Error-Message``; else the
 HTTP status. The status alone never decides about an envelope: 403 alone has three meanings.
-
-This module knows no Airflow, no HTTP library and no credentials.
 """
 
 from __future__ import annotations
@@ -52,10 +50,9 @@ class Call(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP answer as it came.
+    """One HTTP answer of the gateway or the service.
 
-    Args:
-        status: HTTP status.
+    Attributes:
         headers: Headers, names in lower case.
         body: The raw body, empty where the gateway refuses.
     """
@@ -74,9 +71,9 @@ class Reply:
 class _Envelope:
     """What could be read of the body; every field may be missing (section 5.1).
 
-    Args:
+    Attributes:
         code: 0 or one of the vendor's numbers; None for anything else, which somebody between wrote.
-        message: The words, on one line.
+        message: The vendor's message, on one line.
         request_id: The envelope's, else the gateway's.
         data: The object with the result key and the sub-tasks.
     """
@@ -120,7 +117,6 @@ def read_submit_answer(reply: Reply, *, internal_error_is_refusal: bool = False)
     sub-tasks. The query for it says what it is worth, and is free.
 
     Args:
-        reply: The HTTP answer.
         internal_error_is_refusal: Whether code 23500000 proves that nothing was accepted. The document does
             not say so, hence False.
 
@@ -145,7 +141,6 @@ def read_query_answer(reply: Reply, result_key: str) -> Answer:
     """Read the answer to ``query``.
 
     Args:
-        reply: The HTTP answer.
         result_key: The key that was asked for; an answer without a key is taken to be about it.
 
     Raises:

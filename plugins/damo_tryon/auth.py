@@ -1,8 +1,7 @@
 """The two ways to tell the vendor's gateway who is calling: an AppCode, or a signature.
 
 Both give the headers of ONE HTTP attempt: the nonce may be used once, so the headers of an attempt that
-failed are never used again. Secrets are kept out of every repr and every error text. This module knows no
-Airflow and sends nothing.
+failed are never used again. Secrets are kept out of every repr and every error text.
 
 Sources: vendor document, section 5.1 (AppCode, nonce); the gateway's public documentation (signature).
 """
@@ -66,7 +65,7 @@ class Credentials(Protocol):
 class AppCode:
     """Simple authentication: ``Authorization: APPCODE <code>`` (vendor document, section 5.1).
 
-    Args:
+    Attributes:
         code: The AppCode, without the word APPCODE.
 
     Raises:
@@ -105,7 +104,7 @@ class AppCode:
 class Signature:
     """Authentication by signature: the secret itself never travels.
 
-    Args:
+    Attributes:
         app_key: The AppKey, which names the caller.
         app_secret: The AppSecret, which signs.
         method: Digest of the signature.

@@ -67,7 +67,7 @@ class ConnectionFields(Protocol):
 class TryOnConnection:
     """Everything that a call needs to know about where it goes and as whom.
 
-    Args:
+    Attributes:
         base_url: Scheme, host and port, without a slash at the end.
         credentials: Who is calling; keeps its secret out of its repr.
         connect_timeout: Seconds to wait for a connection.
@@ -86,7 +86,6 @@ class TryOnConnection:
         """Read an Airflow connection.
 
         Args:
-            fields: The connection.
             extra: Its ``extra``, decoded. Known keys: auth, signature_method, stage, connect_timeout,
                 read_timeout, internal_error_is_refusal. Empty values count as absent.
 

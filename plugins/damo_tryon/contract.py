@@ -3,9 +3,6 @@
 Sections are those of the vendor's document ("AI model (virtual try-on) interface guide"). Requests are
 strict: what breaks a documented rule cannot be built. Answers are lenient: unknown fields are ignored and
 what the document leaves open is read as meaning as little as possible.
-
-This module knows no Airflow, no HTTP, no credentials, and no error of the vendor except the one that says
-that an answer does not belong to what was sent.
 """
 
 from __future__ import annotations
@@ -90,9 +87,6 @@ def url_problem(url: str) -> str | None:
     Rules: http or https (section 5.1) and no Chinese characters (section 4.2); beyond them only what makes
     the text no URL at all. Percent-encoded Chinese is ASCII and therefore fine.
 
-    Args:
-        url: The URL as it would be sent.
-
     Returns:
         The reason as a clause ("holds Chinese characters ..."), or None when the URL is fine.
     """
@@ -133,7 +127,7 @@ OptionalImageUrl = Annotated[ImageUrl | None, BeforeValidator(_empty_is_absent)]
 class TryOnTask(BaseModel):
     """One task of a submission: garments, and the model to be dressed in them (section 5.1).
 
-    Args:
+    Attributes:
         model_image: URL of the picture of the person.
         tops_image: URL of the top, or of the dress. The document's table calls this field ``ops_image``;
             its own examples and the service call it ``tops_image``, and so it is sent.
@@ -159,7 +153,7 @@ class TryOnTask(BaseModel):
 class Submission(BaseModel):
     """One call of ``submit``: what is paid for together (section 5.1).
 
-    Args:
+    Attributes:
         fit_type: Kind of garment, the same for every task.
         inference_num: Pictures of each task, 1 to 4, the same for every task.
         tasks: 1 to 10 tasks, in the order in which the answer will list its sub-tasks.
@@ -208,7 +202,7 @@ class SubTask(BaseModel):
     A sub-task has neither an id nor an error of its own: ``Answer.matched_to`` says whose it is, and a
     FAILED one comes without a reason.
 
-    Args:
+    Attributes:
         status: Where it stands.
         results: URLs of its pictures; always empty unless the status is SUCCESS. The document's text says
             so while its example shows URLs beside WAITING, so URLs beside any other status are dropped.
@@ -245,7 +239,7 @@ class SubTask(BaseModel):
 class Answer(BaseModel):
     """What ``submit`` and ``query`` answer when nothing went wrong (sections 5.1 and 5.2).
 
-    Args:
+    Attributes:
         result_key: The vendor's id of the accepted submission, an opaque string.
         sub_tasks: One for each task sent, in the same order. Empty when the answer to a submission named a
             result key beside a list that could not be read: the key was paid for and is not thrown away.

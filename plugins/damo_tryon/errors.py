@@ -1,4 +1,4 @@
-"""What can go wrong with the vendor: one exception for each meaning, and the tables that tell which.
+"""The vendor's errors: one exception for each meaning, and the tables from code to exception.
 
 ::
 
@@ -23,8 +23,7 @@
     ├── InDoubtError              an earlier submission of the same looks has no known outcome
     └── AllFailedError            the job ended and not one sub-task succeeded
 
-Every error can be pickled: Airflow sends errors from one process to another. This module knows no Airflow
-and no HTTP library; ``damo_tryon.answers`` applies its tables to an HTTP answer.
+Every error can be pickled: Airflow sends errors from one process to another.
 """
 
 from __future__ import annotations
@@ -201,7 +200,7 @@ class JobFailedError(TryOnError):
 
 
 class VendorInternalError(TryOnError):
-    """The vendor's own failure, told in its envelope (code 23500000).
+    """The vendor's own failure, by its envelope (code 23500000).
 
     After a submission it is unknown whether the vendor keeps the job, so nothing is proved by default.
     """
@@ -285,7 +284,7 @@ class AllFailedError(TryOnError):
 class CodeRule:
     """What one code of the vendor's envelope means.
 
-    Args:
+    Attributes:
         error: The exception for it.
         text: The document's words (section 6), for an answer that gives none.
         proves_refusal: Whether, after a submission, it proves that the vendor has no job.
@@ -329,7 +328,7 @@ load balancer wrote it, and what became of the request behind it is not known.""
 class GatewayRule:
     """One meaning of the gateway in front of the vendor's service.
 
-    Args:
+    Attributes:
         error: The exception for it; None where what became of the request is unknown.
         codes: Values of ``X-Ca-Error-Code``.
         message_starts: Beginnings of ``X-Ca-Error-Message``, in lower case.

@@ -3,7 +3,7 @@
 The hook stands on the HTTP provider's: it is a connection type of its own with that provider's way to name
 connections and hand out sessions. It does not send through the provider's ``run``, for that one reduces
 errors to their HTTP status, turns unknown extras into headers, takes the login for Basic authentication and
-logs the promise to send again whenever a connection breaks. Knows no operator, no journal and no ledger.
+logs the promise to send again whenever a connection breaks.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _TEST_RESULT_KEY: Final = "airflow-connection-test"
 class RetryPolicy:
     """How often, and how patiently, a hook repeats what is safe to repeat.
 
-    Args:
+    Attributes:
         attempts: HTTP attempts in all, the first included.
         first_wait: Seconds of the first wait at most; the limit doubles with each attempt. The wait is drawn
             at random below the limit, so that mapped tasks do not come back in step.

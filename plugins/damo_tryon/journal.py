@@ -1,9 +1,8 @@
 """What must be remembered so that a submission is paid for once: a protocol, and one kept by Airflow.
 
 The vendor has no idempotency key, no list and no balance call, so whoever submits has to remember, across
-retries and dead workers, what was begun and what came of it. ``Journal`` says what such a memory answers to;
-``TaskStateJournal`` keeps it in the task state of Airflow 3.3. What is done
-with a memory is decided in ``damo_tryon.submitting``.
+retries and dead workers, what was begun and what came of it. ``Journal`` is the protocol of such a memory;
+``TaskStateJournal`` keeps it in the task state of Airflow 3.3. ``damo_tryon.submitting`` decides by it.
 """
 
 from __future__ import annotations
@@ -40,11 +39,11 @@ class MemoryState(StrEnum):
 class Memory:
     """What an earlier try left about one submission.
 
-    Args:
+    Attributes:
         state: What is known of it.
         result_key: The vendor's result key, exactly when the state is ACCEPTED.
         code: The vendor's or the gateway's code, where an error was the outcome.
-        message: The error's words, shortened.
+        message: The error's message, shortened.
         request_id: The vendor's id of the HTTP call.
     """
 
@@ -166,7 +165,7 @@ class TaskStateJournal:
         return {"state": MemoryState.INTENDED.value, **spent}
 
     def _forgets(self, entry: Mapping[str, Any]) -> bool:
-        """Say whether a word that this entry has not spent gives it free."""
+        """Whether a ``resend_word`` that this entry has not used lets it be sent again."""
         return (
             self._resend_word is not None
             and entry["state"] == MemoryState.INTENDED

@@ -1,7 +1,7 @@
 """The operator that submits looks, and the link from its task to a page with their pictures.
 
 It turns what a DAG says into submissions of at most ten looks, and hands them to ``damo_tryon.submitting``
-with a journal in Airflow's task state. It knows no HTTP, and does not wait: that is the sensor's part.
+with a journal in Airflow's task state. It does not wait: the sensor does.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class TryOnResultsLink(BaseOperatorLink):
 class _Tally:
     """What became of each distinct look so far.
 
-    Args:
+    Attributes:
         places: The looks, with the index at which each first stands in the list given.
         outcomes: What is known of them.
     """
@@ -256,14 +256,14 @@ class TryOnSubmitOperator(BaseOperator):
         return keys
 
     def _leave_behind(self, context: Context, keys: list[str]) -> None:
-        """Push what a task that fails would have returned; should that fail too, its own failure is told."""
+        """Push what a task that fails would have returned; should that fail too, the task's own error is raised."""
         try:
             context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, keys)
         except Exception:  # whatever it is: the caller raises what the task failed at first
             self.log.exception("These result keys could not be pushed as XCom: %s", ", ".join(keys))
 
     def _submit(self, context: Context, tally: _Tally) -> TryOnError | None:
-        """Settle what can be settled; return what stopped it, so that the rest is reported first."""
+        """Submit all looks that can be; return the error that stopped it, so that the rest is reported first."""
         journal = self.make_journal(context)
         fit_type, inference_num = fit_type_in(self.fit_type), inference_num_in(self.inference_num)
 

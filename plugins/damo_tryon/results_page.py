@@ -76,7 +76,7 @@ _REFUSALS: Final = {
 class Place:
     """Which task instance the page is about.
 
-    Args:
+    Attributes:
         dag_id: The DAG; access is checked for it.
         run_id: The run.
         task_id: The submit task.
@@ -93,7 +93,7 @@ class Place:
 class Picture:
     """An image on the page.
 
-    Args:
+    Attributes:
         label: What it shows.
         url: Where it is.
         shown: Whether it may be loaded and linked: http and https only.
@@ -111,7 +111,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class ShownSubTask:
-    """A sub-task on the page: its status, what was given, what was made, and words where nothing was."""
+    """A sub-task on the page: its status, its inputs, its pictures, and a text where there are none."""
 
     status: str
     given: tuple[Picture, ...]

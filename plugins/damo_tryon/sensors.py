@@ -1,7 +1,7 @@
 """The sensor that waits for results: it looks once, then defers to ``TryOnResultTrigger``, or pokes.
 
 It turns the trigger's event into a summary or a typed error. It returns counts only: pictures are fetched by
-whoever publishes them, for their links die. It knows no HTTP and never submits.
+whoever publishes them, for their links die.
 """
 
 from __future__ import annotations
@@ -157,8 +157,7 @@ class TryOnResultSensor(BaseSensorOperator):
         """Turn the trigger's event into the summary or a typed error.
 
         Args:
-            context: Airflow's task context.
-            event: The event as it came out of the triggerer; checked here, at the boundary.
+            event: The trigger's event, not yet checked.
         """
         del context
         seen = ResultEvent.read(event)

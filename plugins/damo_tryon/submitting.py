@@ -28,7 +28,7 @@ _LOOKS_NAMED: Final = 3
 class Accepted:
     """A submission that the vendor has.
 
-    Args:
+    Attributes:
         submission: What was accepted, possibly a part of what was asked for.
         result_key: The vendor's key for its results.
         reused: Whether the key was remembered from an earlier try, so that nothing was sent now.
@@ -43,7 +43,7 @@ class Accepted:
 class Refused:
     """A submission that was refused for one of its images.
 
-    Args:
+    Attributes:
         submission: What was refused; a single look wherever splitting was asked for.
         error: The refusal, with the vendor's code.
     """
@@ -56,7 +56,7 @@ class Refused:
 class InDoubt:
     """A submission that may or may not have been accepted.
 
-    Args:
+    Attributes:
         submission: What is in doubt.
         error: Why, and what to do about it: OutcomeUnknownError when it was sent just now, InDoubtError when
             an earlier try began it and nothing was sent now.
@@ -73,7 +73,7 @@ Outcome = Accepted | Refused | InDoubt
 class Split:
     """What came of one submission that was split where the vendor refused it.
 
-    Args:
+    Attributes:
         accepted: The accepted parts, in the order of their looks; one when nothing was refused.
         refused: The refused looks, each alone, in order.
     """
@@ -88,7 +88,6 @@ def submit_once(send: Send, journal: Journal, submission: Submission) -> Accepte
     Args:
         send: The call that costs money; it is made at most once.
         journal: What remembers. A result key in it is reused; a refusal in it is free to go on.
-        submission: What to submit.
 
     Raises:
         InDoubtError: An earlier try left an intent without an outcome. Nothing was sent.
@@ -105,9 +104,7 @@ def submit_split(send: Send, journal: Journal, submission: Submission) -> Split:
     One bad look among n costs at most 2*log2(n)+2 calls (7 for one among ten). No look is accepted twice.
 
     Args:
-        send: The call that costs money.
         journal: What remembers; each part is a submission of its own to it.
-        submission: What to submit.
 
     Raises:
         InDoubtError, OutcomeUnknownError: As for ``submit_once``, at the first part in doubt. Parts behind it
@@ -131,11 +128,6 @@ def outcomes(send: Send, journal: Journal, submission: Submission) -> Iterator[O
     """Yield what comes of each part of a submission, in the order of its looks, as soon as it is known.
 
     Lazy: nothing is sent until the next outcome is asked for, so stopping the iteration stops sending.
-
-    Args:
-        send: The call that costs money.
-        journal: What remembers.
-        submission: What to submit.
 
     Raises:
         TryOnError: The vendor's refusal of a call as a whole, as for ``submit_once``.

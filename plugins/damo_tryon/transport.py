@@ -5,8 +5,7 @@ The type of a library's exception does not answer it (a TLS error, say, can come
 it). So the synchronous path watches the body instead: the HTTP library takes bytes from it only once it has
 a connection and has written the headers, and a body of which nothing was taken cannot have been accepted.
 
-One pool of connections serves a process (``requests``) or an event loop (``aiohttp``). This module knows no
-Airflow and nothing of what is sent.
+One pool of connections serves a process (``requests``) or an event loop (``aiohttp``).
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ _USER_INFO: Final = re.compile(r"\S*@")  # of a proxy, whose password stands in 
 class Attempt:
     """One HTTP POST.
 
-    Args:
+    Attributes:
         url: Full URL.
         headers: Every header that matters, authentication included.
         body: The exact bytes; a signature covers them.

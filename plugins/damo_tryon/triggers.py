@@ -36,7 +36,7 @@ _SLOWER: Final = 2.0  # each throttled round doubles the interval
 class Pace:
     """How often a trigger asks.
 
-    Args:
+    Attributes:
         first: Seconds before the first poll, at least.
         growth: Factor from one interval to the next, 1 or more.
         longest: Seconds of the longest interval; throttling can ask for more.
@@ -59,7 +59,7 @@ class Pace:
 class Clock:
     """Time as the trigger sees it; tests bring their own.
 
-    Args:
+    Attributes:
         now: Seconds since the epoch. Not a monotonic clock: a deadline has to hold in another process too.
         sleep: Waits for a number of seconds.
     """

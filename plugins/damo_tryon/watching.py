@@ -1,4 +1,4 @@
-"""Which of several submissions have ended: what sensor and trigger know in common, and say to each other.
+"""The state of several submissions that are waited for, and the event that carries it from trigger to sensor.
 
 A ``Watch`` takes in answers and errors, one result key at a time, and says when there is nothing left to wait
 for; a ``ResultEvent`` is what crosses from the triggerer to the worker. Pure logic, without
@@ -42,14 +42,14 @@ class Reason(StrEnum):
 class ResultEvent(BaseModel):
     """What a trigger tells its sensor; the same model writes and reads it, so that both agree on its shape.
 
-    Args:
+    Attributes:
         reason: Why the trigger stopped.
         submissions: How many result keys were watched.
         failed_jobs: How many of them the vendor gave up as a whole (23500011), without a list of sub-tasks.
         counts: Sub-tasks of each status, over all result keys, as last seen.
         polls: Queries that were made to learn this, the failed ones included.
         error: Class name of the error in ``damo_tryon.errors``; None exactly when the reason is ENDED.
-        message: The error's words.
+        message: The error's message.
         code: The vendor's or the gateway's code.
         request_id: The vendor's id of the HTTP call that failed.
         result_key: The result key concerned, where it is one.
