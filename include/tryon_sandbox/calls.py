@@ -1,4 +1,4 @@
-"""What a call is for, and how far it has come: what a fault goes by, and nothing of what it does."""
+"""The endpoint and the stage of a call, by which faults are chosen."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""What the vendor charges for what it accepted. Arithmetic on what is kept.
+"""What the vendor charges for the looks that it accepted.
 
 The vendor's document says neither what one use is nor whether a look that FAILED costs any, so both are settings.
 A look is known by the bytes of its pictures and where they lie: what follows the question mark in an address, such
-as a signature, makes no other look of it. How often the same bytes were charged, wherever they lay, is told beside it.
+as a signature, makes no other look of it. How often the same bytes were charged, wherever they lay, is reported
+beside it.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from tryon_sandbox.state import AcceptedLook, Totals
 class ChargedLook:
     """One look and how often it was accepted and charged.
 
-    Arguments:
-        fit_type, inference_num: as it was sent.
-        images: digests of its pictures; None where they never came.
-        task: the URLs it was first sent with.
-        urls: every URL it was ever sent with.
-        result_keys: of the submissions it was accepted in.
-        charged: how often it was charged.
-        uses: charged for it in all. A use that is a whole submission is the first look's.
+    Attributes:
+        fit_type, inference_num: As it was sent.
+        images: Digests of its pictures; None where they never came.
+        task: The URLs it was first sent with.
+        urls: Every URL it was ever sent with.
+        result_keys: Of the submissions it was accepted in.
+        charged: How often it was charged.
+        uses: Charged for it in all. A use that is a whole submission is the first look's.
     """
 
     fit_type: str
@@ -45,16 +46,15 @@ class ChargedLook:
 class Tariff:
     """What is charged.
 
-    Arguments:
-        use: what one use is.
-        failed: what a look costs that FAILED. A use that is a whole submission is charged all the same.
+    Attributes:
+        failed: What a look costs that FAILED. A use that is a whole submission is charged all the same.
     """
 
     use: Use
     failed: FailedLooks
 
     def uses(self, of: Totals) -> int:
-        """Uses of so much."""
+        """How many uses a total is charged as."""
         return {Use.PICTURE: of.pictures, Use.LOOK: of.looks, Use.SUBMISSION: of.submissions}[self.use]
 
     @property

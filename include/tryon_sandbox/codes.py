@@ -108,11 +108,11 @@ GATEWAY_MEANINGS: dict[str, Meaning] = {
 class GatewayRefusal(Exception):  # noqa: N818 - it is what the gateway says, not an error of ours
     """The gateway says no before the vendor's service is asked: an empty body, and headers.
 
-    Arguments:
-        code: for X-Ca-Error-Code; None leaves that header out, as the gateway does for some of its errors.
-        message: for X-Ca-Error-Message; the code's usual words when not given.
-        status: the HTTP status; the code's usual one when not given, 400 without a code.
-        retry_after: seconds for a Retry-After header.
+    Args:
+        code: For X-Ca-Error-Code; None leaves that header out, as the gateway does for some of its errors.
+        message: For X-Ca-Error-Message; the code's usual words when not given.
+        status: The HTTP status; the code's usual one when not given, 400 without a code.
+        retry_after: Seconds for a Retry-After header.
     """
 
     def __init__(

@@ -30,8 +30,8 @@ class SeverableProtocol(H11Protocol):
 class SeveredResponse(Response):
     """No answer at all: the connection ends instead.
 
-    Arguments:
-        reset: end it with a TCP reset rather than an orderly close.
+    Args:
+        reset: End it with a TCP reset rather than an orderly close.
     """
 
     def __init__(self, *, reset: bool) -> None:

@@ -1,7 +1,7 @@
 """Cut a thing out of a plain background, and read the outline of what was cut.
 
-The sandbox uses it on garments and on persons alike. Where a thing is laid is
-`rendering`'s. Nothing here raises on a picture that cannot be cut; the answer is then None.
+The sandbox uses it on garments and on persons alike. A picture that cannot be cut gives
+None.
 """
 
 from dataclasses import dataclass
@@ -71,8 +71,8 @@ def flat_rgba(picture: Image.Image) -> Image.Image:
 def cut(picture: Image.Image) -> Cutout | None:
     """Cut what stands before a plain background, or stands free already by transparency.
 
-    Arguments:
-        picture: an RGBA picture.
+    Args:
+        picture: An RGBA picture.
     Returns:
         The cut-out, as large as the picture; None when the background is not plain or holds nothing.
     """
@@ -284,7 +284,7 @@ def _rows_of(solid: Bools, axis: float) -> tuple[NDArray[np.float64], NDArray[np
 def _settle(edges: NDArray[np.float64]) -> bool:
     """Fill the rows where nothing hangs: above the armpit hold it there, below the last row likewise.
 
-    Returns whether something hangs on both sides.
+    Whether something hangs on both sides is returned.
     """
     count = len(edges)
     index = np.arange(count)

@@ -1,4 +1,4 @@
-"""Fetching what is behind a URL, bounded in time, bytes and redirects. Knows nothing of pictures or rules.
+"""Fetching what is behind a URL, bounded in time, bytes and redirects.
 
 Every server has a few places and a line before them, so that a dead one holds up no other. One event loop in a
 thread of its own: there the time a download may take holds for the whole of it, response headers and redirects
@@ -47,8 +47,8 @@ class _Server:
     A small server answers one after another. So the time that a download has is counted anew when one that was asked
     before it ends; and the line breaks up when nothing has ended for a multiple of that time.
 
-    Arguments:
-        timeout: seconds.
+    Args:
+        timeout: Seconds.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -96,11 +96,11 @@ def _count_anew(ends: Iterable[asyncio.Timeout], seconds: float) -> None:
 class Downloads:
     """Downloads, some of them at once; safe to use from many threads.
 
-    Arguments:
-        keep: puts what has arrived where it is to stay, and gives its name; called in a worker thread.
-        timeout: seconds one download may take from asking to its last byte, not counting those in which its server
+    Args:
+        keep: Puts what has arrived where it is to stay, and gives its name; called in a worker thread.
+        timeout: Seconds one download may take from asking to its last byte, not counting those in which its server
             was busy with others that were asked before.
-        most_bytes: what is larger is not read to its end.
+        most_bytes: What is larger is not read to its end.
     """
 
     def __init__(self, keep: Callable[[bytes], str], *, timeout: float, most_bytes: int) -> None:

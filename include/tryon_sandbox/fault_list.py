@@ -20,8 +20,8 @@ _NO_KIND = {"union_tag_invalid", "union_tag_not_found"}
 class FaultsError(ValueError):
     """A list of faults that is none.
 
-    Arguments:
-        problems: where something is wrong, such as `[0].seconds`, and what.
+    Args:
+        problems: Where something is wrong, such as `[0].seconds`, and what.
     """
 
     def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:

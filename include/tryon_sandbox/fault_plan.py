@@ -1,4 +1,4 @@
-"""Which of the faults a sandbox was told to have happens at which call. Knows nothing of what it does."""
+"""Decides which of a sandbox's faults happen at a call."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class _Planned:
 class FaultPlan:
     """The faults still to come, in the order they were given; safe to use from many threads.
 
-    Arguments:
-        faults: the first list.
-        seed: makes probabilities repeatable; each fault has dice of its own.
+    Args:
+        faults: The first list.
+        seed: Makes probabilities repeatable; each fault has dice of its own.
     """
 
     def __init__(self, faults: Sequence[Fault] = (), *, seed: int = 0) -> None:
@@ -57,9 +57,8 @@ class FaultPlan:
     def draw(self, stage: Stage, endpoint: Endpoint, text: str = "") -> list[BaseFault]:
         """The faults that happen now; the last one may end the matter.
 
-        Arguments:
-            stage, endpoint: what is going on.
-            text: what is known of the call by now, as text: address, body, URLs.
+        Args:
+            text: Address, body and URLs of the call, as far as they are known by now.
         """
         drawn: list[BaseFault] = []
         with self._lock:

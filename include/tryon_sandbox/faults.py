@@ -1,4 +1,4 @@
-"""The faults a sandbox can be told to have, and what each one does.
+"""The faults that a sandbox can have, and what each one does.
 
 A fault is a pydantic model; its `kind` tells the kinds apart. What a fault does is said by hooks with
 harmless defaults (`delay`, `refusal`, `rewrite`, `link_life`, `spoil_picture`, `spoil`), so whoever serves a
@@ -27,11 +27,11 @@ _EVERYWHERE = frozenset(Endpoint)
 class BaseFault(BaseModel):
     """What every fault has.
 
-    Arguments:
-        path: the calls it may happen to; "any" means all its kind can happen to.
-        times: how often it happens; null means for ever.
-        probability: of happening at a call it may happen to; drawn from the sandbox's seed.
-        containing: keeps it to calls that have this text in their address or body, or are answered about a
+    Attributes:
+        path: The calls it may happen to; "any" means all its kind can happen to.
+        times: How often it happens; null means for ever.
+        probability: Of happening at a call it may happen to; drawn from the sandbox's seed.
+        containing: Keeps it to calls that have this text in their address or body, or are answered about a
             submission that has it in a URL. Of what is reset on arrival only the address is known.
     """
 
@@ -59,7 +59,7 @@ class BaseFault(BaseModel):
         return Stage.ADMITTED
 
     def concerns(self, endpoint: Endpoint, text: str = "") -> bool:
-        """Whether it may fire at a call of that endpoint in which that much has been said."""
+        """Whether it may fire at a call of that endpoint with this text."""
         possible = endpoint in self.can_happen_to and self.path in ("any", endpoint)
         return possible and (self.containing is None or self.containing in text)
 
@@ -165,7 +165,7 @@ class Throttle(BaseFault):
     retry_after: Annotated[int, Field(ge=0, le=3600)] | None = None
 
     def refusal(self) -> VendorRefusal | GatewayRefusal:
-        """In the wanted style."""
+        """The vendor's or the gateway's, as `style` says."""
         if self.style == "gateway":
             return GatewayRefusal("T429IN", retry_after=self.retry_after)
         return VendorRefusal(VendorCode.THROTTLED, retry_after=self.retry_after)

@@ -1,4 +1,4 @@
-"""A folder of pictures named by the digest of their bytes. Knows nothing of what the pictures are for."""
+"""A folder of pictures named by the digest of their bytes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 class PictureFiles:
     """Keeps bytes under their SHA-256; the same bytes are kept once.
 
-    Arguments:
-        folder: made when it is not there.
+    Args:
+        folder: Made when it is not there.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -161,9 +161,9 @@ def bend(
 ) -> tuple[Numbers, Numbers]:
     """Say how the garment's edges move so that it follows the body.
 
-    Arguments:
-        rows: rows of the person's picture.
-        above: for each of them, the row of the garment's picture that comes to lie there.
+    Args:
+        rows: Rows of the person's picture.
+        above: For each of them, the row of the garment's picture that comes to lie there.
     Returns:
         For each row, rising places in the garment's picture and where in the person's they come to lie.
     """
@@ -203,10 +203,10 @@ def _pull(
 ) -> Numbers:
     """How far each edge of the garment moves so that every part lies over, and covers, its part of the body.
 
-    Arguments:
-        own, plain, body: edges in the garment's picture, the same laid on the person unbent, and the body's.
-        even: over how many rows the movement is evened out.
-        slack: share of the usual ease.
+    Args:
+        own, plain, body: Edges in the garment's picture, the same laid on the person unbent, and the body's.
+        even: Over how many rows the movement is evened out.
+        slack: Share of the usual ease.
     """
     moved = np.zeros_like(plain)
     pairs = _LEGS if garment.lower else _SLEEVED if garment.line.hanging else _SLEEVELESS

@@ -1,6 +1,6 @@
 """The gateway's doorkeeping: who calls, is the request whole, is it fresh.
 
-Works on a plain request value, before any JSON is read. It knows nothing of try-on. The rules are those of
+Works on a plain request value, before any JSON is read. The rules are those of
 the API gateway's public documentation; the code is the sandbox's own.
 
 About nonces. The document says each request's nonce may not repeat. Public clients of this API are seen to
@@ -76,9 +76,8 @@ class GatewayRequest:
 def string_to_sign(request: GatewayRequest, signed_names: Sequence[str]) -> str:
     """Rebuild what the caller should have signed.
 
-    Arguments:
-        request: the request as it arrived.
-        signed_names: header names as the caller listed them, in any order and case; names that never belong
+    Args:
+        signed_names: Header names as the caller listed them, in any order and case; names that never belong
             to the signature are passed over.
     """
     lines = [
@@ -112,11 +111,11 @@ def sign(text: str, secret: str, method: str = "HmacSHA256") -> str:
 class Gateway:
     """Lets a request through, or raises what the caller is to be told.
 
-    Arguments:
-        credentials: the only account there is.
-        nonces: where used nonces are kept.
-        strict_nonce: refuse every reuse under AppCode too.
-        clock: seconds since the epoch.
+    Args:
+        credentials: The only account there is.
+        nonces: Where used nonces are kept.
+        strict_nonce: Refuse every reuse under AppCode too.
+        clock: Seconds since the epoch.
     """
 
     def __init__(
@@ -135,12 +134,11 @@ class Gateway:
     def admit(self, request: GatewayRequest, *, changes_something: bool) -> bool:
         """Check a request and remember its nonce; True for a signed one.
 
-        Arguments:
-            request: what came in.
+        Args:
             changes_something: True for a submission, whose exact replay is refused under AppCode.
 
         Raises:
-            GatewayRefusal: the gateway's own errors.
+            GatewayRefusal: The gateway's own errors.
             VendorRefusal: 23500001, when no credentials were offered at all.
         """
         signed = self._authenticate(request)

@@ -60,10 +60,10 @@ class _Measured:
 class ImageDesk:
     """Fetches and judges images; safe to use from many threads.
 
-    Arguments:
-        files: where the bytes are kept.
-        timeout: seconds one image may take from asking to its last byte.
-        cache: seconds a URL is not asked again after its image arrived. Bytes behind a URL may change, so it is short;
+    Args:
+        files: Where the bytes are kept.
+        timeout: Seconds one image may take from asking to its last byte.
+        cache: Seconds a URL is not asked again after its image arrived. Bytes behind a URL may change, so it is short;
             what did not arrive may do so the next moment, and is asked for again.
     """
 

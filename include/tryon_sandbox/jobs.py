@@ -3,7 +3,7 @@
 The timetable of a sub-task is fixed when it is accepted: it starts as soon as one of the places for running
 sub-tasks is free and runs for the set latency. Its status is then read off the clock, so there is nothing to
 tick and a restart changes nothing. Pictures are drawn in worker threads meanwhile; a sub-task whose picture
-is late stays RUNNING. This module knows neither HTTP nor how an image is fetched.
+is late stays RUNNING.
 """
 
 from __future__ import annotations
@@ -70,11 +70,9 @@ class LinkUnknownError(Exception):
 class JobBook:
     """Accepts submissions, tells how they stand, and hands out their pictures.
 
-    Arguments:
-        settings: latency, concurrency, credits, what is charged and the life of links.
-        store: where everything is kept.
-        files: inputs and results.
-        clock: seconds since the epoch.
+    Args:
+        settings: Latency, concurrency, credits, what is charged and the life of links.
+        clock: Seconds since the epoch.
     """
 
     def __init__(
@@ -102,10 +100,9 @@ class JobBook:
     ) -> Job:
         """Take a submission and charge it, or refuse it whole.
 
-        Arguments:
-            submission: what was sent.
-            images: the digests of each task's images; None for a task bound to fail for one of them.
-            choose_failures: asked once the credits suffice; gives the positions that are to end FAILED.
+        Args:
+            images: The digests of each task's images; None for a task bound to fail for one of them.
+            choose_failures: Asked once the credits suffice; gives the positions that are to end FAILED.
 
         Raises:
             VendorRefusal: 23500003, when the credits left do not cover all of it. Nothing is charged then.
@@ -161,9 +158,9 @@ class JobBook:
         """The JPEG behind a link.
 
         Raises:
-            LinkExpiredError: its time is over.
-            LinkUnknownError: it was never given out.
-            FileNotFoundError: the picture's file is gone.
+            LinkExpiredError: Its time is over.
+            LinkUnknownError: It was never given out.
+            FileNotFoundError: The picture's file is gone.
         """
         pictures = self._behind(token)[1].pictures
         if pictures is None or not 1 <= number <= len(pictures):

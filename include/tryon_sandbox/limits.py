@@ -1,4 +1,4 @@
-"""How many calls a second are let through. Knows no HTTP and no account."""
+"""How many calls a second are let through."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class RateLimit:
 
     A refused call does not count, so a caller that keeps asking is let in as soon as there is room.
 
-    Arguments:
-        rate: calls per second; 0 lets everything through.
-        clock: seconds from any fixed point.
+    Args:
+        rate: Calls per second; 0 lets everything through.
+        clock: Seconds from any fixed point.
     """
 
     def __init__(self, rate: float, clock: Callable[[], float]) -> None:

@@ -23,10 +23,10 @@ def render_plain(
 ) -> Image.Image:
     """Paste small pictures of the garments onto the model's.
 
-    Arguments:
-        model, tops, pants: as for `rendering.render`.
-        mask, fit_type: taken for the sake of the signature; they change nothing here.
-        number: which of the pictures of a look, from 0; each is shifted a little.
+    Args:
+        model, tops, pants: As for `rendering.render`.
+        mask, fit_type: Taken for the sake of the signature; they change nothing here.
+        number: Which of the pictures of a look, from 0; each is shifted a little.
     """
     del mask, fit_type
     picture = model.convert("RGB")

@@ -2,8 +2,8 @@
 
 The garment is cut from its plain background, bent row by row so that it follows the body (sleeves over arms,
 legs over legs), and laid on the person with a soft shadow. It is a stand-in's picture, good enough to see at a
-glance which garment is on whom, and it is marked as such. It
-takes any picture: where no figure can be found, an upright person in the middle is assumed.
+glance which garment is on whom, and it is marked as such. Any picture will do: where no figure can be found, an
+upright person in the middle is assumed.
 """
 
 from dataclasses import dataclass
@@ -51,14 +51,14 @@ def render(
 ) -> Image.Image:
     """Draw `model` wearing the garments.
 
-    Arguments:
-        model: the person's picture, any mode.
-        tops: the upper or the whole-body garment, best on a plain background.
-        pants: the lower garment, or None.
-        mask: where to paint (white), in the model's size; None leaves the place to the figure.
+    Args:
+        model: The person's picture, any mode.
+        tops: The upper or the whole-body garment, best on a plain background.
+        pants: The lower garment, or None.
+        mask: Where to paint (white), in the model's size; None leaves the place to the figure.
         fit_type: "HALF_BODY" or "FULL_BODY" (vendor document, section 5.1); without `pants` a full-body garment
             is a long one.
-        number: which of the up to four pictures of a look, from 0; each looks a little different.
+        number: Which of the up to four pictures of a look, from 0; each looks a little different.
     Returns:
         An RGB picture of the model's size, marked "SANDBOX".
     """

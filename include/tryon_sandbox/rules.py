@@ -84,7 +84,7 @@ def read_query(body: bytes) -> str:
     """The result key asked for (document, section 5.2).
 
     Raises:
-        VendorRefusal: as `read_submission`, and 23500008 for text that cannot be a result key.
+        VendorRefusal: As `read_submission`, and 23500008 for text that cannot be a result key.
     """
     key = _required_text(_data_of(body), "result_key")
     if not _RESULT_KEY.fullmatch(key):

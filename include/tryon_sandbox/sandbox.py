@@ -1,7 +1,4 @@
-"""One sandbox, put together from its parts: the account, the memory, the rules of passage, the jobs.
-
-Knows no HTTP: `service` serves it.
-"""
+"""One sandbox, put together from its parts: the account, the memory, the rules of passage, the jobs."""
 
 from __future__ import annotations
 
@@ -32,10 +29,8 @@ from tryon_sandbox.wire import CallCounts, ChargedLookReport, ChargesReport
 class Sandbox:
     """The stand-in vendor without its HTTP clothes. A context manager: leaving it stops its threads.
 
-    Arguments:
-        settings: how it behaves.
-        faults: what is to go wrong, in the beginning.
-        clock: seconds since the epoch.
+    Args:
+        clock: Seconds since the epoch.
     """
 
     def __init__(
@@ -88,7 +83,7 @@ class Sandbox:
         """Accept the body of a `submit` call. Takes as long as the images take to arrive.
 
         Raises:
-            VendorRefusal: with the document's code. Nothing is charged then.
+            VendorRefusal: With the document's code. Nothing is charged then.
         """
         submission = read_submission(body)
         verdicts = self._images.examine(submission.tasks)

@@ -96,10 +96,9 @@ class SandboxServer(uvicorn.Server):
 class RunningSandbox:
     """A sandbox being served in a thread of this process.
 
-    Arguments:
-        url: its address, without a slash at the end.
-        credentials: what it lets in.
-        sandbox: the one behind it.
+    Attributes:
+        url: Its address, without a slash at the end.
+        credentials: What it lets in.
     """
 
     url: str
@@ -116,7 +115,7 @@ class RunningSandbox:
         """Replace its faults; each as in JSON, for example `{"kind": "lose_answer", "path": "submit"}`.
 
         Raises:
-            pydantic.ValidationError: a fault is not one.
+            pydantic.ValidationError: A fault is not one.
         """
         self.sandbox.plan.replace(FAULT_LIST.validate_python(list(faults)))
 
@@ -132,11 +131,11 @@ def running(
 ) -> Iterator[RunningSandbox]:
     """Serve a sandbox in a thread for as long as the block lasts.
 
-    Arguments:
-        settings: how it behaves; the defaults when not given.
-        faults: what is to go wrong from the beginning.
-        host, port: where to listen; port 0 takes a free one.
-        clock: seconds since the epoch, for all its timings.
+    Args:
+        settings: How it behaves; the defaults when not given.
+        faults: What is to go wrong from the beginning.
+        host, port: Where to listen; port 0 takes a free one.
+        clock: Seconds since the epoch, for all its timings.
     """
     bound = listen(host, port)
     with Sandbox(settings or SandboxSettings(), faults, clock=clock) as sandbox:

@@ -41,11 +41,7 @@ _STORAGE_ERROR = (
 
 
 class Service:
-    """Serves one sandbox's calls.
-
-    Arguments:
-        sandbox: the one behind it.
-    """
+    """Serves one sandbox's calls."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox

@@ -1,7 +1,6 @@
-"""What a sandbox can be told at its start.
+"""The settings of a sandbox.
 
-Holds values only. It knows neither HTTP nor the store, and no figure here is read from the client's package:
-the sandbox is there to check that client, so the two share nothing.
+No figure here is read from the client's package: the sandbox is there to check that client, so the two share nothing.
 """
 
 from __future__ import annotations
@@ -65,27 +64,27 @@ class SandboxSettings:
 
     The rates and the latency are those of a sibling service, because the vendor's document names none.
 
-    Arguments:
-        appcode, appkey, appsecret: the accepted credentials; None takes those the state file remembers, or
+    Attributes:
+        appcode, appkey, appsecret: The accepted credentials; None takes those the state file remembers, or
             makes random ones.
-        latency: seconds one sub-task spends in RUNNING.
-        credits: uses the account holds at its start; None never runs out.
-        use: what one use is.
-        failed: what a sub-task costs that FAILED.
-        submit_rate, query_rate: calls per second let through.
-        concurrency: sub-tasks running at once; those beyond it stay WAITING.
-        url_life: seconds a result link works after the answer that carried it.
-        bad_image: what an unfit image does to the submission it came in.
-        pictures: how result pictures are made.
-        strict_nonce: refuse every nonce seen in the last 15 minutes, under AppCode too.
-        image_timeout: seconds one image may take to arrive, without those in which its server answers what was
+        latency: Seconds one sub-task spends in RUNNING.
+        credits: Uses the account holds at its start; None never runs out.
+        use: What one use is.
+        failed: What a sub-task costs that FAILED.
+        submit_rate, query_rate: Calls per second let through.
+        concurrency: Sub-tasks running at once; those beyond it stay WAITING.
+        url_life: Seconds a result link works after the answer that carried it.
+        bad_image: What an unfit image does to the submission it came in.
+        pictures: How result pictures are made.
+        strict_nonce: Refuse every nonce seen in the last 15 minutes, under AppCode too.
+        image_timeout: Seconds one image may take to arrive, without those in which its server answers what was
             asked of it before.
-        image_cache: seconds a downloaded image is not asked for again.
+        image_cache: Seconds a downloaded image is not asked for again.
         state: SQLite file to go on from; None keeps everything in memory.
-        seed: makes faults with a probability repeatable.
+        seed: Makes faults with a probability repeatable.
 
     Raises:
-        ValueError: a rate or a time is negative or not a finite number.
+        ValueError: A rate or a time is negative or not a finite number.
     """
 
     appcode: str | None = field(default=None, repr=False)

@@ -38,9 +38,9 @@ class Renderer(Protocol):
 class Sitting:
     """What one result picture is drawn from, decoded, and how.
 
-    Arguments:
-        model, tops, pants, mask: the images of the sub-task.
-        renderer: draws them.
+    Attributes:
+        model, tops, pants, mask: The images of the sub-task.
+        renderer: Draws them.
     """
 
     model: Image.Image
@@ -74,10 +74,9 @@ class Spoiling(StrEnum):
 def spoilt(how: Spoiling, content: bytes, sitting: Callable[[], Sitting]) -> bytes:
     """Make a bad result of a good one.
 
-    Arguments:
-        how: in which way.
-        content: the good one's bytes.
-        sitting: gives what it was drawn from; asked only when that is needed.
+    Args:
+        content: The good one's bytes.
+        sitting: Gives what it was drawn from; asked only when that is needed.
     Returns:
         The bytes to send in its place: a JPEG, but for `Spoiling.NOT_A_PICTURE`.
     """

@@ -50,12 +50,12 @@ INSERT OR IGNORE INTO counters
 class SubTask:
     """One sub-task as it is kept.
 
-    Arguments:
-        task: the URLs as they were sent.
-        starts_at, ends_at: seconds since the epoch at which it leaves WAITING, and RUNNING.
-        fails: whether it is bound to end FAILED.
-        images: digests of its inputs; None when it was bound to fail for one of them.
-        pictures: digests of its results; None until they are drawn.
+    Attributes:
+        task: The URLs as they were sent.
+        starts_at, ends_at: Seconds since the epoch at which it leaves WAITING, and RUNNING.
+        fails: Whether it is bound to end FAILED.
+        images: Digests of its inputs; None when it was bound to fail for one of them.
+        pictures: Digests of its results; None until they are drawn.
     """
 
     task: Task
@@ -90,12 +90,12 @@ class Totals:
 class AcceptedLook:
     """One sub-task as what is charged for it goes by.
 
-    Arguments:
-        result_key, position: of the sub-task.
-        fit_type, inference_num: of its submission.
-        task: its URLs; what was sent empty counts as absent.
-        images: digests of its inputs; None when it was bound to fail for one of them.
-        failed: whether it has ended FAILED by now.
+    Attributes:
+        result_key, position: Of the sub-task.
+        fit_type, inference_num: Of its submission.
+        task: Its URLs; what was sent empty counts as absent.
+        images: Digests of its inputs; None when it was bound to fail for one of them.
+        failed: Whether it has ended FAILED by now.
     """
 
     result_key: str
@@ -110,11 +110,11 @@ class AcceptedLook:
 class Store:
     """The sandbox's memory; safe to use from many threads.
 
-    Arguments:
-        path: the SQLite file, made when it is not there; None for memory only.
+    Args:
+        path: The SQLite file, made when it is not there; None for memory only.
 
     Raises:
-        sqlite3.Error: the file cannot be opened, or is none of SQLite's.
+        sqlite3.Error: The file cannot be opened, or is none of SQLite's.
     """
 
     def __init__(self, path: Path | None) -> None:

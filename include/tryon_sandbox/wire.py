@@ -1,4 +1,4 @@
-"""What travels: the answers of the API and of the control endpoints, and the requests' JSON Schema.
+"""The shapes on the wire: the answers of the API and of the control endpoints, and the requests' JSON Schema.
 
 Models for writing answers and for the OpenAPI description. Requests are only described here; they are read by
 `rules`, because the vendor refuses a bad one with its own codes and not with a framework's.
