@@ -1,4 +1,4 @@
-"""The whole thing on one machine, for `make demo`, the benchmarks and the end-to-end tests.
+"""PostgreSQL, Airflow and side processes on one machine, for `make demo`, the benchmarks and the end-to-end tests.
 
     with LocalStack(home, dags_folder=..., env={...}) as stack:
         sandbox = stack.spawn("sandbox", [...], ready=ManagedProcess.first_json_line)

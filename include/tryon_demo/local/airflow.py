@@ -1,6 +1,6 @@
 """How Airflow is set up on one machine: its settings as environment variables, its secrets, its four processes.
 
-Everything is said through the environment, so that no airflow.cfg of the person and none of ours has a say.
+Everything is set through the environment, so that no airflow.cfg counts.
 Airflow itself is never imported here: it takes seconds, and it reads its settings when it is imported.
 """
 
@@ -93,13 +93,13 @@ class AirflowSecrets:
 class AirflowSetup:
     """One Airflow on this machine.
 
-    Args:
-        home: below it everything Airflow writes is kept.
-        dags_folder: where the DAG files are.
+    Attributes:
+        home: Below it everything Airflow writes is kept.
+        dags_folder: Where the DAG files are.
         plugins_folder: Airflow's plugins folder; None for none.
         database_url: SQLAlchemy URL of the metadata database.
-        port: of the API server on 127.0.0.1.
-        secrets: see `AirflowSecrets.of`.
+        port: Of the API server on 127.0.0.1.
+        secrets: See `AirflowSecrets.of`.
     """
 
     home: Path
@@ -122,7 +122,7 @@ class AirflowSetup:
         """The whole environment of an Airflow process.
 
         Args:
-            more: connections (AIRFLOW_CONN_*), settings (AIRFLOW__*), anything else; has the last word.
+            more: Connections (AIRFLOW_CONN_*), settings (AIRFLOW__*), anything else; has the last word.
         """
         airflow_home = self.home / "airflow"
         passwords = airflow_home / "passwords.json"

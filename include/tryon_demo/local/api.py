@@ -1,7 +1,6 @@
 """Airflow's public REST API (v2), as far as starting, watching and steering runs needs it.
 
 For the demo and for tests that do by machine what a person does in the pages: trigger, clear, mark, answer.
-Knows nothing of how Airflow was started.
 """
 
 from __future__ import annotations
@@ -87,9 +86,8 @@ class AirflowApi:
     """A session with one API server, logged in as one user.
 
     Args:
-        url: such as `http://127.0.0.1:8080`.
-        user: name of the user.
-        password: kept out of every message.
+        url: Such as `http://127.0.0.1:8080`.
+        password: Kept out of every message.
     """
 
     def __init__(self, url: str, *, user: str, password: str) -> None:
@@ -113,7 +111,7 @@ class AirflowApi:
         nobody, and a task gives up after five. So that request is made here, before there is a task.
 
         Args:
-            timeout: seconds it may take to answer.
+            timeout: Seconds it may take to answer.
         """
         try:
             return self._session.get(f"{self.url}/execution/health", timeout=timeout).ok
@@ -142,8 +140,7 @@ class AirflowApi:
         """Create a pool, or change it when it exists.
 
         Args:
-            slots: how many task slots it has.
-            include_deferred: whether deferred tasks hold their slots.
+            include_deferred: Whether deferred tasks hold their slots.
         """
         pool = {
             "name": name,
@@ -178,10 +175,10 @@ class AirflowApi:
         """Start a run, as a person does by Trigger; the DAG has to be unpaused for it to go on.
 
         Args:
-            logical_date: with a time zone; None for a run that stands for no date.
-            conf: values of the DAG's params.
-            run_id: made by Airflow when None.
-            moments: its `run_after`, or its `data_interval_start` and `data_interval_end`.
+            logical_date: With a time zone; None for a run that stands for no date.
+            conf: Values of the DAG's params.
+            run_id: Made by Airflow when None.
+            moments: Its `run_after`, or its `data_interval_start` and `data_interval_end`.
         """
         body = {
             **{name: moment.isoformat() for name, moment in moments.items()},
@@ -203,7 +200,7 @@ class AirflowApi:
         """Wait until a run has ended, well or badly.
 
         Raises:
-            RunTimeoutError: it has not after `timeout` seconds.
+            RunTimeoutError: It has not after `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
         while not (run := self.dag_run(dag_id, run_id)).state.ended:
@@ -230,7 +227,7 @@ class AirflowApi:
         Args:
             dag_id: `~` for every DAG.
             run_id: `~` for every run.
-            states: only tasks in these states; all when empty.
+            states: Only tasks in these states; all when empty.
         """
         found = self._pages(
             f"{_run_path(dag_id, run_id)}/taskInstances", "task_instances", state=list(states)
@@ -243,8 +240,8 @@ class AirflowApi:
         """Do what Clear does to tasks: they run again, whatever came of them.
 
         Args:
-            task_ids: names, or name and map index.
-            downstream: whether what follows them runs again too.
+            task_ids: Names, or name and map index.
+            downstream: Whether what follows them runs again too.
         """
         body = {
             "dry_run": False,
@@ -272,8 +269,7 @@ class AirflowApi:
         """Answer a task that waits for a person.
 
         Args:
-            chosen: the options chosen.
-            values: what the person filled in.
+            values: What the person filled in.
         """
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{_part(task_id)}/{map_index}/hitlDetails"
         self._call("PATCH", path, json={"chosen_options": list(chosen), "params_input": dict(values or {})})
@@ -284,7 +280,7 @@ class AirflowApi:
         """A value that a task has pushed.
 
         Raises:
-            AirflowApiError: with status 404 when there is none.
+            AirflowApiError: With status 404 when there is none.
         """
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{_part(task_id)}/xcomEntries/{_part(key)}"
         return self._call("GET", path, params={"map_index": map_index})["value"]

@@ -1,4 +1,4 @@
-"""One live owner per folder, told by a lock that the operating system lets go of when the owner dies, however."""
+"""One live owner per folder, by a lock that the operating system releases when the owner dies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class FolderLock:
     """The right to run things in a folder.
 
     Args:
-        folder: the folder; it has to exist when the lock is taken.
+        folder: It has to exist when the lock is taken.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,7 +32,7 @@ class FolderLock:
         """Become the owner; nothing to do when we are.
 
         Raises:
-            FolderInUseError: somebody else is, and lives.
+            FolderInUseError: Somebody else is, and lives.
         """
         if self._file is not None:
             return

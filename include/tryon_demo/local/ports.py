@@ -48,7 +48,7 @@ def named_port(port: int, purpose: str) -> int:
     """The port a person asked for, or a free one for 0.
 
     Raises:
-        PortTakenError: the named port is not free.
+        PortTakenError: The named port is not free.
     """
     if port == 0:
         return free_port()
@@ -64,7 +64,7 @@ def remembered_port(home: Path, name: str) -> int:
     """The port this home uses for `name`: chosen free the first time, the same one ever after.
 
     Raises:
-        PortTakenError: something else listens on it now. It is not replaced silently, because addresses with
+        PortTakenError: Something else listens on it now. It is not replaced silently, because addresses with
             this port are already on record.
     """
     file = home / _FILE_NAME

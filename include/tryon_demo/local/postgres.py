@@ -3,8 +3,6 @@
 The demo, the benchmarks and the tests stand on it; production names its own server through an Airflow
 connection. The binaries are run directly, without the wheel's Python side, which keeps servers in a list shared
 by all processes of the machine and changes the permissions of the folders above it.
-
-Knows nothing of Airflow, of the ledger or of what is kept in the databases.
 """
 
 from __future__ import annotations
@@ -73,10 +71,10 @@ class LocalPostgres:
     """One server with its data, its socket and its log below one folder.
 
     Args:
-        folder: where everything is kept; made when missing. One server at a time may live in it.
+        folder: Where everything is kept; made when missing. One server at a time may live in it.
         durable: False switches off what makes commits survive a power cut (fsync and its like); commits still
             survive a killed server. For tests.
-        env: more environment variables for the server's process, such as the mark by which its owner finds it.
+        env: More environment variables for the server's process, such as the mark by which its owner finds it.
     """
 
     def __init__(self, folder: Path, *, durable: bool = True, env: Mapping[str, str] | None = None) -> None:
@@ -132,8 +130,8 @@ class LocalPostgres:
         A server left behind in this folder by a process that was killed is ended first.
 
         Raises:
-            FolderInUseError: another live process runs a server here.
-            LocalPostgresError: the wheel is missing, or the server did not come up; the message then ends with
+            FolderInUseError: Another live process runs a server here.
+            LocalPostgresError: The wheel is missing, or the server did not come up; the message then ends with
                 the tail of its log.
         """
         if self.running:
@@ -156,7 +154,7 @@ class LocalPostgres:
         """End the server and everything it started; nothing to do when it is stopped.
 
         Args:
-            mode: how; after `timeout` seconds without success it is shot.
+            mode: How; after `timeout` seconds without success it is shot.
         """
         process, self._process = self._process, None
         if process is not None:
@@ -177,11 +175,11 @@ class LocalPostgres:
         """Make a database unless it exists, and return its URL.
 
         Args:
-            template: the database it is a copy of; nobody may be connected to that one meanwhile.
+            template: The database it is a copy of; nobody may be connected to that one meanwhile.
             settings: PostgreSQL's parameters for the sessions that begin in it from now on.
 
         Raises:
-            LocalPostgresError: the server does not answer.
+            LocalPostgresError: The server does not answer.
         """
         with _Administration(self) as administration:
             if not administration.exists(name):

@@ -3,8 +3,6 @@
 A process group is not enough to find what a child has started: Airflow gives each task a group of its own. The
 environment is inherited by all of them and survives the death of whoever started them, so that the next start
 finds what a killed one left behind. Names and command lines are never trusted.
-
-Knows nothing of what the processes do.
 """
 
 from __future__ import annotations
@@ -42,11 +40,10 @@ class ManagedProcess:
     """One child process, its log file, and everything it starts in turn.
 
     Args:
-        name: short and unique within the home, such as `scheduler`.
-        argv: program and arguments.
-        home: the home of the stack, and the folder the child works in.
-        log_path: standard output and error are appended to this file.
-        env: the whole environment, to which the marks are added.
+        name: Short and unique within the home, such as `scheduler`.
+        home: The home of the stack, and the folder the child works in.
+        log_path: Standard output and error are appended to this file.
+        env: The whole environment, to which the marks are added.
     """
 
     def __init__(
@@ -115,13 +112,12 @@ class ManagedProcess:
         """Poll a condition that the child is to bring about.
 
         Args:
-            ready: the condition.
-            timeout: seconds.
+            timeout: Seconds.
             description: Completes "ended before" in the error.
-            every: seconds from one look to the next.
+            every: Seconds from one look to the next.
 
         Raises:
-            ProcessFailedError: the child ended first, or the time is over.
+            ProcessFailedError: The child ended first, or the time is over.
         """
         deadline = time.monotonic() + timeout
         while not ready():
@@ -135,7 +131,7 @@ class ManagedProcess:
         """Wait until the child has ended by itself.
 
         Raises:
-            ProcessFailedError: it ended with an error, or not within `timeout` seconds.
+            ProcessFailedError: It ended with an error, or not within `timeout` seconds.
         """
         if self._process is None:
             raise ProcessFailedError(f"{self.name} was never started")
@@ -188,7 +184,7 @@ def end_all(processes: Iterable[ManagedProcess], *, grace: float) -> None:
     "do not wait for what is under way", and still sign off in their database, which a killed one does not.
 
     Args:
-        grace: seconds until SIGKILL for whatever still lives.
+        grace: Seconds until SIGKILL for whatever still lives.
     """
     ended = list(processes)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""What a process that holds others does when it is told to stop: it leaves in order, and is not hurried."""
+"""Signal handling of a process with children: it ends them in order, and a second signal does not interrupt that."""
 
 from __future__ import annotations
 

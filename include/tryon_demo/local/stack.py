@@ -2,8 +2,7 @@
 
 What `make demo` and the end-to-end tests start. All of it lives below one folder, the home, and dies with the
 process that holds the stack; what a killed holder left behind is ended by the next start on the same home.
-
-Knows nothing of garments and looks: DAGs, connections and side processes are the caller's.
+DAGs, connections and side processes are the caller's.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ class TaskProcess:
     """The operating system's side of a running task.
 
     Attributes:
-        process: runs the task's code.
+        process: Runs the task's code.
         supervisor: Airflow's process above it, which reports how the task went. A worker that dies takes both.
     """
 
@@ -100,14 +99,14 @@ class LocalStack:
     Between the two, side processes can be started whose addresses Airflow's environment needs.
 
     Args:
-        home: the folder of this stack; made when missing. One live stack at a time.
-        dags_folder: where the DAG files are.
+        home: The folder of this stack; made when missing. One live stack at a time.
+        dags_folder: Where the DAG files are.
         plugins_folder: Airflow's plugins folder; None for none.
-        env: environment variables for Airflow: AIRFLOW_CONN_*, AIRFLOW__* and any other. The connection
+        env: Environment variables for Airflow: AIRFLOW_CONN_*, AIRFLOW__* and any other. The connection
             `catalogue_db` is there without asking.
-        airflow_port: of the API server; 0 for a free one.
-        start_timeout: seconds Airflow may take until it is ready.
-        grace: seconds between SIGTERM and SIGKILL when the stack ends.
+        airflow_port: Of the API server; 0 for a free one.
+        start_timeout: Seconds Airflow may take until it is ready.
+        grace: Seconds between SIGTERM and SIGKILL when the stack ends.
         durable: False lets PostgreSQL skip what only a power cut needs. For tests.
     """
 
@@ -145,8 +144,8 @@ class LocalStack:
         """Take the home, end what is left there, start PostgreSQL with its databases.
 
         Raises:
-            FolderInUseError: a live process holds a stack in this home.
-            PortTakenError: the port named for the API server is taken.
+            FolderInUseError: A live process holds a stack in this home.
+            PortTakenError: The port named for the API server is taken.
             LocalPostgresError: PostgreSQL did not start.
         """
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -170,11 +169,11 @@ class LocalStack:
         """Start the four processes and wait until all of them work.
 
         Args:
-            env: more environment variables, over those of the constructor.
+            env: More environment variables, over those of the constructor.
 
         Raises:
-            ProcessFailedError: one ended or was not ready in time; with the tail of its log.
-            StackError: they were started before.
+            ProcessFailedError: One ended or was not ready in time; with the tail of its log.
+            StackError: They were started before.
         """
         setup = self._prepared()
         if API_SERVER in self._members:
@@ -208,14 +207,12 @@ class LocalStack:
         """Start a process beside Airflow and wait until it is ready.
 
         Args:
-            name: a new one; its log is `logs/NAME.log`.
-            argv: program and arguments.
-            ready: asked again and again until what it returns is true, such as `ManagedProcess.first_json_line`.
-            env: more environment variables.
-            timeout: seconds until it has to be ready.
+            name: A new one; its log is `logs/NAME.log`.
+            ready: Asked again and again until what it returns is true, such as `ManagedProcess.first_json_line`.
+            timeout: Seconds until it has to be ready.
 
         Raises:
-            ProcessFailedError: it ended or was not ready in time; with the tail of its log.
+            ProcessFailedError: It ended or was not ready in time; with the tail of its log.
         """
         if name in self._members:
             raise StackError(f"there is a process {name} already: restart it, or choose another name")
@@ -268,7 +265,7 @@ class LocalStack:
         """End a process and everything it has started in order, start it anew, and wait until it is ready.
 
         Args:
-            argv: another program and arguments than before.
+            argv: Another program and arguments than before.
         """
         process = self.process(name)
         process.end(grace=self._grace)
@@ -327,7 +324,7 @@ class LocalStack:
         """Wait until DAGs have been read and can be triggered.
 
         Raises:
-            StackError: they are not after `timeout` seconds; with the stack traces of files that cannot be read.
+            StackError: They are not after `timeout` seconds; with the stack traces of files that cannot be read.
         """
         deadline = time.monotonic() + timeout
         while missing := set(dag_ids) - self.api.dag_ids():
