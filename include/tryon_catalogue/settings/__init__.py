@@ -2,8 +2,8 @@
 
 `load_settings` reads ``include/tryon.toml``, or the file that ``TRYON_SETTINGS`` names; each key can be
 overridden by ``TRYON_<SECTION>__<KEY>`` (lists as JSON). What cannot be right raises one `SettingsError` that
-lists every problem. Secrets have no place here: they live in Airflow connections. This module must not
-import Airflow, pandas or a database: DAG files read it each time they are parsed.
+lists every problem. Secrets live in Airflow connections instead. No Airflow, pandas
+or database is imported here, because DAG files read this each time they are parsed.
 """
 
 import os
@@ -167,13 +167,13 @@ def load_settings(path: Path | None = None) -> Settings:
     """Read and check the settings.
 
     Args:
-        path: the settings file; without it the one ``TRYON_SETTINGS`` names, else ``include/tryon.toml``.
+        path: The settings file; without it the one ``TRYON_SETTINGS`` names, else ``include/tryon.toml``.
 
     Returns:
         The settings, with relative paths resolved against the file's folder.
 
     Raises:
-        SettingsError: the file is missing, is no TOML, or something in it or in the environment is wrong.
+        SettingsError: The file is missing, is no TOML, or something in it or in the environment is wrong.
     """
     file = (path or Path(os.environ.get(ENV_FILE) or DEFAULT_FILE)).resolve()
     content = read_toml(file, hint=f"{ENV_FILE} may name another file")

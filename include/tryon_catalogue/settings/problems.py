@@ -27,8 +27,7 @@ class SettingsError(Exception):
     """The settings cannot be used. The message names the file and has one line for each problem.
 
     Args:
-        file: the settings file.
-        problems: one line each: the key's dotted path, its value, and what was expected.
+        problems: One line each: the key's dotted path, its value, and what was expected.
     """
 
     def __init__(self, file: Path, problems: tuple[str, ...]) -> None:
@@ -45,11 +44,10 @@ def read_toml(file: Path, hint: str) -> dict[str, Any]:
     """Give the content of a TOML file.
 
     Args:
-        file: the file.
-        hint: what a person can do when there is no such file.
+        hint: What a person can do when there is no such file.
 
     Raises:
-        SettingsError: the file cannot be read, or is no TOML.
+        SettingsError: The file cannot be read, or is no TOML.
     """
     try:
         return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
@@ -65,9 +63,8 @@ def problems_of(error: ValidationError, root: type[BaseModel], env_prefix: str) 
     """Give one line for each problem pydantic found.
 
     Args:
-        error: what pydantic raised.
-        root: the model of the whole settings, to tell which keys there are.
-        env_prefix: beginning of the names of the environment variables.
+        root: The model of the whole settings, to tell which keys there are.
+        env_prefix: Beginning of the names of the environment variables.
     """
     details = error.errors(include_url=False)
     # A list whose items are wrong is reported as too short as well: only the deepest problem helps.

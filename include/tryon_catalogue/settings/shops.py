@@ -131,7 +131,7 @@ def with_preset(given: Mapping[str, Any]) -> dict[str, Any]:
     """Give the keys of [export] with those of its shop's preset where none were written.
 
     Args:
-        given: the keys as written. In ``columns`` and ``images`` each key counts by itself; one's own
+        given: The keys as written. In ``columns`` and ``images`` each key counts by itself; one's own
             ``values`` are tried before the preset's; any other key takes the place of the preset's.
     """
     shop = given.get("shop")
