@@ -1,4 +1,4 @@
-"""The archive: where pictures are kept with us, under names that tell what they show.
+"""The archive: our own store of pictures, under names that say what they show.
 
 The vendor's links die, so what the catalogue gets is an address of ours. Beside the pictures it keeps small copies
 of them and of the images that went in, and the repaired images that are sent in place of others::
@@ -10,8 +10,7 @@ of them and of the images that went in, and the repaired images that are sent in
 
 A look that is made again has pictures of other names: the shop shows the old ones until the new ones are found good.
 
-A file is there whole or not at all, and one that is there already with the same bytes is not written again. It
-knows no ledger and no vendor.
+A file is there whole or not at all, and one that is there already with the same bytes is not written again.
 """
 
 from __future__ import annotations
@@ -49,13 +48,13 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class PictureName:
-    """What a picture's name tells.
+    """The parts of a picture's name.
 
     Attributes:
         collection: Of the garment; may be empty.
         model: Roster name; empty when the export named the picture of the model.
         look_key: The look's key, of which the beginning keeps names apart.
-        attempt: What keeps apart the times that the look was made, in letters and digits.
+        attempt: Letters and digits that differ for each time the look was made.
         number: Place among the look's pictures, from 0.
     """
 
@@ -93,7 +92,6 @@ class ArchivedPicture:
     """A picture that the archive has.
 
     Attributes:
-        place: where.
         format: ``JPEG`` or ``PNG``, by its name.
     """
 
@@ -116,9 +114,6 @@ class Archive:
 
     def put(self, name: PictureName, picture: Fetched) -> Archived:
         """Keep a picture; putting the same one again leaves one file.
-
-        Args:
-            picture: Its bytes.
 
         Raises:
             OSError: The folder or the object storage did not take it.
@@ -144,7 +139,6 @@ class Archive:
         """Keep the small copy of a picture.
 
         Args:
-            name: What the picture shows.
             content: Bytes of a JPEG.
 
         Raises:

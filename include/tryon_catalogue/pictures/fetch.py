@@ -1,9 +1,9 @@
 """Fetching pictures and images from addresses that come from outside, within limits.
 
 Size, time, redirects, pixels and the addresses that may be connected to are all bounded, because a URL in an
-answer is somebody else's word. The address is checked where the connection is made, so a name that resolves to
+answer is foreign input. The address is checked where the connection is made, so a name that resolves to
 a private address is refused, and a redirect to one as well. Of a result the picture is fetched; of an input, whose
-file is yet to be held to the rules, the bytes. It knows no ledger, and of the vendor only which URLs it can take.
+file is yet to be held to the rules, the bytes.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ class Fetched:
     Attributes:
         sha256: Digest of the bytes, hex.
         format: ``JPEG`` or ``PNG``, by content.
-        width: pixels.
-        height: pixels.
+        width: Pixels.
+        height: Pixels.
     """
 
     content: bytes
@@ -329,7 +329,7 @@ async def open_fetcher(
 
 
 class _PrivateAddressError(Exception):
-    """Not an OSError, which the HTTP client would take for a name server's trouble."""
+    """A name leads to a private address. No OSError, which the HTTP client would take for a failed look-up."""
 
     def __init__(self, host: str) -> None:
         super().__init__(f"leads to the private address {host}, which [fetch] allow_private does not allow")

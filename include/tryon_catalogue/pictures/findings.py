@@ -58,12 +58,10 @@ class ImageRule(StrEnum):
 class Finding:
     """One thing that is wrong with an image, in words for the people who keep the catalogue.
 
-    Args:
-        rule: what it breaks.
-        measured: what was found.
-        limit: what there should be.
-        advice: what to do.
-        rejects: whether the image may not go to the vendor; otherwise it is a warning.
+    Attributes:
+        limit: What there should be.
+        advice: What to do.
+        rejects: Whether the image may not go to the vendor; otherwise it is a warning.
     """
 
     rule: ImageRule
@@ -176,9 +174,7 @@ def finding(rule: ImageRule, measured: str, *, limit: str | None = None) -> Find
     """Put a finding in words.
 
     Args:
-        rule: what is broken.
-        measured: what was found.
-        limit: what there should be, where it is more than the rule's own words say.
+        limit: What there should be, where it is more than the rule's own words say.
     """
     texts = _WORDS[rule]
     return Finding(rule, measured, limit or texts.limit, texts.advice, texts.rejects)

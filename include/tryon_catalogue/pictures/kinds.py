@@ -55,7 +55,7 @@ def kind_of(content: bytes) -> str | None:
     """Name the kind of file by its first bytes.
 
     Args:
-        content: the file, or its beginning.
+        content: The file, or its beginning.
 
     Returns:
         ``JPEG``, ``PNG``, ``WebP``, ``GIF``, ``web page (HTML)``, ``text`` ...; None for what is none of these.

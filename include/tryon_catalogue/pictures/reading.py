@@ -55,10 +55,10 @@ _TOO_MANY_PIXELS: Final = (Image.DecompressionBombError, Image.DecompressionBomb
 class MaskContent:
     """The pixels of a mask.
 
-    Args:
-        black: pixels that are 0.
-        white: pixels that are 255.
-        other: pixels that are neither; at least 1 when there is any.
+    Attributes:
+        black: Pixels that are 0.
+        white: Pixels that are 255.
+        other: Pixels that are neither; at least 1 when there is any.
     """
 
     black: int
@@ -70,20 +70,20 @@ class MaskContent:
 class Reading:
     """What was found in a file. What could not be found has the value of an unremarkable image.
 
-    Args:
-        size: bytes of the file.
-        kind: as ``kind_of`` names it.
-        width: pixels as stored, before EXIF turns them; None when unknown.
-        height: likewise.
-        too_many_pixels: it was not decoded, for it is larger than was allowed.
-        trouble: why it could not be decoded to its end, in the image library's words; None when it could.
-        mode: colour mode as the image library names it.
-        bits: of one colour of one pixel.
-        frames: images in the file.
-        orientation: of EXIF, 1 to 8; 1 is upright.
-        transparent: some pixel is not opaque.
-        mask: the pixels, when it was read as a mask.
-        thumbnail: a small JPEG; None when there was nothing to decode.
+    Attributes:
+        size: Bytes of the file.
+        kind: As ``kind_of`` names it.
+        width: Pixels as stored, before EXIF turns them; None when unknown.
+        height: As ``width``.
+        too_many_pixels: It was not decoded, for it is larger than was allowed.
+        trouble: Why it could not be decoded to its end, in the image library's words; None when it could.
+        mode: Colour mode as the image library names it.
+        bits: Of one colour of one pixel.
+        frames: Images in the file.
+        orientation: Of EXIF, 1 to 8; 1 is upright.
+        transparent: Some pixel is not opaque.
+        mask: The pixels, when it was read as a mask.
+        thumbnail: A small JPEG; None when there was nothing to decode.
     """
 
     size: int
@@ -105,10 +105,9 @@ def read_image(content: bytes, *, as_mask: bool, max_pixels: int, longest: int) 
     """Measure a file and decode it once.
 
     Args:
-        content: the file.
-        as_mask: whether its pixels are to be counted.
-        max_pixels: width times height; what has more is not decoded.
-        longest: side of the thumbnail, in pixels.
+        as_mask: Whether its pixels are to be counted.
+        max_pixels: Width times height; what has more is not decoded.
+        longest: Side of the thumbnail, in pixels.
     """
     kind = kind_of(content)
     if kind not in READABLE:
@@ -150,12 +149,12 @@ def small_jpeg(content: bytes, longest: int, max_pixels: int) -> bytes:
     """Make a small JPEG of a file: upright, on white where it is transparent, never larger than it was.
 
     Args:
-        content: a JPEG or PNG file.
-        longest: side of the small image, in pixels.
-        max_pixels: width times height; what has more is not decoded.
+        content: A JPEG or PNG file.
+        longest: Side of the small image, in pixels.
+        max_pixels: Width times height; what has more is not decoded.
 
     Raises:
-        ValueError: the file cannot be decoded.
+        ValueError: The file cannot be decoded.
     """
     found = read_image(content, as_mask=False, max_pixels=max_pixels, longest=longest)
     if found.thumbnail is None:

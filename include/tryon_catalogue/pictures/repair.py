@@ -1,8 +1,7 @@
 """Repairing an image of the shop: a copy that keeps the vendor's rules, of an image that breaks them.
 
 Repaired are: too many bytes, WebP, and an image that only EXIF turns upright. Nothing is ever enlarged, shrunk
-or cropped, so the copy shows what the original shows. Where more than that is wrong there is no copy. It must
-not know where the copy goes.
+or cropped, so the copy shows what the original shows. Where more than that is wrong there is no copy.
 """
 
 from __future__ import annotations
@@ -37,9 +36,8 @@ def repair(content: bytes, facts: ImageFacts, *, max_pixels: int = MAX_PIXELS) -
     not fit the copy.
 
     Args:
-        content: the file.
-        facts: what `check_image` said of it.
-        max_pixels: width times height; what has more is not decoded.
+        facts: What `check_image` found.
+        max_pixels: Width times height; what has more is not decoded.
 
     Returns:
         A JPEG or PNG file that no rule rejects; None when nothing needs a repair or none is possible.

@@ -50,14 +50,14 @@ _SHAPE_TOLERANCE: Final = 0.15
 class ImageFacts:
     """What an image is and what is wrong with it.
 
-    Args:
-        role: the rules it was held to.
-        sha256: digest of the file's bytes, hex.
+    Attributes:
+        role: The rules it was held to.
+        sha256: Digest of the file's bytes, hex.
         format: ``JPEG``, ``PNG`` or whatever else it is, by content; None where that cannot be told.
-        bytes: size of the file.
-        width: pixels as stored in the file, before EXIF turns them; None when unknown.
-        height: likewise.
-        findings: those that reject first; empty for a good image.
+        bytes: Size of the file.
+        width: Pixels as stored in the file, before EXIF turns them; None when unknown.
+        height: As ``width``.
+        findings: Those that reject first; empty for a good image.
     """
 
     role: ImageRole
@@ -95,9 +95,7 @@ def check_image(content: bytes, role: ImageRole, *, max_pixels: int = MAX_PIXELS
     """Hold a file to the rules.
 
     Args:
-        content: the file.
-        role: what it is to be.
-        max_pixels: width times height; an image that has more is rejected without being decoded.
+        max_pixels: Width times height; an image that has more is rejected without being decoded.
     """
     return examine_image(content, role, max_pixels=max_pixels)[0]
 
@@ -108,10 +106,8 @@ def examine_image(
     """Hold a file to the rules and make the small copy of it, decoding it once.
 
     Args:
-        content: the file.
-        role: what it is to be.
-        max_pixels: as of `check_image`.
-        longest: side of the small copy, in pixels.
+        max_pixels: As of `check_image`.
+        longest: Side of the small copy, in pixels.
 
     Returns:
         The facts, and the small copy as JPEG; None where the file could not be decoded.
@@ -141,10 +137,6 @@ def mask_size_problem(mask: Sized, model: Sized) -> Finding | None:
     """Say what is wrong with a mask's size; it has to be the model's (vendor document, section 5.1).
 
     What is stored in the files is compared: EXIF does not turn a mask, and may not turn a model either.
-
-    Args:
-        mask: the mask's measures.
-        model: those of the image that it is a mask of.
     """
     if (mask.width, mask.height) == (model.width, model.height) or None in (model.width, model.height):
         return None
@@ -159,12 +151,12 @@ def thumbnail(content: bytes, longest: int = THUMBNAIL_PX, *, max_pixels: int = 
     """Make a small JPEG of an image: upright, on white where it is transparent, never enlarged.
 
     Args:
-        content: a JPEG or PNG file.
-        longest: side of the small copy, in pixels.
-        max_pixels: width times height; what has more is not decoded.
+        content: A JPEG or PNG file.
+        longest: Side of the small copy, in pixels.
+        max_pixels: Width times height; what has more is not decoded.
 
     Raises:
-        ValueError: the file cannot be decoded.
+        ValueError: The file cannot be decoded.
     """
     from tryon_catalogue.pictures.reading import small_jpeg
 
