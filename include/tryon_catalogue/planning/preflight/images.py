@@ -1,7 +1,7 @@
 """Preflight's look at the images: each address fetched once, each image held to the rules, a few at a time.
 
-One image's trouble is that image's finding and nothing else's. However many are wanted, only as many are in memory as
-are looked at at once.
+One image's trouble is that image's finding and nothing else's. However many are requested, only those that are being
+checked are in memory.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ MAX_INPUT_BYTES = 8_000_000
 class PreflightLimits:
     """How much is done at once, and with what.
 
-    Args:
-        concurrency: addresses fetched at once; as many files are in memory at most.
-        decoders: images decoded at once, which is what takes memory and time.
-        max_bytes: the largest file that is fetched. A larger one is rejected without being seen whole, so
+    Attributes:
+        concurrency: Addresses fetched at once; as many files are in memory at most.
+        decoders: Images decoded at once, which is what takes memory and time.
+        max_bytes: The largest file that is fetched. A larger one is rejected without being seen whole, so
             it has to be larger than the vendor's limit where oversized images are to be repaired.
-        max_pixels: width times height; an image that has more is rejected without being decoded.
-        repair: whether a copy that keeps the rules is made of an image that breaks them, where one can be.
+        max_pixels: Width times height; an image that has more is rejected without being decoded.
+        repair: Whether a copy that keeps the rules is made of an image that breaks them, where one can be.
     """
 
     concurrency: int = 16
@@ -66,9 +66,9 @@ class Known(Protocol):
 class Repaired:
     """A copy of an image that keeps the rules.
 
-    Args:
-        content: the copy's bytes, JPEG or PNG.
-        facts: the copy's own.
+    Attributes:
+        content: The copy's bytes, JPEG or PNG.
+        facts: The copy's own.
     """
 
     content: bytes
@@ -79,16 +79,16 @@ class Repaired:
 class Checked:
     """What was found at one address for one role.
 
-    Args:
-        url: the address, as it was wanted.
-        role: what its image is to be.
-        unchanged: the server says that it is still the version that is known; all below is empty then.
-        facts: of the image; None when there was none to look at.
-        findings: of the image, or of the address where there is no image; those that reject first.
-        etag: what the server calls the version.
-        last_modified: since when the server has the version, in its words.
-        thumbnail: a small JPEG of it; None where it could not be decoded.
-        repaired: a copy that keeps the rules; None where none was asked for, needed or possible.
+    Attributes:
+        url: The address, as it was requested.
+        role: What its image is to be.
+        unchanged: The server says that it is still the version that is known; all below is empty then.
+        facts: Of the image; None when there was none to look at.
+        findings: Of the image, or of the address where there is no image; those that reject first.
+        etag: What the server calls the version.
+        last_modified: Since when the server has the version, in its words.
+        thumbnail: A small JPEG of it; None where it could not be decoded.
+        repaired: A copy that keeps the rules; None where none was asked for, needed or possible.
     """
 
     url: str
@@ -113,16 +113,15 @@ async def check_urls(
     fetcher: Fetcher,
     limits: PreflightLimits | None = None,
 ) -> AsyncIterator[Checked]:
-    """Look at every image that is wanted.
+    """Fetch and check every requested image.
 
-    An address is fetched once, in however many roles it is wanted. When the same version of it is known in
+    An address is fetched once, in however many roles it is requested. When the same version of it is known in
     all of them, the server is asked only whether it has another one by now.
 
     Args:
-        requested: addresses, each with what its image is to be; the same ones may come again.
-        known: what is known from the last time. Leave out what is to be looked at anew.
-        fetcher: made with ``open_fetcher``.
-        limits: how much at once; careful ones when not given.
+        requested: Addresses, each with what its image is to be; the same ones may come again.
+        known: What is known from the last time. Leave out what is to be looked at anew.
+        limits: How much at once; careful ones when not given.
 
     Yields:
         Each address and role once, as soon as it is ready. Whoever takes them slowly slows the fetching down.

@@ -80,7 +80,6 @@ class PersonCheck:
     """The check, ready for pictures. Not to be used by two threads at the same time.
 
     Attributes:
-        detector: Finds the people.
         rejecting: Rules of which a broken one rejects; the others of `PEOPLE_RULES` warn.
     """
 
@@ -129,11 +128,7 @@ def open_person_check(rejecting: Collection[str]) -> PersonCheck:
 
 
 def findings_of(seen: Seen) -> tuple[Finding, ...]:
-    """Hold the people in one picture to the rules.
-
-    Args:
-        seen: What the detector saw.
-    """
+    """Hold the people in one picture to the rules."""
     measures = ((rule, measure(seen)) for rule, measure in _MEASURES.items())
     return tuple(finding(rule, measured) for rule, measured in measures if measured is not None)
 

@@ -86,7 +86,7 @@ class MoveNet:
         """Find the people in a picture, the surest first; at most six, whatever their scores.
 
         Args:
-            picture: upright; RGB.
+            picture: Upright; RGB.
         """
         scale = _SIDE / max(picture.size)
         width, height = (max(1, round(side * scale)) for side in picture.size)

@@ -92,8 +92,7 @@ def preflight_run(
     Running it again asks only for what has not been asked lately.
 
     Args:
-        settings: columns, casting, how pictures are fetched, where copies of them are kept; as the request has them.
-        request: What of the export the run is asked for.
+        settings: Columns, casting, how pictures are fetched, where copies of them are kept; as the request has them.
 
     Returns:
         Counts.
@@ -124,8 +123,7 @@ class ExportImages:
     """Pictures that some rows of an export ask for.
 
     Attributes:
-        rows: How many rows.
-        wanted: Those that no earlier row asked for, each in each role.
+        keys: Address and role of those that no earlier row asked for.
         models: Addresses of those that are to show a person, among others.
     """
 
@@ -138,10 +136,6 @@ def images_of_export(
     settings: Settings, export: str, request: Request = EVERYTHING
 ) -> Iterator[ExportImages]:
     """Give the pictures that an export asks for, chunk by chunk; each in each role once.
-
-    Args:
-        settings: columns, casting rules, roster.
-        request: What of the export the run is asked for.
 
     Raises:
         tryon_catalogue.exports.ExportError: When the file cannot be read as an export at all.
@@ -217,7 +211,7 @@ class _Check:
         return self.people is not None and role is ImageRole.PICTURE and url in self.models
 
     def _copy_is_gone(self, key: ImageKey, sha256: str) -> bool:
-        """Whether a picture has to be fetched for people to be looked for in it, unchanged or not."""
+        """Whether a picture has to be fetched again for the check of people, because its small copy is missing."""
         return self._shows_people(key) and self.archive.read_input(sha256) is None
 
     def _with_people(self, image: KnownImage, people: PersonCheck, thumbnail: bytes | None) -> KnownImage:
@@ -239,7 +233,7 @@ class _Check:
 
 
 def _settled(image: KnownImage, since: datetime) -> bool:
-    """Whether nobody needs to ask: it was checked lately, and was there.
+    """Whether its server need not be asked: it was checked recently, and was there.
 
     What an earlier check of people rejected is asked about, for that check may be switched off by now.
     """
