@@ -36,7 +36,6 @@ def engine_for(url: URL | str, schema: str) -> Engine:
     """Make an engine whose statements find the ledger's tables in ``schema``.
 
     Args:
-        url: SQLAlchemy address of the database.
         schema: The PostgreSQL schema that holds the ledger's tables.
     """
     # Airflow's own choice of driver; it sends the rows of one statement without waiting for each.
@@ -96,11 +95,7 @@ def _make_schema(connection: Connection, schema: str) -> None:
 
 
 def revisions(engine: Engine, schema: str) -> tuple[str | None, str | None]:
-    """Say at which revision the ledger's tables are, and which is the newest.
-
-    Args:
-        schema: The ledger's schema.
-    """
+    """Say at which revision the ledger's tables are, and which is the newest."""
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table_schema": schema})
         return context.get_current_revision(), ScriptDirectory.from_config(_config()).get_current_head()

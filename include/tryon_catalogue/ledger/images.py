@@ -32,7 +32,7 @@ class KnownImage:
         format: ``JPEG``, ``PNG`` or whatever else it is; None where that cannot be told.
         bytes: Size of the file.
         width: Pixels as stored, before Exif turns them.
-        height: likewise.
+        height: Pixels as stored.
         etag: What the server called this version.
         last_modified: Since when the server has this version, in its words.
         rule: The rule it breaks; None for a good one.
@@ -70,7 +70,7 @@ _NAMES = tuple(field.name for field in fields(KnownImage))
 
 
 def url_sha256(url: str) -> str:
-    """Give what an address is kept under."""
+    """Give the digest of an address, under which it is stored."""
     return hashlib.sha256(url.encode()).hexdigest()
 
 
@@ -78,7 +78,6 @@ def load_images(connection: Connection, keys: Collection[ImageKey]) -> dict[Imag
     """Read what is known of pictures; those never checked are missing.
 
     Args:
-        wanted: Addresses with roles.
     """
     digests = {url_sha256(url) for url, _ in keys}
     rows = connection.execute(
@@ -125,7 +124,7 @@ def count_repaired(connection: Connection, run_id: str) -> int:
 
 
 def _in_one_order(found: Iterable[KnownImage]) -> list[KnownImage]:
-    """So that two runs which store the same pictures at once cannot wait for each other in a circle."""
+    """Sort by primary key, so that two runs that store the same pictures cannot deadlock."""
     return sorted(found, key=lambda image: (url_sha256(image.url), image.role))
 
 

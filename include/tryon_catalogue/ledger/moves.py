@@ -57,10 +57,8 @@ def move(
     Args:
         connection: In a transaction; the caller commits.
         which: Condition on ``tables.looks``.
-        to: The new state.
-        by: Who moves them.
         from_states: Narrow the states they may come from; all that the table of moves allows by default.
-        reason: why, in plain words.
+        reason: Why, in plain words.
         vendor_code: The vendor's or the gateway's code, where it gave one.
         values: Further columns of ``looks`` to set in the same statement.
 

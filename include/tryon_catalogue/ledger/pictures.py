@@ -1,4 +1,4 @@
-"""Which pictures the ledger keeps of a look: those that the catalogue shows, and beside them those that wait.
+"""The pictures of a look in the ledger: those that the catalogue shows, and newer ones that it does not show yet.
 
 A look may be made again while its old pictures are shown. They stay until new ones are found good, by our own check or
 by a person.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def newest_pictures() -> ColumnElement[bool]:
-    """Select what a look is about: while it is in REVIEW the pictures that wait, else those that are shown.
+    """Select a look's newest pictures: those not shown yet while it is in REVIEW, else those that are shown.
 
     Returns:
         Condition on ``tables.pictures`` and ``tables.looks``, which the caller joins.
@@ -31,7 +31,7 @@ def newest_pictures() -> ColumnElement[bool]:
 def keep_unshown_pictures(
     connection: Connection, look_key: str, rows: Sequence[dict[str, Any]], doubts: str
 ) -> None:
-    """Keep what was made of a look beside the pictures that are shown, in place of those that waited till now.
+    """Keep a look's new pictures beside those that are shown; they replace earlier ones that were never shown.
 
     Args:
         connection: In a transaction that has locked the look.
@@ -45,10 +45,7 @@ def keep_unshown_pictures(
 
 
 def unshown_pictures(connection: Connection, look_key: str) -> list[dict[str, Any]]:
-    """Read what is kept of a look and not shown. While it is SUCCEEDED, that is of its newest submission.
-
-    Args:
-        look_key: Of the look.
+    """Read a look's pictures that are not shown. While it is SUCCEEDED, they are of its newest submission.
 
     Returns:
         Rows of the table ``pictures``, in their order.
@@ -60,7 +57,7 @@ def unshown_pictures(connection: Connection, look_key: str) -> list[dict[str, An
 
 
 def drop_unshown_pictures(connection: Connection, look_keys: Sequence[str]) -> None:
-    """Drop the pictures of looks that are not shown: those of an earlier submission, once a newer one has made others.
+    """Drop the pictures of looks that are not shown, once a newer submission has made others.
 
     Args:
         connection: In the transaction that moves the looks.
@@ -69,7 +66,7 @@ def drop_unshown_pictures(connection: Connection, look_keys: Sequence[str]) -> N
 
 
 def show_pictures(connection: Connection, look_keys: Sequence[str]) -> None:
-    """Show the pictures of looks that have waited, in place of those that were shown till now.
+    """Show the new pictures of looks in place of those that were shown until now.
 
     Args:
         connection: In the transaction that moves the looks.
