@@ -1,4 +1,4 @@
-"""What the ledger says is spent, and what is about to be: the reservations are the looks that have a batch.
+"""Money that is spent or reserved, read from the ledger: a look that has a batch is a reservation.
 
 A look that has a batch and is not sent yet is reserved; sending it turns the reservation into the amount of its
 submission in one transaction, and a refusal turns it back. So nothing has to be given back by hand, and what a process
@@ -54,8 +54,7 @@ class LimitReachedError(Exception):
     """A submission would pass a limit; nothing was sent.
 
     Args:
-        limit: which.
-        collection: whose, for that of a collection.
+        collection: The collection, where the limit is a collection's.
     """
 
     def __init__(self, limit: Limit, collection: str = "") -> None:
@@ -74,7 +73,7 @@ def is_closed(run: FromClause = runs) -> ColumnElement[bool]:
 
 
 def is_live() -> ColumnElement[bool]:
-    """Select the batches that somebody is going to send: their run is neither closed nor dead.
+    """Select the batches that will still be sent: their run is neither closed nor dead.
 
     Returns:
         Condition on ``batches`` joined with ``runs``.
@@ -83,11 +82,7 @@ def is_live() -> ColumnElement[bool]:
 
 
 def one_at_a_time(connection: Connection, lock: int) -> None:
-    """Wait until no other transaction decides the same; the lock goes with the transaction.
-
-    Args:
-        lock: Which decision.
-    """
+    """Wait until no other transaction decides the same; the lock goes with the transaction."""
     connection.execute(select(func.pg_advisory_xact_lock(lock)))
 
 
@@ -98,7 +93,6 @@ def read_commitments(
 
     Args:
         connection: In a transaction that holds the lock for cutting.
-        price: What a look costs.
     """
     reserved = (
         select(
@@ -153,8 +147,6 @@ def hold_to_limits(
     Args:
         connection: In the transaction that claims the looks.
         run_id: The run that sends.
-        keys: The looks to be sent.
-        amount: What they cost.
 
     Raises:
         LimitReachedError: Nothing was claimed.
@@ -217,10 +209,10 @@ def hold_back(connection: Connection, which: ColumnElement[bool], reason: str, r
 def note_reason(
     connection: Connection, run_id: str, reason: str, unless: ColumnElement[bool] | None = None
 ) -> None:
-    """Say of what a run has asked for and nobody has reserved why it waits.
+    """Store why the looks wait that a run has asked for and nobody has reserved.
 
     Args:
-        unless: Condition on ``run_looks`` joined with ``runs``: of which of them something else is true.
+        unless: Condition on ``run_looks`` joined with ``runs`` for the looks to leave out.
     """
     of_run = (
         select(run_looks.c.look_key)

@@ -25,7 +25,7 @@ Kind = tuple[str, int]
 
 
 class Limit(StrEnum):
-    """What does not let a look go. The values are the keys of the settings."""
+    """A limit that holds a look back. The values are the keys of the settings."""
 
     RUN = "per_run"
     DAY = "per_day"
@@ -40,7 +40,7 @@ class Commitments:
 
     Attributes:
         run: By one run.
-        day: today, by any run.
+        day: Today, by any run.
         collections: For each collection, ever; only filled where there is a limit for them.
     """
 
@@ -72,7 +72,6 @@ def cost_of(price: Price, kinds: Mapping[Kind, int]) -> tuple[int, Decimal]:
     """Give the uses and the price of looks that are sent in full submissions, but for the last of each kind.
 
     Args:
-        price: What a use is, and costs.
         kinds: How many looks of each kind.
     """
     uses = price.uses(
@@ -96,10 +95,8 @@ def reason_for(
     """Say why a look waits.
 
     Args:
-        limit: What does not let it go.
-        currency: Of the price.
-        collection: Whose limit it is, for that of a collection.
-        then: What becomes of it.
+        collection: The collection, where the limit is a collection's.
+        then: What becomes of the look, as a clause.
     """
     if limit is Limit.APPROVAL:
         return f"waits, because a person approved less than the run asked for; {then}"
@@ -112,7 +109,6 @@ class Room:
     """What is left of every limit, while looks are let go one after the other.
 
     Args:
-        price: What a look costs.
         taken: What is spent or about to be before the first of them.
         approved: What a person lets go.
     """
@@ -133,10 +129,9 @@ class Room:
         }
 
     def take(self, kind: Kind, collection: str, *, reserved: bool = False) -> Limit | None:
-        """Let a look go, or say what does not let it.
+        """Take room for a look, or return the limit that leaves none.
 
         Args:
-            kind: Of the look.
             collection: Whose limit it counts against.
             reserved: Whether another run has reserved it, so that it counts for the day and its collection already.
         """

@@ -56,12 +56,7 @@ class PackState:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Uses that were charged at one moment.
-
-    Attributes:
-        at: when.
-        uses: How many.
-    """
+    """Uses that were charged at one moment."""
 
     at: datetime
     uses: int
@@ -94,11 +89,7 @@ def allocate(packs: Sequence[Pack], charges: Iterable[Charge]) -> list[dict[str,
 
 
 def read_packs(connection: Connection, price: Price) -> tuple[PackState, ...]:
-    """Read what is left of each pack, in the order of the settings.
-
-    Args:
-        price: Its packs.
-    """
+    """Read what is left of each pack, in the order of the settings."""
     if not price.packs:
         return ()
     first = min(pack.bought_at for pack in price.packs)
@@ -117,7 +108,6 @@ def states_of(price: Price, used: Mapping[str, int], now: datetime) -> tuple[Pac
     """Put packs and what was taken from them together.
 
     Args:
-        price: Its packs.
         used: Name of a pack -> uses taken from it.
         now: As of when.
     """
@@ -128,7 +118,6 @@ def pack_warnings(states: Sequence[PackState], uses_to_come: int, price: Price) 
     """Say what people should know of their packs.
 
     Args:
-        states: What is left of each.
         uses_to_come: What a run is about to use.
         price: Of a use beyond the packs.
     """
