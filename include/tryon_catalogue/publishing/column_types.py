@@ -37,13 +37,7 @@ def comparable(value: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def unknown(connection: Connection, table: Table, columns: Sequence[Column[Any]]) -> list[str]:
-    """Name the columns of types that SQLAlchemy does not know, each with the database's name of its type.
-
-    Args:
-        connection: To the table's database.
-        table: As it is there.
-        columns: Of it, to look at.
-    """
+    """Name the columns of types that SQLAlchemy does not know, each with the database's name of its type."""
     name = connection.dialect.identifier_preparer.format_table(table)
     type_name = text(
         "SELECT format_type(atttypid, atttypmod) FROM pg_attribute "

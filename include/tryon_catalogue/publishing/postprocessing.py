@@ -1,6 +1,6 @@
-"""Finishing: what the vendor made of a look becomes pictures of ours: judged, put in order, labelled, archived.
+"""Post-process the pictures that the vendor made of a look: judge them, sort them best first, label and archive them.
 
-It is handed bytes and gives rows.
+Bytes go in, rows of the table ``pictures`` come out; nothing is written to the database.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A look that the vendor has made, as far as its pictures are concerned.
+    """A look that the vendor has made: what post-processing has to know of it.
 
     Attributes:
         look: What was asked for.
@@ -53,13 +53,13 @@ class Made:
         return PictureName(self.collection, self.sku, self.look.model, self.key, attempt, number)
 
     def source(self, number: int) -> str:
-        """Say which of the vendor's pictures one is: stands in the picture itself."""
+        """Name the vendor's picture that one was made from, for the label inside the file."""
         return f"{self.result_key} {self.key[:10]} {number + 1}"
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a look's pictures came to.
+    """The archived pictures of a look, and whether a person should look at them.
 
     Attributes:
         rows: Of the table ``pictures``, the best first.
@@ -71,7 +71,7 @@ class Finished:
 
 
 class Finisher:
-    """Finishes the pictures of looks.
+    """Judges, labels and archives the pictures of looks.
 
     Args:
         settings: The archive, the judgement's limits, the labels.
@@ -171,7 +171,7 @@ class Finisher:
     def _row(
         self, made: Made, number: int, picture: Fetched, place: Archived, score: Score | None
     ) -> dict[str, Any]:
-        """Give the row of an archived picture, and see to its small copy."""
+        """Store an archived picture's small copy, and give the picture's row."""
         return {
             "look_key": made.key,
             "number": number,

@@ -3,7 +3,6 @@
 The vendor's links die, so a picture is fetched in the same breath in which its link is read. A look's pictures, its
 state and the shop's row change in one transaction, so the catalogue never says more or less than the ledger; where the
 shop's table refuses the row, the ledger keeps the pictures for the next try, which does not need the vendor for them.
-the task hands over the query.
 """
 
 from __future__ import annotations
@@ -93,13 +92,13 @@ class PublishError(Exception):
 
 @dataclass(slots=True)
 class Published:
-    """What came of publishing a batch in this try.
+    """Counts of what one try published of a batch.
 
     Attributes:
         published: Looks whose pictures are archived and in the catalogue.
-        review: Looks that a person decides on: their pictures are archived and wait for an eye, or cannot be had.
+        review: Looks that a person decides on: their pictures are archived and unshown, or cannot be fetched.
         failed: Looks that the vendor could not make.
-        waiting: Looks that the vendor has not ended.
+        unfinished: Looks that the vendor has not ended.
         problems: What could not be published, one sentence each.
     """
 
@@ -115,7 +114,7 @@ class Publisher:
 
     Args:
         settings: Where pictures are kept, what is written to the catalogue.
-        query_over: Gives what asks the vendor for a result key, by the connection that its submission went over.
+        query_over: Gives the vendor's query for the id of the connection that a submission went over.
         by: Who moves the looks.
 
     Raises:
@@ -135,9 +134,6 @@ class Publisher:
         """Collect, archive and write back everything of a batch that the vendor has ended.
 
         One submission's or look's trouble does not keep the others back.
-
-        Args:
-            batch: Whose submissions.
 
         Returns:
             Counts, and what could not be published.

@@ -1,4 +1,4 @@
-"""Looks that a person decides on: paid for, and not good enough by our own check, or without pictures to be had.
+"""Looks that a person decides on: paid for, and failed by our own check or without pictures that can be fetched.
 
 What is accepted goes to the catalogue at once; what is to be made again is planned, and paid for, again; what is to be
 collected again is asked for by the next recovery, which is free.
@@ -40,7 +40,7 @@ IN_REVIEW = (LookState.REVIEW,)
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """A look that waits for a person's word.
+    """A look that waits for a person's decision.
 
     Attributes:
         skus: Garments that it shows.
@@ -59,7 +59,7 @@ class Review:
 
 
 def open_reviews(connection: Connection, run_id: str | None = None) -> list[Review]:
-    """Read the looks that wait for a person's word, oldest first.
+    """Read the looks that wait for a person's decision, oldest first.
 
     Args:
         run_id: Of this run only; of all without it.
@@ -95,12 +95,12 @@ def open_reviews(connection: Connection, run_id: str | None = None) -> list[Revi
 
 
 def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) -> list[str]:
-    """Publish looks on a person's word: the pictures are good enough.
+    """Publish looks whose pictures a person accepts.
 
     Args:
         settings: The catalogue's table.
         names: For each, a sku, or a look's key or its beginning.
-        by: The person who says so.
+        by: The person who decides.
 
     Returns:
         The keys of the looks.
@@ -145,11 +145,11 @@ def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) 
 
 
 def remake(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
-    """Plan looks again on a person's word: the next run that wants them sends, and pays for, them again.
+    """Plan looks again as a person decided: the next run that asks for them sends, and pays for, them again.
 
     Args:
         names: For each, a sku, or a look's key or its beginning.
-        by: The person who says so.
+        by: The person who decides.
 
     Returns:
         The keys of the looks.
@@ -172,11 +172,11 @@ def remake(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
 
 
 def recollect(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
-    """Have the vendor asked once more, on a person's word, for pictures that could not be had: nothing is paid again.
+    """Have the vendor asked once more for pictures that could not be fetched; nothing is paid again.
 
     Args:
         names: For each, a sku, or a look's key or its beginning.
-        by: The person who says so.
+        by: The person who decides.
 
     Returns:
         The keys of the looks.

@@ -72,7 +72,6 @@ class Refusal:
     """A row that the shop's table did not take.
 
     Attributes:
-        sku: whose.
         reason: The database's words, and what to do.
         row_exists: Whether the table has the row; False where its key can never be the sku.
     """
@@ -87,7 +86,7 @@ class Refusal:
 
 @dataclass(slots=True)
 class Written:
-    """What came of writing rows.
+    """How many rows changed, and which were refused.
 
     Attributes:
         changed: Rows of the shop's table that changed.
@@ -184,10 +183,7 @@ class ShopTable:
         return written
 
     def find(self, connection: Connection, skus: Sequence[str]) -> tuple[set[str], dict[str, str]]:
-        """Find out which skus have a row.
-
-        Args:
-            skus: To look for.
+        """Find the skus that have a row.
 
         Returns:
             Those with a row, and those that the key can never be, with why and what to do.
@@ -218,7 +214,6 @@ class ShopTable:
         """Find out whether the table takes what is to be written, without changing a row.
 
         Args:
-            connection: To the table's database.
             public_url: What the pictures' addresses begin with; None where the settings do not say.
 
         Raises:
@@ -289,7 +284,7 @@ class ShopTable:
         return {ours: self._table.c[name] for ours, name in self._columns.items() if ours in row}
 
     def _typed_rows(self, rows: Sequence[dict[str, Any]]) -> Any:
-        """Give rows as PostgreSQL reads each value for the shop's column: a list as text, JSON or an array.
+        """Give rows as a table with the types of the shop's columns: a list as text, JSON or an array.
 
         A row with a sku has it twice: ``sku`` is the text, ``key`` what the type of the key makes of it.
         """
@@ -300,7 +295,7 @@ class ShopTable:
         return as_table([{name: row[name] for name in kinds} for row in rows], **kinds)
 
     def _is_of(self, given: Any) -> ColumnElement[bool]:
-        """Give the condition under which a row of the table is a given one's: 1e0 and 1.4 are not the garment 1."""
+        """Give the condition that joins the table with typed rows: 1e0 and 1.4 are not the garment 1."""
         same = self._key == given.c.key
         return and_(same, cast(self._key, Text) == given.c.sku) if self._key_is_number else same
 

@@ -66,7 +66,6 @@ class Catalogue:
 
         Args:
             connection: In a transaction; the garments are locked until it ends.
-            skus: The garments.
 
         Returns:
             What came of it.
@@ -110,7 +109,6 @@ class Catalogue:
 
         Args:
             connection: In a transaction; the garments are locked until it ends.
-            look_key: The look.
 
         Raises:
             RowRefusedError: Every row that was to show it was refused; roll back what called it shown.
@@ -149,11 +147,7 @@ class Catalogue:
         return written
 
     def count_unlisted(self, connection: Connection, run_id: str) -> int:
-        """Count the garments of a run for which the shop's table has no row, though its key could be their sku.
-
-        Args:
-            connection: To the ledger's database, in a transaction.
-        """
+        """Count the garments of a run for which the shop's table has no row, though its key could be their sku."""
         skus = (
             connection.execute(select(garment_looks.c.sku).where(_of_run(run_id)).distinct()).scalars().all()
         )

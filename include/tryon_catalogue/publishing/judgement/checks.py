@@ -33,13 +33,12 @@ class Check(StrEnum):
 class CheckResult:
     """What one check found in one picture.
 
-    Args:
-        check: which.
-        value: what was measured, in the check's own unit; None when it was not.
-        limit: what it was held to.
+    Attributes:
+        value: What was measured, in the check's own unit; None when it was not.
+        limit: What it was held to.
         passed: None when nothing was measured.
         quality: 0..1, at least 0.5 when passed; None when nothing was measured.
-        text: what was measured, the limit, and what to do; or why nothing was measured.
+        text: What was measured, the limit, and what to do; or why nothing was measured.
     """
 
     check: Check
@@ -54,13 +53,13 @@ class CheckResult:
 class Rule:
     """How a check's figure is taken.
 
-    Args:
-        limit: finds the limit in the settings.
-        at_least: whether the figure must reach the limit, or must not exceed it.
-        best: the figure that could not be better; None where there is no better or worse beyond the limit.
-        measured: the figure in words, with ``{value}`` in it.
-        limited: the limit in words, with ``{limit}`` in it.
-        advice: what to do about a picture that does not pass.
+    Attributes:
+        limit: Finds the limit in the settings.
+        at_least: Whether the figure must reach the limit, or must not exceed it.
+        best: The figure that could not be better; None where there is no better or worse beyond the limit.
+        measured: The figure in words, with ``{value}`` in it.
+        limited: The limit in words, with ``{limit}`` in it.
+        advice: What to do about a picture that does not pass.
     """
 
     limit: Callable[[JudgementSettings], float]
@@ -192,13 +191,10 @@ RULES: Final[Mapping[Check, Rule]] = MappingProxyType(
 
 
 def compared(check: Check, value: float, settings: JudgementSettings, *, detail: str = "") -> CheckResult:
-    """Hold a figure to its check.
+    """Compare a figure with the limit of its check.
 
     Args:
-        check: which.
-        value: what was measured.
-        settings: has the limits.
-        detail: what else is to be said when it does not pass.
+        detail: Added to the text when it does not pass.
     """
     rule = RULES[check]
     limit = rule.limit(settings)

@@ -59,8 +59,8 @@ def seen_from_afar(lab: Floats, region: Bools) -> Floats:
     """Give the colours of a region as mean colours of coarse cells.
 
     Args:
-        lab: the picture (h, w, 3).
-        region: which of its pixels count (h, w); at least one.
+        lab: The picture (h, w, 3).
+        region: Which of its pixels count (h, w); at least one.
 
     Returns:
         One row for each cell that lies mostly inside the region (cells, 3).
@@ -82,8 +82,8 @@ def distance_of_colours(expected: Floats, found: Floats) -> tuple[float, float]:
     """Say how far the colours of a thing are from those of the place where it should be.
 
     Args:
-        expected: colours of the thing (n, 3), by `seen_from_afar`.
-        found: colours of the place (m, 3).
+        expected: Colours of the thing (n, 3), by `seen_from_afar`.
+        found: Colours of the place (m, 3).
 
     Returns:
         How far, on average, the thing's colours are from the nearest ones of the place; and how far those of

@@ -34,10 +34,8 @@ def examine(
     """Hold one result picture to every check.
 
     Args:
-        content: the file's bytes.
-        reference: what it is compared with.
-        earlier: the readable pictures of the same look that came before it.
-        settings: the limits.
+        reference: What it is compared with.
+        earlier: The readable pictures of the same look that came before it.
 
     Returns:
         The picture for later ones to be compared with, None when it cannot be read; and one result for each

@@ -33,8 +33,8 @@ _BETTER: Final = 0.2
 class View:
     """A picture at the size at which pictures are compared.
 
-    Args:
-        image: in RGB.
+    Attributes:
+        image: In RGB.
     """
 
     image: Image.Image
@@ -99,7 +99,7 @@ def likeness(first: View, second: View, region: Bools) -> float:
 
 
 def settled(reference: View, picture: View, region: Bools) -> View:
-    """Give the other picture moved by the few pixels that lay a region best on the first's.
+    """Give the picture moved by the few pixels that lay a region best on the reference's.
 
     A picture that was made anew may sit a little to the side; that is no other face.
     """
@@ -121,7 +121,7 @@ def settled(reference: View, picture: View, region: Bools) -> View:
 
 
 def apart(first: View, second: View) -> float:
-    """Give the distance of two pictures' colours (CIELAB) where they differ most, in a hundredth of the picture.
+    """Give the 99th percentile of two pictures' distances in CIELAB, pixel by pixel.
 
     The same picture saved anew differs a little everywhere, another picture of the same look much in few places.
     """

@@ -21,14 +21,13 @@ def shrunk(content: bytes, *, max_pixels: int) -> tuple[Image.Image, tuple[int, 
     """Decode a picture, no larger than is needed.
 
     Args:
-        content: a file's bytes.
-        max_pixels: more are not decoded.
+        max_pixels: More are not decoded.
 
     Returns:
         The picture in RGB, upright, and its own width and height in pixels.
 
     Raises:
-        UnreadableError: it is none, is cut off, or has too many pixels.
+        UnreadableError: It is none, is cut off, or has too many pixels.
     """
     try:
         with Image.open(io.BytesIO(content)) as picture:

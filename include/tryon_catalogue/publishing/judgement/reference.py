@@ -49,13 +49,13 @@ _SHARES: Final = {Part.WHOLE: (0.0, 1.0), Part.UPPER: (0.0, 0.62), Part.LOWER: (
 class Inputs:
     """What a look was made from, as far as it is at hand: pictures of up to 512 pixels will do.
 
-    Args:
-        model: the model's picture; None when it is not at hand.
-        tops: the upper or the whole-body garment; None when it is not at hand.
-        pants: the lower garment; None when the look has none, or it is not at hand.
-        mask: where was to be painted (white); None when the look has none, or it is not at hand.
-        model_size: width and height in pixels of the model's picture as it was sent; that of `model` when None.
-        wears_pants: whether the look has a lower garment; when None, it has one if `pants` is given.
+    Attributes:
+        model: The model's picture; None when it is not at hand.
+        tops: The upper or the whole-body garment; None when it is not at hand.
+        pants: The lower garment; None when the look has none, or it is not at hand.
+        mask: Where was to be painted (white); None when the look has none, or it is not at hand.
+        model_size: Width and height in pixels of the model's picture as it was sent; that of `model` when None.
+        wears_pants: Whether the look has a lower garment; when None, it has one if `pants` is given.
     """
 
     model: bytes | None = field(default=None, repr=False)
@@ -70,9 +70,8 @@ class Inputs:
 class Garment:
     """A garment that should be worn.
 
-    Args:
-        part: where.
-        colours: its colours (n, 3) in CIELAB, its background left out; None when its image is not at hand.
+    Attributes:
+        colours: Its colours (n, 3) in CIELAB, its background left out; None when its image is not at hand.
     """
 
     part: Part
@@ -83,11 +82,11 @@ class Garment:
 class Reference:
     """The inputs of one look, ready to be compared with.
 
-    Args:
-        model: the model's picture; None when it is not at hand.
-        size: width and height in pixels of the model's picture as it was sent; None when not known.
-        zones: where the model's picture may change; None without one.
-        garments: what should be worn.
+    Attributes:
+        model: The model's picture; None when it is not at hand.
+        size: Width and height in pixels of the model's picture as it was sent; None when not known.
+        zones: Where the model's picture may change; None without one.
+        garments: What should be worn.
     """
 
     model: View | None
@@ -100,8 +99,7 @@ class Reference:
         """Read a look's inputs.
 
         Args:
-            inputs: as far as they are at hand.
-            max_pixels: a picture of more is taken for one that cannot be read.
+            max_pixels: A picture of more is taken for one that cannot be read.
         """
         two = inputs.pants is not None if inputs.wears_pants is None else inputs.wears_pants
         garments = [Garment(Part.UPPER if two else Part.WHOLE, _colours(inputs.tops, max_pixels))]
@@ -115,8 +113,7 @@ class Reference:
         """Say where a garment is to be looked for.
 
         Args:
-            garment: one of `garments`.
-            worn: where a picture differs from the model's, as far as a garment can be there.
+            worn: Where a picture differs from the model's, as far as a garment can be there.
 
         Returns:
             Its part of that; None when there is next to nothing.

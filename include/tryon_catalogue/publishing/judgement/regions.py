@@ -38,12 +38,12 @@ _ROOM: Final = 0.3
 class Zones:
     """Where a model's picture may change and where it must stay, each (h, w).
 
-    Args:
-        figure: the person, or None when the ground is not plain.
-        head: what of it is surely head, or None.
-        background: what no garment can cover.
-        wearable: what a garment can cover.
-        masked: whether a mask says so.
+    Attributes:
+        figure: The person, or None when the ground is not plain.
+        head: What of it is surely head, or None.
+        background: What no garment can cover.
+        wearable: What a garment can cover.
+        masked: Whether a mask says so.
     """
 
     figure: Bools | None
@@ -57,8 +57,8 @@ def thing_before_ground(lab: Floats, *, on_floor: bool) -> Bools | None:
     """Tell a thing from the plain ground that it lies or stands before.
 
     Args:
-        lab: the picture (h, w, 3) in CIELAB.
-        on_floor: whether the thing may be cut off by the picture's lower edge, as a person is.
+        lab: The picture (h, w, 3) in CIELAB.
+        on_floor: Whether the thing may be cut off by the picture's lower edge, as a person is.
 
     Returns:
         Which pixels are the thing, its holes filled; None when the ground is not plain or there is no thing.
@@ -94,8 +94,8 @@ def zones_of(model: Floats, mask: Bools | None) -> Zones:
     """Find out where a garment may go on a model.
 
     Args:
-        model: the model's picture (h, w, 3) in CIELAB.
-        mask: where the vendor was told to paint (h, w), or None.
+        model: The model's picture (h, w, 3) in CIELAB.
+        mask: Where the vendor was told to paint (h, w), or None.
     """
     figure = thing_before_ground(model, on_floor=True)
     head = None if figure is None else _head(figure)
@@ -123,8 +123,8 @@ def changed(model: Floats, picture: Floats, zones: Zones) -> Bools:
     A wall in a slightly other tint, or light that falls a little differently, is no change.
 
     Args:
-        model, picture: of one size, in CIELAB (h, w, 3), both softened a little.
-        zones: of the model's picture.
+        model, picture: Of one size, in CIELAB (h, w, 3), both softened a little.
+        zones: Of the model's picture.
     """
     as_it_was = difference(picture, model)
     in_new_light = difference(picture, model + _new_light(model, picture, zones.background))

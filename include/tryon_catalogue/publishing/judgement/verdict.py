@@ -14,9 +14,9 @@ from tryon_catalogue.settings.judgement import JudgementSettings
 class Score:
     """What was found in one picture.
 
-    Args:
-        number: its place among the look's pictures, from 0.
-        checks: one result for each `Check`, in that order.
+    Attributes:
+        number: Its place among the look's pictures, from 0.
+        checks: One result for each `Check`, in that order.
     """
 
     number: int
@@ -47,8 +47,8 @@ class Score:
 class Judgement:
     """What was found in a look's pictures.
 
-    Args:
-        scores: one for each picture, in the pictures' order.
+    Attributes:
+        scores: One for each picture, in the pictures' order.
     """
 
     scores: tuple[Score, ...]
@@ -76,9 +76,8 @@ def judge(inputs: Inputs, pictures: Sequence[bytes], settings: JudgementSettings
     """Judge the pictures of one look.
 
     Args:
-        inputs: what the look was made from.
-        pictures: the bytes of its result pictures.
-        settings: the limits.
+        inputs: What the look was made from.
+        pictures: The bytes of its result pictures.
 
     Returns:
         What was found; nothing is raised for a picture or an input that cannot be read.

@@ -2,7 +2,7 @@
 
 ``label`` writes that into the file's metadata and leaves the compressed pixels alone, so it costs no quality.
 ``read_label`` reads it back. What people see in the picture itself is in ``labels.marks``, which does compress
-again and wants Pillow. It knows no ledger, no archive and no vendor.
+again and wants Pillow.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ def label(content: bytes, details: Label) -> bytes:
 
     Args:
         content: A JPEG or PNG file's bytes.
-        words: What the picture is to say.
 
     Returns:
         The labelled file's bytes.

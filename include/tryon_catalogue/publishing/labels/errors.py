@@ -1,4 +1,4 @@
-"""What can be wrong with labelling a picture. It knows nothing of how it is done."""
+"""What can be wrong with labelling a picture."""
 
 
 class LabelError(Exception):

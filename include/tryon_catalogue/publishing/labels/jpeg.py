@@ -1,6 +1,6 @@
 """XMP packets in JPEG files: found, put in and replaced, segment by segment.
 
-Nothing is decoded: from the first scan on, a file's bytes stay as they are. It knows no labels.
+Nothing is decoded: from the first scan on, a file's bytes stay as they are.
 
 The packet is put behind the JFIF and Exif segments, which have to be first, and before all others. So it stands
 before a multi-picture index too, whose offsets count from the index itself (CIPA DC-007, section 5).

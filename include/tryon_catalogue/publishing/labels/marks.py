@@ -3,7 +3,7 @@
 White words on a darkened plate, so that they can be read on any picture. They are as high as China's rule for
 generated pictures asks, 5 per cent of the shorter side (GB 45438-2025). Drawing means compressing
 again: a JPEG keeps its own tables, so that little is lost outside the plate. A mark is put in before the
-label. It knows no ledger, no archive and no vendor.
+label.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def check_mark(text: str, font: str | None = None) -> None:
     """Say at once, before any picture is there, whether words can be drawn.
 
     Args:
-        words: One line.
+        text: One line.
         font: Path of a font; the project's own when not given.
 
     Raises:

@@ -1,7 +1,7 @@
 """The label itself: what is said of a picture, as an XMP packet (ISO 16684-1), and read back from one.
 
 What others wrote into a packet stays: some markets forbid to take away the mark that the maker of a picture put
-there. Only the properties that a label consists of are replaced. It knows no picture formats.
+there. Only the properties that a label consists of are replaced.
 
 Nothing is written as IPTC-IIM, the older form of the same standard: it has no place for the source type, and its
 short fields have no agreed character set. What a file has of it is left alone.
@@ -89,7 +89,6 @@ def make_packet(label: Label, old: bytes | None, limit: int) -> bytes:
     """Write a label as an XMP packet, together with what else an old packet says.
 
     Args:
-        label: What is to be said.
         old: The packet that is there now; one that cannot be read is not taken over.
         limit: The most bytes there is room for; what the old one says is left out when it does not fit.
 
@@ -110,9 +109,6 @@ def make_packet(label: Label, old: bytes | None, limit: int) -> bytes:
 
 def read_packet(packet: bytes) -> Label | None:
     """Read the label of an XMP packet.
-
-    Args:
-        packet: Bytes of the packet.
 
     Returns:
         The label; None when the packet cannot be read or does not say that a trained model made the picture.

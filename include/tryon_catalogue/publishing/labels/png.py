@@ -1,6 +1,6 @@
 """XMP packets in PNG files: found, put in and replaced, chunk by chunk.
 
-Nothing is decoded: the compressed pixels stay as they are. It knows no labels.
+Nothing is decoded: the compressed pixels stay as they are.
 """
 
 from __future__ import annotations
@@ -59,9 +59,6 @@ def find_packet(content: bytes) -> bytes | None:
 
 def put_packet(content: bytes, packet: bytes) -> bytes:
     """Put an XMP packet into a PNG file, in the place of those that are there.
-
-    Args:
-        packet: The packet.
 
     Returns:
         The new file's bytes.
