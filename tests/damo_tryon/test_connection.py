@@ -39,7 +39,7 @@ def test_a_host_may_be_given_in_every_usual_way(fields: dict[str, Any], base_url
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "expected"),
     [
         ({"host": "ftp://tryon.example"}, "scheme 'ftp'"),
         ({"host": "tryon.example", "schema": "gopher"}, "scheme 'gopher'"),
@@ -70,11 +70,11 @@ def test_a_host_may_be_given_in_every_usual_way(fields: dict[str, Any], base_url
         ({"extra": {"read_timout": 5}}, "extra 'read_timout' is unknown; known are auth, connect_timeout"),
     ],
 )
-def test_every_fault_names_the_field_and_what_was_expected(fields: dict[str, Any], said: str) -> None:
+def test_every_fault_names_the_field_and_what_was_expected(fields: dict[str, Any], expected: str) -> None:
     with pytest.raises(ConnectionSettingsError) as caught:
         read(**fields)
     text = str(caught.value)
-    assert said in text
+    assert expected in text
     assert "connection 'c'" in text
     assert "s3cret" not in text
     assert caught.value.proved_not_accepted

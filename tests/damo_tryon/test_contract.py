@@ -46,7 +46,7 @@ def test_limits_are_those_of_the_document() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "expected"),
     [
         ("", "empty"),
         ("ftp://img.example/a.png", "neither an http nor an https URL"),
@@ -64,8 +64,8 @@ def test_limits_are_those_of_the_document() -> None:
         ("https://[::1/a.png", "not a URL"),
     ],
 )
-def test_a_url_the_vendor_cannot_take_is_named_in_words(url: str, said: str) -> None:
-    assert said in str(url_problem(url))
+def test_a_url_the_vendor_cannot_take_is_named_in_words(url: str, expected: str) -> None:
+    assert expected in str(url_problem(url))
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,11 @@ def test_an_unknown_fit_type_is_refused() -> None:
 
 
 @given(submissions, submissions)
-def test_fingerprints_are_equal_exactly_when_the_same_would_be_sent(one: Submission, two: Submission) -> None:
-    assert (one.fingerprint() == two.fingerprint()) == (one.to_wire() == two.to_wire())
-    assert Submission.model_validate(one.model_dump()).fingerprint() == one.fingerprint()
+def test_fingerprints_are_equal_exactly_when_the_same_would_be_sent(
+    first: Submission, second: Submission
+) -> None:
+    assert (first.fingerprint() == second.fingerprint()) == (first.to_wire() == second.to_wire())
+    assert Submission.model_validate(first.model_dump()).fingerprint() == first.fingerprint()
 
 
 def test_the_order_of_the_tasks_is_part_of_the_fingerprint() -> None:

@@ -58,9 +58,9 @@ def submission_failure(hook: DamoTryOnHook) -> TryOnError:
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def test_it_is_an_http_hook_with_a_connection_type_of_its_own() -> None:
@@ -106,9 +106,9 @@ async def test_a_query_from_an_event_loop_asks_the_same(hook: DamoTryOnHook, ser
     server.then_answer(200, accepted())
     by_loop = await hook.async_query(RESULT_KEY)
     assert by_loop == await asyncio.to_thread(hook.query, RESULT_KEY)
-    one, two = server.received
-    assert (one.path, one.body) == (two.path, two.body)
-    assert one.headers["x-ca-nonce"] != two.headers["x-ca-nonce"]
+    first, second = server.received
+    assert (first.path, first.body) == (second.path, second.body)
+    assert first.headers["x-ca-nonce"] != second.headers["x-ca-nonce"]
 
 
 def test_a_login_means_a_signature_and_never_basic_authentication(
@@ -243,7 +243,7 @@ def test_the_connection_may_say_that_an_internal_error_is_a_refusal(
 
 
 @pytest.mark.parametrize(
-    ("submission", "said"),
+    ("submission", "expected"),
     [
         (([], "HALF_BODY", 1), "tasks"),
         (([TASK] * 11, "HALF_BODY", 1), "tasks"),
@@ -252,9 +252,9 @@ def test_the_connection_may_say_that_an_internal_error_is_a_refusal(
     ],
 )
 def test_a_submission_that_breaks_a_rule_is_refused_here(
-    hook: DamoTryOnHook, server: ScriptedServer, submission: tuple[Any, ...], said: str
+    hook: DamoTryOnHook, server: ScriptedServer, submission: tuple[Any, ...], expected: str
 ) -> None:
-    with pytest.raises(MalformedRequestError, match=said) as caught:
+    with pytest.raises(MalformedRequestError, match=expected) as caught:
         hook.submit(*submission)
     assert caught.value.proved_not_accepted
     assert server.received == []
@@ -324,7 +324,7 @@ def test_a_connection_test_asks_for_a_key_that_cannot_exist(
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "expected"),
     [
         ((401, envelope(23500001), {}), "did not accept our credentials"),
         ((400, b"", {"X-Ca-Error-Message": "Invalid AppCode"}), "Invalid AppCode"),
@@ -333,12 +333,12 @@ def test_a_connection_test_asks_for_a_key_that_cannot_exist(
     ],
 )
 def test_a_failed_connection_test_says_why_in_plain_words(
-    hook: DamoTryOnHook, server: ScriptedServer, answer: ScriptedAnswer, said: str
+    hook: DamoTryOnHook, server: ScriptedServer, answer: ScriptedAnswer, expected: str
 ) -> None:
     server.then_answer(*answer)
-    passed, words = hook.test_connection()
+    passed, message = hook.test_connection()
     assert not passed
-    assert said in words
+    assert expected in message
 
 
 def test_airflows_own_connection_test_reaches_the_hook(server: ScriptedServer) -> None:
@@ -370,7 +370,7 @@ def test_nothing_that_is_logged_or_raised_holds_a_secret(
     server: ScriptedServer, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    told = []
+    texts = []
     for login in ("", "the-key"):
         connect(server.url, login=login, password="s3cret-s3cret", extra={"read_timeout": 0.3})
         hook = DamoTryOnHook(retry=IMPATIENT)
@@ -380,6 +380,6 @@ def test_nothing_that_is_logged_or_raised_holds_a_secret(
         hook.submit([TASK], FitType.HALF_BODY)
         server.then_close()
         error = submission_failure(hook)
-        told += [str(error), repr(error), repr(vars(error)), repr(vars(hook))]
+        texts += [str(error), repr(error), repr(vars(error)), repr(vars(hook))]
     assert RESULT_KEY in caplog.text
-    assert "s3cret" not in caplog.text + "".join(told)
+    assert "s3cret" not in caplog.text + "".join(texts)

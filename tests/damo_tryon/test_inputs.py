@@ -34,11 +34,11 @@ def test_every_bad_task_is_named_with_index_and_field_and_without_its_url() -> N
     ]
     with pytest.raises(MalformedRequestError) as caught:
         tasks_in(bad)
-    words = str(caught.value)
-    assert "tasks[1].tops_image is neither an http nor an https URL" in words
-    assert "tasks[2].model_image holds Chinese characters" in words
-    assert "tasks[2].tops_image Field required" in words
-    assert "s3cr3t" not in words
+    message = str(caught.value)
+    assert "tasks[1].tops_image is neither an http nor an https URL" in message
+    assert "tasks[2].model_image holds Chinese characters" in message
+    assert "tasks[2].tops_image Field required" in message
+    assert "s3cr3t" not in message
     assert caught.value.proved_not_accepted
 
 

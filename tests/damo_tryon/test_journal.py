@@ -48,21 +48,21 @@ def test_nothing_is_known_of_a_submission_that_was_never_begun(store: JsonStore)
 
 @pytest.mark.parametrize("names", [("a",), ("a", "b")])
 def test_each_outcome_is_found_by_the_next_try(store: JsonStore, names: tuple[str, ...]) -> None:
-    one = submission(*names)
+    begun = submission(*names)
     error = ImageRefusedError("no person", code=23500006, request_id="r1")
 
-    TaskStateJournal(store).intend(one)
-    assert TaskStateJournal(store).recall(one) == Memory(MemoryState.INTENDED)
-    TaskStateJournal(store).unanswered(one, OutcomeUnknownError("broken", request_id="r0"))
-    assert TaskStateJournal(store).recall(one) == Memory(
+    TaskStateJournal(store).intend(begun)
+    assert TaskStateJournal(store).recall(begun) == Memory(MemoryState.INTENDED)
+    TaskStateJournal(store).unanswered(begun, OutcomeUnknownError("broken", request_id="r0"))
+    assert TaskStateJournal(store).recall(begun) == Memory(
         MemoryState.INTENDED, message="broken", request_id="r0"
     )
-    TaskStateJournal(store).refused(one, error)
-    assert TaskStateJournal(store).recall(one) == Memory(
+    TaskStateJournal(store).refused(begun, error)
+    assert TaskStateJournal(store).recall(begun) == Memory(
         MemoryState.REFUSED, code=23500006, message="no person", request_id="r1"
     )
-    TaskStateJournal(store).accepted(one, Answer(result_key="key"))
-    assert TaskStateJournal(store).recall(one) == Memory(MemoryState.ACCEPTED, result_key="key")
+    TaskStateJournal(store).accepted(begun, Answer(result_key="key"))
+    assert TaskStateJournal(store).recall(begun) == Memory(MemoryState.ACCEPTED, result_key="key")
 
 
 def test_a_look_is_found_inside_the_submission_that_carried_it(store: JsonStore) -> None:

@@ -76,8 +76,8 @@ def task(name: str) -> TryOnTask:
     return TryOnTask(model_image="https://img.test/model.png", tops_image=f"https://img.test/{name}.png")
 
 
-def name_of(one: TryOnTask) -> str:
-    return one.tops_image.removeprefix("https://img.test/").removesuffix(".png")
+def name_of(task: TryOnTask) -> str:
+    return task.tops_image.removeprefix("https://img.test/").removesuffix(".png")
 
 
 def submission(*names: str) -> Submission:
@@ -85,7 +85,7 @@ def submission(*names: str) -> Submission:
 
 
 def names_in(outcome: Outcome) -> list[str]:
-    return [name_of(one) for one in outcome.submission.tasks]
+    return [name_of(task) for task in outcome.submission.tasks]
 
 
 def unknown(_looks: tuple[str, ...]) -> TryOnError:
@@ -105,11 +105,11 @@ def journal(store: MemoryStore) -> Journal:
 def test_an_accepted_submission_is_not_sent_again_by_a_later_try(store: MemoryStore) -> None:
     vendor = Vendor()
     first = submit_once(vendor.submit, TaskStateJournal(store), submission("a", "b"))
-    again = submit_once(vendor.submit, TaskStateJournal(store), submission("a", "b"))
+    second = submit_once(vendor.submit, TaskStateJournal(store), submission("a", "b"))
     assert isinstance(first, Accepted)
     assert first.result_key == "key1"
     assert not first.reused
-    assert again == Accepted(submission("a", "b"), "key1", reused=True)
+    assert second == Accepted(submission("a", "b"), "key1", reused=True)
     assert len(vendor.calls) == 1
 
 

@@ -48,9 +48,9 @@ async def failure(given: Attempt, *, asynchronous: bool) -> TryOnError:
 
 
 def closed_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])

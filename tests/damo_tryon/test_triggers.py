@@ -263,8 +263,8 @@ def test_it_is_made_again_from_what_is_stored_and_no_secret_is_among_it(
     )
     path, arguments = made.serialize()
     stored = json.dumps(arguments)
-    again = import_string(path)(**json.loads(stored))
-    assert again.serialize() == (path, json.loads(stored))
+    restored = import_string(path)(**json.loads(stored))
+    assert restored.serialize() == (path, json.loads(stored))
     assert "s3cr3t" not in stored
 
 

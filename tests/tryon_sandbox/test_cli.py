@@ -28,16 +28,16 @@ def test_the_first_line_is_json_the_url_answers_at_once_and_a_signal_ends_it_cle
     command += ["--credits", "7", "--faults", str(faults), "--state", str(state)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
-            told = json.loads(process.stdout.readline() if process.stdout else "")
-            report = requests.get(told["url"] + "/_sandbox/charges", timeout=20).json()
-            planned = requests.get(told["url"] + "/_sandbox/faults", timeout=20).json()
+            started = json.loads(process.stdout.readline() if process.stdout else "")
+            report = requests.get(started["url"] + "/_sandbox/charges", timeout=20).json()
+            planned = requests.get(started["url"] + "/_sandbox/faults", timeout=20).json()
         finally:
             process.send_signal(how)
         rest, errors = process.communicate(timeout=20)
 
-    assert set(told) >= {"url", "appcode", "appkey", "appsecret"}
-    assert told["appcode"] == "abc"
-    assert told["url"].startswith("http://127.0.0.1:")
+    assert set(started) >= {"url", "appcode", "appkey", "appsecret"}
+    assert started["appcode"] == "abc"
+    assert started["url"].startswith("http://127.0.0.1:")
     assert report["credits_left"] == 7
     assert [each["kind"] for each in planned] == ["refuse"]
     assert (process.returncode, rest, errors) == (0, "", "")

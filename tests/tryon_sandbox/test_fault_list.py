@@ -18,7 +18,7 @@ DOCUMENT = Path(__file__).parents[2] / "include" / "docs" / "sandbox.md"
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         (b'[{"kind": "close"}, {"kind": "explode"}]', "[1].kind: the kinds are close, lose_answer, "),
         (b'[{"path": "any"}]', "[0].kind: the kinds are close, "),
@@ -36,11 +36,11 @@ DOCUMENT = Path(__file__).parents[2] / "include" / "docs" / "sandbox.md"
         ),
     ],
 )
-def test_each_thing_wrong_is_said_in_one_line_with_its_place(content: bytes, said: str) -> None:
+def test_each_thing_wrong_is_said_in_one_line_with_its_place(content: bytes, expected: str) -> None:
     with pytest.raises(FaultsError) as error:
         read_faults(content)
 
-    assert str(error.value).startswith(said)
+    assert str(error.value).startswith(expected)
     assert "pydantic" not in str(error.value)
     assert len(str(error.value).splitlines()) == len(error.value.problems) == 1
 

@@ -333,9 +333,9 @@ def fetched(link: str) -> Image.Image:
     return Image.open(io.BytesIO(requests.get(link, timeout=10).content)).convert("RGB")
 
 
-def distance(one: Image.Image, other: Image.Image) -> float:
+def distance(first: Image.Image, second: Image.Image) -> float:
     """Mean difference of levels."""
-    return float(np.abs(np.asarray(one, dtype=np.int16) - np.asarray(other, dtype=np.int16)).mean())
+    return float(np.abs(np.asarray(first, dtype=np.int16) - np.asarray(second, dtype=np.int16)).mean())
 
 
 @pytest.mark.parametrize("kind", ["close", "reset_mid_body"])

@@ -37,7 +37,7 @@ def budget_of(**budget: Decimal | int) -> BudgetSettings:
 @given(
     use=st.sampled_from(Use),
     per_use=st.sampled_from(["0.95", "1", "0", "3.333"]),
-    wanted=LOOKS,
+    requested=LOOKS,
     limits=st.tuples(MONEY, MONEY, MONEY),
     taken=st.tuples(MONEY, MONEY, MONEY),
     approved=st.builds(Approved, st.none() | MONEY, st.none() | st.integers(0, 20)),
@@ -45,7 +45,7 @@ def budget_of(**budget: Decimal | int) -> BudgetSettings:
 def test_no_limit_is_passed_and_nothing_is_held_that_would_have_fitted(
     use: Use,
     per_use: str,
-    wanted: list[tuple[Kind, str]],
+    requested: list[tuple[Kind, str]],
     limits: tuple[Decimal, ...],
     taken: tuple[Decimal, ...],
     *,
@@ -56,7 +56,7 @@ def test_no_limit_is_passed_and_nothing_is_held_that_would_have_fitted(
     room = Room(price, budget, Commitments(taken[0], taken[1], {"autumn": taken[2]}), approved)
     kinds: Counter[Kind] = Counter()
     of_collection = Counter({"autumn": taken[2]})
-    for kind, collection in wanted:
+    for kind, collection in requested:
         limit = room.take(kind, collection)
         more = cost_of(price, kinds + Counter([kind]))[1]
         bounds = {
@@ -81,13 +81,13 @@ def test_no_limit_is_passed_and_nothing_is_held_that_would_have_fitted(
 
 
 @hypothesis_settings(max_examples=40, deadline=None)
-@given(wanted=LOOKS, per_run=MONEY)
+@given(requested=LOOKS, per_run=MONEY)
 def test_what_another_run_has_reserved_counts_for_this_run_and_not_twice_for_the_day(
-    wanted: list[tuple[Kind, str]], per_run: Decimal
+    requested: list[tuple[Kind, str]], per_run: Decimal
 ) -> None:
     budget = budget_of(per_run=per_run, per_day=1, per_collection=1)
     room = Room(price_of(), budget, Commitments(Decimal(0), Decimal(1), {"autumn": Decimal(1)}))
-    took = [room.take(kind, collection, reserved=True) for kind, collection in wanted]
+    took = [room.take(kind, collection, reserved=True) for kind, collection in requested]
     assert set(took) <= {None, Limit.RUN}
     assert not per_run or took.count(None) <= per_run
 
@@ -100,7 +100,7 @@ def test_looks_of_one_submission_cost_one_use_where_that_is_charged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "collection", "words"),
+    ("limit", "collection", "expected"),
     [
         (Limit.RUN, "", "per_run = ¥10"),
         (Limit.DAY, "", "per_day = ¥20"),
@@ -109,7 +109,7 @@ def test_looks_of_one_submission_cost_one_use_where_that_is_charged() -> None:
         (Limit.APPROVAL, "", "a person approved less"),
     ],
 )
-def test_a_look_that_waits_says_for_what(limit: Limit, collection: str, words: str) -> None:
-    told = reason_for(limit, budget_of(per_run=10, per_day=20, per_collection=30), "CNY", collection)
-    assert words in told
-    assert "goes first in the next run" in told
+def test_a_look_that_waits_says_for_what(limit: Limit, collection: str, expected: str) -> None:
+    reason = reason_for(limit, budget_of(per_run=10, per_day=20, per_collection=30), "CNY", collection)
+    assert expected in reason
+    assert "goes first in the next run" in reason

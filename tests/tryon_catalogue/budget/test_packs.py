@@ -61,9 +61,9 @@ def test_no_pack_pays_for_more_than_it_has_nor_a_charge_gets_more_than_it_costs(
     packs = [pack(f"p{number}", size, day) for number, (size, day) in enumerate(sizes)]
     in_order = [at(day, uses) for day, uses in sorted(charges)]
     paid = allocate(packs, in_order)
-    assert all(sum(one.values()) <= charge.uses for one, charge in zip(paid, in_order, strict=True))
-    for one in packs:
-        assert sum(of_charge.get(one.name, 0) for of_charge in paid) <= one.size
+    assert all(sum(share.values()) <= charge.uses for share, charge in zip(paid, in_order, strict=True))
+    for share in packs:
+        assert sum(of_charge.get(share.name, 0) for of_charge in paid) <= share.size
 
 
 def warnings(used: int, to_come: int, day: float, **more: object) -> tuple[str, ...]:
@@ -72,14 +72,14 @@ def warnings(used: int, to_come: int, day: float, **more: object) -> tuple[str, 
 
 
 def test_a_pack_that_ends_before_the_run_does_is_told_with_what_the_rest_costs() -> None:
-    (words,) = warnings(400, 150, 1)
-    assert "100 uses left" in words
-    assert "50 are charged one by one, ¥47.50" in words
+    (warning,) = warnings(400, 150, 1)
+    assert "100 uses left" in warning
+    assert "50 are charged one by one, ¥47.50" in warning
 
 
 def test_uses_that_expire_soon_are_told() -> None:
-    (words,) = warnings(400, 20, 25)
-    assert "80 uses of the pack small expire unused on 2026-12-20" in words
+    (warning,) = warnings(400, 20, 25)
+    assert "80 uses of the pack small expire unused on 2026-12-20" in warning
 
 
 def test_a_pack_with_room_and_time_is_worth_no_word() -> None:

@@ -93,7 +93,8 @@ def test_it_is_summed_up(by: By, amounts: dict[str, str], engine: Engine, spent:
 def test_a_run_is_shown_beside_its_estimate(engine: Engine, spent: Price) -> None:
     with engine.connect() as connection:
         found = {
-            one.name: one for one in summed(read_lines(connection, spent), By.RUN, read_estimates(connection))
+            line.name: line
+            for line in summed(read_lines(connection, spent), By.RUN, read_estimates(connection))
         }
     assert found["dag/2"].estimate == found["dag/2"].amount
     assert "estimated" in shown(engine, spent, By.RUN)
@@ -107,8 +108,8 @@ def test_the_screen_ends_with_the_sum(by: By, engine: Engine, spent: Price) -> N
 def test_packs_say_what_is_left_of_them_and_what_was_beyond(engine: Engine, spent: Price) -> None:
     yesterday = datetime.now(UTC) - timedelta(days=1)
     small = Pack(name="small", size=10, price=Decimal(9), bought_at=yesterday)
-    words = shown(engine, spent.model_copy(update={"packs": (small,)}), By.PACK)
-    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in words.splitlines()]
+    table = shown(engine, spent.model_copy(update={"packs": (small,)}), By.PACK)
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in table.splitlines()]
     assert ["small", "10", "0", "¥9", "¥0.90", f"{small.ends_at:%Y-%m-%d %H:%M}"] in cells
     assert ["no pack", "5", "", "¥4.75", "", ""] in cells
 

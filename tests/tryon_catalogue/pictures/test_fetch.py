@@ -85,8 +85,8 @@ def test_a_file_over_the_limit_is_not_read_to_its_end(website: Website) -> None:
             request.wfile.write(b"x" * 10_000)
             sent.append(10_000)
 
-    words = refusal(website.put("/endless", endless), limits=LOCAL.model_copy(update={"max_bytes": 50_000}))
-    assert "larger than 50,000 bytes" in words
+    message = refusal(website.put("/endless", endless), limits=LOCAL.model_copy(update={"max_bytes": 50_000}))
+    assert "larger than 50,000 bytes" in message
     assert sum(sent) < 20_000_000
 
 
@@ -177,8 +177,8 @@ def test_addresses_in_old_spellings_are_refused(host: str) -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1", "192.168.0.7", "::1", "fe80::1"])
 def test_a_name_that_resolves_to_a_private_address_is_refused(address: str) -> None:
     names = Names(**{"pictures.example": address})
-    words = refusal("http://pictures.example:9/a.png", limits=FetchSettings(), resolver=names)
-    assert "private address of pictures.example" in words
+    message = refusal("http://pictures.example:9/a.png", limits=FetchSettings(), resolver=names)
+    assert "private address of pictures.example" in message
 
 
 def test_a_redirect_to_a_private_address_is_refused(
@@ -192,13 +192,13 @@ def test_a_redirect_to_a_private_address_is_refused(
     assert fetch(f"http://public.example:{port}/fine.png", FetchSettings(), names).content == PICTURE
     for target in ("http://10.0.0.1/", "http://inside.example/"):
         website.redirect("/inside", target)
-        words = refusal(f"http://public.example:{port}/inside", limits=FetchSettings(), resolver=names)
-        assert "leads to the private address" in words
+        message = refusal(f"http://public.example:{port}/inside", limits=FetchSettings(), resolver=names)
+        assert "leads to the private address" in message
 
 
 def test_an_unknown_name_is_a_fetch_error() -> None:
-    words = refusal(f"http://nowhere.example/a.png?{SECRET}", limits=FetchSettings(), resolver=Names())
-    assert "nowhere.example" in words
+    message = refusal(f"http://nowhere.example/a.png?{SECRET}", limits=FetchSettings(), resolver=Names())
+    assert "nowhere.example" in message
 
 
 def test_a_closed_port_is_a_fetch_error() -> None:
@@ -235,8 +235,8 @@ def test_only_a_link_that_is_no_longer_good_counts_as_expired(
 )
 def test_a_body_that_is_no_whole_picture_is_asked_for_a_few_times(website: Website, content: bytes) -> None:
     website.asked.clear()
-    words = refusal(website.put("/odd", content) + f"?{SECRET}")
-    assert "not a whole JPEG or PNG picture" in words
+    message = refusal(website.put("/odd", content) + f"?{SECRET}")
+    assert "not a whole JPEG or PNG picture" in message
     assert len(website.asked) == ATTEMPTS
 
 

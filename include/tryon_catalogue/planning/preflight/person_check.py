@@ -143,9 +143,9 @@ def without_people(rule: str | None, warnings: Sequence[str]) -> tuple[str | Non
     Returns:
         What is left of both.
     """
-    ours = tuple(finding(one, "").advice for one in PEOPLE_RULES)
-    kept = tuple(one for one in warnings if not one.endswith(ours))
-    return (None if rule in PEOPLE_RULES else rule), kept
+    ours = tuple(finding(rule, "").advice for rule in PEOPLE_RULES)
+    remaining = tuple(rule for rule in warnings if not rule.endswith(ours))
+    return (None if rule in PEOPLE_RULES else rule), remaining
 
 
 def _nobody(seen: Seen) -> str | None:

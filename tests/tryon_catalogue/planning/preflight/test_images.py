@@ -31,7 +31,7 @@ LOCAL = FetchSettings(allow_private=True, timeout_seconds=10)
 PICTURE, MASK = ImageRole.PICTURE, ImageRole.MASK
 GOOD = encoded(drawn())
 
-Wanted = tuple[str, ImageRole]
+ImageKey = tuple[str, ImageRole]
 
 
 @dataclass(frozen=True)
@@ -58,23 +58,23 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageDesk]:
 
 
 def checked(
-    wanted: Iterable[Wanted],
-    known: Mapping[Wanted, Known] | None = None,
+    keys: Iterable[ImageKey],
+    known: Mapping[ImageKey, Known] | None = None,
     *,
     fetch: FetchSettings = LOCAL,
     limits: PreflightLimits | None = None,
     names: Names | None = None,
     seen: Callable[[Checked], None] = lambda _: None,
-) -> dict[Wanted, Checked]:
+) -> dict[ImageKey, Checked]:
     """Check addresses and give what was found, by what was wanted."""
 
-    async def go() -> dict[Wanted, Checked]:
-        found: dict[Wanted, Checked] = {}
+    async def go() -> dict[ImageKey, Checked]:
+        found: dict[ImageKey, Checked] = {}
         async with open_fetcher(fetch, names) as fetcher:
-            async for one in check_urls(wanted, known or {}, fetcher, limits):
-                assert (one.url, one.role) not in found, "given twice"
-                found[one.url, one.role] = one
-                seen(one)
+            async for result in check_urls(keys, known or {}, fetcher, limits):
+                assert (result.url, result.role) not in found, "given twice"
+                found[result.url, result.role] = result
+                seen(result)
         return found
 
     return asyncio.run(go())
@@ -104,15 +104,15 @@ def test_each_case_of_the_table_ends_as_documented_and_as_the_vendor_s_stand_in_
     model = f"{site.url}/model.png"
     site.asked.clear()
 
-    wanted = [(url, case.role), (model, PICTURE)] if case.role is MASK else [(url, case.role)]
+    keys = [(url, case.role), (model, PICTURE)] if case.role is MASK else [(url, case.role)]
     fetch = FetchSettings(allow_private=not case.public, timeout_seconds=case.patience)
-    found = checked(wanted, fetch=fetch, names=names)
-    one = found[url, case.role]
-    findings = list(one.findings)
-    if case.role is MASK and one.facts is not None:
+    found = checked(keys, fetch=fetch, names=names)
+    result = found[url, case.role]
+    findings = list(result.findings)
+    if case.role is MASK and result.facts is not None:
         model_facts = found[model, PICTURE].facts
         assert model_facts is not None
-        size = mask_size_problem(one.facts, model_facts)
+        size = mask_size_problem(result.facts, model_facts)
         findings += [size] if size is not None else []
 
     rejecting = [finding.rule for finding in findings if finding.rejects]
@@ -135,9 +135,9 @@ def test_each_case_of_the_table_ends_as_documented_and_as_the_vendor_s_stand_in_
 
 
 def test_the_table_has_every_rule_in_it() -> None:
-    told = {case.rule for case in CASES} | {rule for case in CASES for rule in case.warns}
+    rules = {case.rule for case in CASES} | {rule for case in CASES for rule in case.warns}
     # People are looked for elsewhere, and have a table of their own.
-    assert told - {None} == set(ImageRule) - {ImageRule.UNCHECKED} - PEOPLE_RULES
+    assert rules - {None} == set(ImageRule) - {ImageRule.UNCHECKED} - PEOPLE_RULES
     assert len(CASES) >= 40
     assert len({(case.name, case.role) for case in CASES}) == len(CASES)
 
@@ -152,13 +152,13 @@ def test_a_good_image_comes_with_its_facts_version_and_small_copy(site: Website)
         request.wfile.write(GOOD)
 
     url = site.put("/versioned.png", page)
-    one = checked([(url, PICTURE)])[url, PICTURE]
+    result = checked([(url, PICTURE)])[url, PICTURE]
 
-    assert one.facts is not None
-    assert (one.facts.width, one.facts.height, one.facts.bytes) == (*SIZE, len(GOOD))
-    assert (one.etag, one.last_modified) == ('"v1"', "Wed, 01 Jul 2026 10:00:00 GMT")
-    assert (one.rejection, one.unchanged, one.repaired) == (None, False, None)
-    assert one.thumbnail is not None
+    assert result.facts is not None
+    assert (result.facts.width, result.facts.height, result.facts.bytes) == (*SIZE, len(GOOD))
+    assert (result.etag, result.last_modified) == ('"v1"', "Wed, 01 Jul 2026 10:00:00 GMT")
+    assert (result.rejection, result.unchanged, result.repaired) == (None, False, None)
+    assert result.thumbnail is not None
 
 
 def test_an_image_wanted_often_and_in_two_roles_is_fetched_once(site: Website) -> None:
@@ -188,44 +188,44 @@ class TestAVersionThatIsKnown:
         return site.put("/known.png", page)
 
     def test_is_not_fetched_again(self, url: str) -> None:
-        one = checked([(url, PICTURE)], {(url, PICTURE): Version('"now"')})[url, PICTURE]
-        assert (one.unchanged, one.facts, one.findings) == (True, None, ())
+        result = checked([(url, PICTURE)], {(url, PICTURE): Version('"now"')})[url, PICTURE]
+        assert (result.unchanged, result.facts, result.findings) == (True, None, ())
 
     def test_is_fetched_when_it_is_no_longer_the_server_s(self, url: str) -> None:
-        one = checked([(url, PICTURE)], {(url, PICTURE): Version('"then"')})[url, PICTURE]
-        assert not one.unchanged
-        assert (one.facts is not None, one.etag) == (True, '"now"')
+        result = checked([(url, PICTURE)], {(url, PICTURE): Version('"then"')})[url, PICTURE]
+        assert not result.unchanged
+        assert (result.facts is not None, result.etag) == (True, '"now"')
 
     def test_is_fetched_when_it_is_not_known_in_every_role(self, url: str) -> None:
         found = checked([(url, PICTURE), (url, MASK)], {(url, PICTURE): Version('"now"')})
-        assert [one.unchanged for one in found.values()] == [False, False]
+        assert [result.unchanged for result in found.values()] == [False, False]
 
     def test_is_not_fetched_when_it_is_known_in_every_role(self, url: str) -> None:
         known = {(url, role): Version('"now"') for role in ImageRole}
-        assert all(one.unchanged for one in checked(known, known).values())
+        assert all(result.unchanged for result in checked(known, known).values())
 
 
 def test_one_image_s_trouble_is_its_own(site: Website) -> None:
     good = [site.put(f"/good-{number}.png", GOOD) for number in range(10)]
     bad = [f"{site.url}/gone-{number}.png" for number in range(10)]
-    wanted = [(url, PICTURE) for pair in zip(good, bad, strict=True) for url in pair]
+    keys = [(url, PICTURE) for pair in zip(good, bad, strict=True) for url in pair]
 
-    found = checked(wanted)
+    found = checked(keys)
 
-    assert {url for (url, _), one in found.items() if one.rejection is None} == set(good)
+    assert {url for (url, _), result in found.items() if result.rejection is None} == set(good)
     rejections = [found[url, PICTURE].rejection for url in bad]
-    assert [one and (one.rule, one.measured) for one in rejections] == [
+    assert [result and (result.rule, result.measured) for result in rejections] == [
         (ImageRule.UNREACHABLE, "the URL answered HTTP 404")
     ] * 10
 
 
 def test_who_takes_no_more_leaves_nothing_running(site: Website) -> None:
-    wanted = [(site.put(f"/many-{number}.png", GOOD), PICTURE) for number in range(40)]
+    keys = [(site.put(f"/many-{number}.png", GOOD), PICTURE) for number in range(40)]
     site.asked.clear()
 
     async def go() -> int:
         async with open_fetcher(LOCAL) as fetcher:
-            checking = check_urls(wanted, {}, fetcher, PreflightLimits(concurrency=4))
+            checking = check_urls(keys, {}, fetcher, PreflightLimits(concurrency=4))
             await anext(checking)
             await checking.aclose()
             return len(asyncio.all_tasks())
@@ -237,16 +237,16 @@ def test_who_takes_no_more_leaves_nothing_running(site: Website) -> None:
 def test_a_repair_is_made_only_when_it_is_asked_for(site: Website) -> None:
     too_large = site.put("/large.jpg", jpeg_padded_to(5_000_001))
     lying = site.put("/lying.jpg", turned_by_exif(6))
-    wanted = [(too_large, PICTURE), (lying, PICTURE)]
+    keys = [(too_large, PICTURE), (lying, PICTURE)]
 
-    assert all(one.repaired is None for one in checked(wanted).values())
+    assert all(result.repaired is None for result in checked(keys).values())
 
-    found = checked(wanted, limits=PreflightLimits(repair=True))
+    found = checked(keys, limits=PreflightLimits(repair=True))
     large = found[too_large, PICTURE]
     assert large.rejection is not None  # what the shop serves stays what it is
-    for one in found.values():
-        assert one.repaired is not None
-        assert one.repaired.facts.findings == ()
+    for result in found.values():
+        assert result.repaired is not None
+        assert result.repaired.facts.findings == ()
     turned = found[lying, PICTURE].repaired
     assert turned is not None
     assert (turned.facts.width, turned.facts.height) == (SIZE[1], SIZE[0])
@@ -275,17 +275,17 @@ def test_two_thousand_images_are_checked_in_bounded_memory_a_few_at_a_time(site:
 
     site.put("/one-of-many", page)
     process = psutil.Process()
-    wanted = [(f"{site.url}/one-of-many?{number}", PICTURE) for number in range(images)]
-    checked(wanted[:50], limits=limits)  # what is loaded once is no image's
+    keys = [(f"{site.url}/one-of-many?{number}", PICTURE) for number in range(images)]
+    checked(keys[:50], limits=limits)  # what is loaded once is no image's
     before = peak = process.memory_info().rss
     digests: set[str | None] = set()
 
-    def seen(one: Checked) -> None:
+    def seen(result: Checked) -> None:
         nonlocal peak
         peak = max(peak, process.memory_info().rss)
-        digests.add(one.facts.sha256 if one.facts and one.rejection is None else None)
+        digests.add(result.facts.sha256 if result.facts and result.rejection is None else None)
 
-    checked(wanted, limits=limits, seen=seen)
+    checked(keys, limits=limits, seen=seen)
 
     assert len(digests - {None}) == images
     assert most <= limits.concurrency

@@ -46,7 +46,7 @@ def person(
 
 
 def broken(*people: detector.Person, turned: float = 0.0) -> list[ImageRule]:
-    return [one.rule for one in findings_of(Seen(people, turned))]
+    return [finding.rule for finding in findings_of(Seen(people, turned))]
 
 
 @pytest.fixture(scope="module")
@@ -176,9 +176,11 @@ def test_whatever_is_seen_nobody_stands_alone_and_each_rule_is_told_once(
 def test_what_rejects_is_what_the_settings_say_and_comes_first(rejecting: tuple[str, ...]) -> None:
     seen = Sees(person(tilt=90.0), person(tilt=90.0))
     found = PersonCheck(seen, frozenset(map(ImageRule, rejecting))).findings(grey())
-    assert {one.rule.value for one in found} == {"lying", "several_people"}
-    assert {one.rule.value for one in found if one.rejects} == set(rejecting) - {"nobody"}
-    assert [one.rejects for one in found] == sorted((one.rejects for one in found), reverse=True)
+    assert {finding.rule.value for finding in found} == {"lying", "several_people"}
+    assert {finding.rule.value for finding in found if finding.rejects} == set(rejecting) - {"nobody"}
+    assert [finding.rejects for finding in found] == sorted(
+        (finding.rejects for finding in found), reverse=True
+    )
     assert seen.sizes == [(300, 400)]
 
 
@@ -190,7 +192,7 @@ def test_every_finding_says_what_there_should_be_and_what_to_do() -> None:
 
 
 def test_what_an_earlier_check_of_people_found_can_be_taken_out_and_nothing_else() -> None:
-    ours = [f"{one.measured}: {one.advice}" for one in findings_of(Seen([person(tilt=90.0)] * 2))]
+    ours = [f"{finding.measured}: {finding.advice}" for finding in findings_of(Seen([person(tilt=90.0)] * 2))]
     assert len(ours) == 2
     assert without_people("nobody", ["stored lying: Turn it.", *ours]) == (None, ("stored lying: Turn it.",))
     assert without_people("too_small", ours) == ("too_small", ())
@@ -201,11 +203,11 @@ def test_without_the_extra_the_error_says_what_to_install_and_how_to_do_without(
     missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(detector, "RUNTIME" if missing == detector.RUNTIME else "CARRIER", "not_there_at_all")
-    with pytest.raises(PersonCheckMissingError) as told:
+    with pytest.raises(PersonCheckMissingError) as caught:
         open_person_check(["nobody"])
-    assert "not_there_at_all" in str(told.value)
-    assert "[person-check]" in str(told.value)
-    assert "person_check = false" in str(told.value)
+    assert "not_there_at_all" in str(caught.value)
+    assert "[person-check]" in str(caught.value)
+    assert "person_check = false" in str(caught.value)
 
 
 def test_another_model_than_was_measured_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

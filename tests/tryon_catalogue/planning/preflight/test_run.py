@@ -175,12 +175,17 @@ def test_a_picture_that_breaks_a_rule_rejects_its_row_with_the_figures_and_nothi
 ) -> None:
     found, plan = night([row("small", shop.put("s.png", (399, 800))), row("good", shop.put("g.png"))])
     assert (found.broken, plan.rejected, plan.new) == (1, 1, 1)
-    (told,) = all_rejections(engine)
-    assert (told.line, told.sku, told.rule, told.column) == (2, "small", "too_small", "image_url")
-    assert told.image == f"{shop.url}/s.png"
-    assert "399" in told.measured
-    assert "400" in told.limit
-    assert told.measured in told.reason
+    (rejection,) = all_rejections(engine)
+    assert (rejection.line, rejection.sku, rejection.rule, rejection.column) == (
+        2,
+        "small",
+        "too_small",
+        "image_url",
+    )
+    assert rejection.image == f"{shop.url}/s.png"
+    assert "399" in rejection.measured
+    assert "400" in rejection.limit
+    assert rejection.measured in rejection.reason
 
 
 def test_a_picture_that_is_not_there_rejects_its_row_and_is_asked_for_again_the_next_time(
@@ -189,8 +194,8 @@ def test_a_picture_that_is_not_there_rejects_its_row_and_is_asked_for_again_the_
     rows = [row("late", f"{shop.url}/late.png")]
     _, plan = night(rows)
     assert (plan.rejected, plan.new) == (1, 0)
-    (told,) = all_rejections(engine)
-    assert (told.rule, "404" in told.measured) == ("unreachable", True)
+    (rejection,) = all_rejections(engine)
+    assert (rejection.rule, "404" in rejection.measured) == ("unreachable", True)
     shop.put("late.png")
     _, plan = night(rows, "dag/2", recheck_minutes=60)
     assert (plan.rejected, plan.new) == (0, 1)
@@ -214,7 +219,7 @@ def test_a_mask_has_to_be_as_large_as_its_picture(
     mask = shop.put("mask.png", size, 255)
     person = shop.put("person.png", (600, 900), "tan")
     night([row("a", shop.put("top.png"), mask=mask, model=person)])
-    assert [one.rule for one in all_rejections(engine)] == ([rule] if rule else [])
+    assert [rejection.rule for rejection in all_rejections(engine)] == ([rule] if rule else [])
     assert len(all_looks(engine)) == (0 if rule else 1)
 
 
@@ -240,8 +245,8 @@ def test_a_file_that_can_be_put_right_is_served_from_the_archive_where_that_is_a
     (look,) = all_looks(engine)
     with Image.open(ours.archive.path + look.tops_image.removeprefix(CDN)) as copy:
         assert (copy.format in {"JPEG", "PNG"}, copy.size) == (True, (600, 800))
-    told = as_text(read_run_note(engine, close_run(engine, ours, "dag/2")))
-    assert "repaired pictures sent: 1" in told
+    note = as_text(read_run_note(engine, close_run(engine, ours, "dag/2")))
+    assert "repaired pictures sent: 1" in note
 
 
 def test_a_picture_that_was_never_checked_is_not_sent(engine: Engine, ours: Settings, tmp_path: Path) -> None:
