@@ -20,7 +20,7 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / "lock"
+        self._path = folder / "lock"
         self._file: IO[str] | None = None
 
     @property
@@ -36,7 +36,7 @@ class FolderLock:
         """
         if self._file is not None:
             return
-        lock = self._file.open("a+")
+        lock = self._path.open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -44,7 +44,7 @@ class FolderLock:
             owner = lock.read().strip()
             lock.close()
             raise FolderInUseError(
-                f"{self._file.parent} is in use by another live process, number {owner}: "
+                f"{self._path.parent} is in use by another live process, number {owner}: "
                 "end that one first, or name another folder"
             ) from error
         lock.truncate(0)

@@ -226,7 +226,7 @@ def test_before_a_busy_ground_the_face_is_not_measured_and_the_rest_is() -> None
     assert dressed.passed, dressed.reason
     face = dressed.scores[0].result_of(Check.FACE)
     assert (face.passed, face.value) == (None, None)
-    assert face.words.startswith("not measured: ")
+    assert face.text.startswith("not measured: ")
     assert failed(bare) == {Check.CHANGED}
 
 
@@ -246,7 +246,7 @@ def test_what_is_not_at_hand_never_speaks_against_a_good_picture(missing: list[s
     assert judgement.passed, judgement.reason
     assert judgement.scores[0].overall >= 0.5
     for result in judgement.scores[0].checks:
-        assert (result.passed is None) == (result.value is None) == result.words.startswith("not measured: ")
+        assert (result.passed is None) == (result.value is None) == result.text.startswith("not measured: ")
 
 
 @_few
