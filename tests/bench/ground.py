@@ -145,7 +145,7 @@ def pretend_checked(engine: Engine, settings: Settings, export: Path) -> None:
     for images in images_of_export(settings, str(export)):
         good = [
             KnownImage(url, role, sha256=url_sha256(url), format="PNG", bytes=90_000, width=600, height=800)
-            for url, role in images.wanted
+            for url, role in images.keys
         ]
         with engine.begin() as connection:
             store_images(connection, good)

@@ -49,7 +49,7 @@ def night(engine: Engine, settings: Settings, tmp_path: Path, website: Website) 
                     connection,
                     [
                         good_image(url, role, sha256=url_sha256(url.partition("?")[0]))
-                        for url, role in images.wanted
+                        for url, role in images.keys
                     ],
                 )
         return Run(f"night/{day}", str(file), date(2026, 11, day))
