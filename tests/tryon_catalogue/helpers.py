@@ -83,7 +83,7 @@ def pretend_checked(engine: Engine, settings: Settings, export: str | Path) -> N
     """Tell the ledger that preflight found every picture of an export good: each has bytes of its own."""
     for images in images_of_export(settings, str(export)):
         with engine.begin() as connection:
-            store_images(connection, [good_image(url, role) for url, role in images.wanted])
+            store_images(connection, [good_image(url, role) for url, role in images.keys])
 
 
 def good_image(url: str, role: ImageRole = ImageRole.PICTURE, **facts: Any) -> KnownImage:
