@@ -42,13 +42,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from tryon_catalogue.exports import Rejection
-    from tryon_catalogue.ledger.images import KnownImage, Wanted
+    from tryon_catalogue.ledger.images import ImageKey, KnownImage
     from tryon_catalogue.planning.runs import Run
     from tryon_catalogue.settings import SafetySettings, Settings
 
 Begin = Callable[[], "AbstractContextManager[Connection]"]
 """Begins a transaction, or goes on in one that rolls everything back."""
-Load = Callable[["Connection", "Collection[Wanted]"], "Mapping[Wanted, KnownImage]"]
+Load = Callable[["Connection", "Collection[ImageKey]"], "Mapping[ImageKey, KnownImage]"]
 """Gives what is known of pictures."""
 
 LONGEST_VALUE = 200

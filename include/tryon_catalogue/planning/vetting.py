@@ -17,7 +17,7 @@ from tryon_catalogue.planning.casting import cast
 
 if TYPE_CHECKING:
     from tryon_catalogue.exports import Chunk, Garment
-    from tryon_catalogue.ledger.images import KnownImage, ImageKey
+    from tryon_catalogue.ledger.images import ImageKey, KnownImage
     from tryon_catalogue.looks import Look
     from tryon_catalogue.settings import ExportColumns, Settings
 
