@@ -182,7 +182,7 @@ _something = st.builds(
 _redoing = st.builds(Request, redo=st.sampled_from([Redo.FAILED, Redo.REVIEWED]))
 asks = st.builds(
     Ask,
-    rows=st.lists(_rows, min_size=2, max_size=7, unique_by=lambda row: row.sku).map(tuple),
+    rows=st.lists(_rows, min_size=3, max_size=7, unique_by=lambda row: row.sku).map(tuple),
     day=st.integers(20, 22),
     money=_money,
     request=_everything | _everything | _everything | _something | _redoing,
@@ -190,6 +190,20 @@ asks = st.builds(
     resubmits=st.booleans(),
     max_attempts=st.integers(1, 3),
 )
+_no_limits = st.builds(
+    Money, st.just(0), st.just(0), st.just(0), st.just(0), st.sampled_from([*Order]), st.sampled_from([*Use])
+)
+_with_room = st.builds(  # with room for what earlier runs left: no limit, and few rows of its own
+    Ask,
+    rows=st.lists(_rows, min_size=1, max_size=2, unique_by=lambda row: row.sku).map(tuple),
+    day=st.just(23),
+    money=_no_limits,
+    request=_everything,
+    backfill=st.just(False),
+    resubmits=st.booleans(),
+    max_attempts=st.just(3),
+)
+next_asks = st.one_of(_with_room, asks)
 nights = st.builds(
     Night,
     ask=asks,
@@ -204,7 +218,7 @@ nights = st.builds(
     ).map(tuple),
     doubts=st.sampled_from([*Doubts]),
     retried=st.none() | st.sampled_from(SKUS),
-    ago=st.sampled_from([0, 0, 2]),
+    ago=st.sampled_from([2, 0, 2]),
 )
 
 
