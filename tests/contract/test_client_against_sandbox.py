@@ -148,7 +148,6 @@ def connect(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Connect:
 
     def hook(retry: RetryPolicy = PATIENT, **fields: Any) -> DamoTryOnHook:
         given = {"conn_type": "damo_tryon", "host": sandbox.url, "password": sandbox.appcode} | fields
-        given.setdefault("extra", {"read_timeout": 1})
         monkeypatch.setenv("AIRFLOW_CONN_DAMO_TRYON", json.dumps(given))
         return DamoTryOnHook(retry=retry)
 
@@ -180,6 +179,12 @@ def until_ended(hook: DamoTryOnHook, result_key: str) -> Answer:
     while not (answer := hook.query(result_key)).ended:
         assert time.monotonic() < deadline, answer
     return answer
+
+
+def until_charged(sandbox: Sandbox, submissions: int) -> None:
+    deadline = time.monotonic() + 20
+    while (charged := sandbox.charges()["submissions"]) != submissions:
+        assert time.monotonic() < deadline, charged
 
 
 def failure(hook: DamoTryOnHook, *tasks: TryOnTask) -> TryOnError:
@@ -325,7 +330,6 @@ ACCEPTED_AND_LOST: list[dict[str, Any]] = [
     {"kind": "reset_mid_body"},
     {"kind": "truncate"},
     {"kind": "truncate", "keep": 0},
-    {"kind": "delay", "accepted": True, "seconds": 1.5},
     *({"kind": "http_5xx_empty", "accepted": True, "status": status} for status in (500, 502, 503, 504)),
     {"kind": "http_500_envelope", "accepted": True},
 ]
@@ -343,6 +347,16 @@ def test_an_answer_that_is_lost_is_in_doubt_and_charged_once(
     after = sandbox.charges()
     assert after["submissions"] == before["submissions"] + 1
     assert after["calls"]["submit"] == before["calls"]["submit"] + 1
+
+
+def test_an_answer_that_comes_too_late_is_in_doubt_and_charged_once(
+    sandbox: Sandbox, connect: Connect, task: TryOnTask
+) -> None:
+    before = sandbox.charges()["submissions"]
+    sandbox.suffer({"kind": "delay", "accepted": True, "seconds": 20})
+    error = failure(connect(extra={"read_timeout": 0.5}), task)
+    assert (type(error), error.proved_not_accepted) == (OutcomeUnknownError, False)
+    until_charged(sandbox, before + 1)
 
 
 @pytest.mark.parametrize("fault", [{"kind": "close"}, {"kind": "http_5xx_empty"}], ids=str)

@@ -6,6 +6,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -66,8 +67,8 @@ class ScriptedServer(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Stay quiet: broken connections are what these tests are about."""
 
-    def then_drip(self, body: bytes, *, every: float) -> None:
-        """Answer the next request a byte at a time, as long as somebody listens.
+    def then_drip(self, *, every: float) -> None:
+        """Answer the next request a byte at a time, without an end, as long as somebody listens.
 
         Args:
             every: Seconds between two bytes.
@@ -75,12 +76,11 @@ class ScriptedServer(ThreadingHTTPServer):
 
         def act(handler: BaseHTTPRequestHandler) -> None:
             handler.send_response(200)
-            handler.send_header("Content-Length", str(len(body)))
+            handler.send_header("Content-Length", str(10**9))
             handler.end_headers()
-            for byte in body:
-                if self.released.wait(every):
-                    return
-                handler.wfile.write(bytes([byte]))
+            with suppress(ConnectionError):
+                while not self.released.wait(every):
+                    handler.wfile.write(b"x")
 
         self.script.append(act)
 

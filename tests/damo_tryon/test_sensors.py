@@ -99,11 +99,12 @@ def test_the_first_look_stops_at_the_first_submission_that_has_not_ended(tell: T
 
 def test_it_defers_with_an_absolute_deadline_and_a_later_backstop(tell: Tell) -> None:
     tell("key", "RUNNING")
+    before = time.time()
     with pytest.raises(TaskDeferred) as deferred:
         run(make(deferrable=True, timeout=timedelta(minutes=10), poke_interval=2, max_wait=30))
     trigger = deferred.value.trigger
     assert isinstance(trigger, TryOnResultTrigger)
-    assert abs(trigger.deadline - (time.time() + 600)) < 30
+    assert before + 600 <= trigger.deadline <= time.time() + 600
     assert deferred.value.timeout > timedelta(minutes=10)
     assert deferred.value.method_name == "execute_complete"
     assert trigger.first_poll_after == 5.0  # sooner would overtake the scheduler
@@ -153,11 +154,9 @@ def test_not_deferred_an_answer_that_comes_a_byte_at_a_time_does_not_hold_it_bey
     server: Any, connect: Any
 ) -> None:
     connect(server.url, extra={"connect_timeout": 0.3, "read_timeout": 0.3})
-    server.then_drip(b"x" * 100, every=0.1)
-    begun = time.monotonic()
+    server.then_drip(every=0.1)
     with pytest.raises(ResultTimeoutError):
         run(make(deferrable=False, timeout=0))
-    assert time.monotonic() - begun < 5
 
 
 def test_not_deferred_it_bears_some_bad_polls_and_not_too_many(server: Any, connect: Any) -> None:

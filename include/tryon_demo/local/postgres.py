@@ -331,6 +331,9 @@ class LocalPostgres:
         if not (_open_to_all(binary) and _open_to_all(self._data)):
             # Below a folder that is root's alone, such as /root: pass through it rather than open it to everyone.
             identity += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+            # Each PostgreSQL program looks with access(2) whether it may read itself, and for anybody but root that
+            # call leaves the capability out of account unless this bit is set.
+            identity += ["--securebits=+no_setuid_fixup"]
         return [*identity, "--", *command]
 
 

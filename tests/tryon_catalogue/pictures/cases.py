@@ -59,7 +59,7 @@ class Case:
         role: What the image is to be.
         url: Makes the address, of the site's and the page's own.
         public: Whether only public addresses may be connected to.
-        patience: Seconds it may take.
+        patience: Seconds it may take; usually longer than a test may.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Case:
     role: ImageRole = ImageRole.PICTURE
     url: Callable[[Website, str], str] = lambda _site, own: own
     public: bool = False
-    patience: float = 10
+    patience: float = 600
 
 
 def good(name: str, page: Callable[[], Page], *warns: ImageRule) -> Case:

@@ -19,7 +19,8 @@ from tryon_catalogue.pictures.fetch import (
 )
 from tryon_catalogue.settings import FetchSettings
 
-LOCAL = FetchSettings(allow_private=True, timeout_seconds=10)
+# Longer than a test may take.
+LOCAL = FetchSettings(allow_private=True, timeout_seconds=600)
 PICTURE = figure()
 SECRET = "Signature=do-not-tell"
 

@@ -79,7 +79,8 @@ def test_the_gauges_are_what_the_ledger_says(
     assert recorder.gauges["tryon.submissions.submitted"] == 2
     assert recorder.gauges["tryon.submissions.refused"] == 1
     assert recorder.gauges["tryon.uses"] == 16
-    assert recorder.gauges["tryon.oldest_unpublished_seconds"] == pytest.approx(1800, abs=60)
+    # And what has passed since it was put there: less than a test may take.
+    assert 1800 <= recorder.gauges["tryon.oldest_unpublished_seconds"] < 1800 + 300
 
 
 def test_the_polls_of_a_wait_are_counted_once_when_it_ends(recorder: Recorder) -> None:

@@ -19,6 +19,8 @@ from tryon_catalogue.workflow.operators import SubmitBatchOperator
 from tryon_sandbox.server import RunningSandbox
 
 PLACES = {"TRYON_VENDOR__MAX_IN_FLIGHT": "3", "TRYON_BACKFILL__MAX_IN_FLIGHT": "1"}
+# Patience is for a place alone: at this pace the turns come faster than it ends, on any machine.
+PACE = {"TRYON_VENDOR__PATIENCE_SECONDS": "0.05", "TRYON_VENDOR__SUBMISSIONS_PER_SECOND": "1000"}
 Submit = Callable[[str, int], None]
 
 
@@ -34,7 +36,7 @@ def submit(
 ) -> Iterator[Submit]:
     """Submit one look in a run of a kind, while the vendor ends nothing: ``submit(run_type, number)``."""
     set_scene(monkeypatch, settings_file, engine, vendor, website)
-    for name, value in {**PLACES, "TRYON_VENDOR__PATIENCE_SECONDS": "0.05"}.items():
+    for name, value in (PLACES | PACE).items():
         monkeypatch.setenv(name, value)
     vendor.set_faults({"kind": "still_running", "times": None})
 

@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import random
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -181,7 +180,6 @@ def test_four_workers_on_two_runs_submit_each_look_once(
     pretend_checked(engine, settings, export)
     for name in ("night", "backfill"):
         ids += plan_run(engine, settings, Run(f"dag/{name}", str(export), date(2026, 11, 20))).batch_ids
-    started = time.monotonic()
     workers = [
         in_process(
             lambda mine=ids[number::4]: [
@@ -193,6 +191,5 @@ def test_four_workers_on_two_runs_submit_each_look_once(
     for worker in workers:
         worker.join()
     assert [worker.exitcode for worker in workers] == [0] * 4
-    assert time.monotonic() - started < 60
     assert len(vendor.counts()) == 60
     check_the_books(engine, vendor)

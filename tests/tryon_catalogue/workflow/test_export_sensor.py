@@ -86,7 +86,7 @@ def test_an_export_that_is_late_is_waited_for_in_the_triggerer(
     assert (stored["path"], stored["interval"]) == (str(export), 30)
     assert datetime.fromtimestamp(stored["deadline"], UTC).time() == hour
     assert deferred.value.timeout is not None
-    assert deferred.value.timeout > timedelta(hours=1) - timedelta(minutes=2)
+    assert deferred.value.timeout > timedelta(minutes=50)
     assert run_row(engine).problem is None
 
 

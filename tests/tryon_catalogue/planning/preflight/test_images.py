@@ -27,7 +27,8 @@ from tryon_sandbox.files import PictureFiles
 from tryon_sandbox.images import ImageDesk
 from tryon_sandbox.rules import Task
 
-LOCAL = FetchSettings(allow_private=True, timeout_seconds=10)
+LONGER_THAN_A_TEST = 600  # seconds, so that it ends none: pytest's own time-out comes before
+LOCAL = FetchSettings(allow_private=True, timeout_seconds=LONGER_THAN_A_TEST)
 PICTURE, MASK = ImageRole.PICTURE, ImageRole.MASK
 GOOD = encoded(drawn())
 
@@ -52,7 +53,8 @@ def site() -> Iterator[Website]:
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageDesk]:
     """The stand-in's own way of fetching and judging images."""
-    desk = ImageDesk(PictureFiles(Path(tmp_path_factory.mktemp("sandbox"))), timeout=2, cache=0)
+    files = PictureFiles(Path(tmp_path_factory.mktemp("sandbox")))
+    desk = ImageDesk(files, timeout=LONGER_THAN_A_TEST, cache=0)
     yield desk
     desk.close()
 
