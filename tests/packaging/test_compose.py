@@ -349,7 +349,7 @@ def test_health_checks_written_in_python_can_be_read_by_python() -> None:
         for service in SERVICES.values()
         if service.get("healthcheck", {}).get("test", [""])[1:2] == ["python"]
     ]
-    assert len(scripts) == 6
+    assert len(scripts) == 7
     for script in scripts:
         compile(script, "healthcheck", "exec")
 
