@@ -45,7 +45,7 @@ RUN groupadd --gid 50000 airflow \
     && useradd --uid 50000 --gid airflow --home-dir /opt/airflow --no-create-home --shell /usr/sbin/nologin airflow \
     && install --directory --owner airflow --group airflow --mode 0750 \
         /opt/airflow /opt/airflow/logs /opt/airflow/archive /opt/airflow/auth /opt/airflow/exports \
-        /opt/airflow/sandbox
+        /opt/airflow/reports /opt/airflow/sandbox
 
 COPY --from=build /opt/venv /opt/venv
 COPY include/tryon.toml /opt/airflow/include/tryon.toml
@@ -54,7 +54,7 @@ COPY dags /opt/airflow/dags
 WORKDIR /opt/airflow
 USER 50000:50000
 
-# API server and UI; the worker's and the triggerer's logs; the scheduler's health; the sandbox, the sample's pictures.
-EXPOSE 8080 8793 8794 8974 8123 8000
+# API server and UI; the scheduler's health; the sandbox, the sample's pictures.
+EXPOSE 8080 8974 8123 8000
 
 CMD ["airflow", "version"]

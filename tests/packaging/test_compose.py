@@ -72,9 +72,13 @@ def commands(service: dict[str, Any], program: str) -> list[list[str]]:
 
 SERVICES: dict[str, dict[str, Any]] = load()["services"]
 ONE_SHOT = {name for name, service in SERVICES.items() if service.get("restart") == "no"}
-OURS = {name for name, service in SERVICES.items() if "build" in service}
+OURS = {name for name, service in SERVICES.items() if service["image"].endswith(":local")}
 AIRFLOW = {name for name in OURS if commands(SERVICES[name], "airflow")}
+SETTINGS = "/opt/airflow/include/tryon.toml"
+"""Where the image looks for the settings."""
 SECRET = re.compile(r"PASSWORD|SECRET|FERNET_KEY")
+SECRET_VALUE = re.compile(r"\$\{\w+:\?")
+"""A variable that must be filled in, which is a secret or holds one."""
 FILLED = {
     name: f"made-up-{name.lower()}" if SECRET.search(name) else value for name, value in env_example().items()
 }
@@ -138,7 +142,7 @@ def test_the_file_follows_the_compose_specification() -> None:
 def test_every_process_of_the_project_has_a_service() -> None:
     assert set(SERVICES) == {
         *("postgres", "databases", "redis", "airflow-init"),
-        *("api-server", "scheduler", "dag-processor", "triggerer", "worker"),
+        *("api-server", "scheduler", "dag-processor", "triggerer", "worker", "console"),
         *("sandbox", "shop", "pictures"),
     }
 
@@ -173,10 +177,20 @@ def test_every_airflow_service_waits_for_the_tables_and_the_ledger() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - ONE_SHOT))
-def test_every_lasting_service_is_watched_and_started_again(name: str) -> None:
-    check = SERVICES[name]["healthcheck"]
-    assert {"test", "interval", "timeout", "retries"} <= set(check)
+def test_every_lasting_service_is_started_again(name: str) -> None:
     assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - ONE_SHOT - {"console"}))
+def test_every_lasting_service_that_does_something_is_watched(name: str) -> None:
+    assert {"test", "interval", "timeout", "retries"} <= set(SERVICES[name]["healthcheck"])
+
+
+@pytest.mark.parametrize("name", sorted(OURS - ONE_SHOT - {"console"}))
+def test_a_busy_machine_has_minutes_to_start_a_service(name: str) -> None:
+    check = SERVICES[name]["healthcheck"]
+    assert check["start_period"] == "5m"
+    assert check["timeout"] == "30s"
 
 
 def test_every_airflow_command_is_one_that_airflow_has(airflow_says: dict[str, list[str]]) -> None:
@@ -241,6 +255,58 @@ def test_every_secret_in_a_containers_environment_comes_from_a_variable() -> Non
                 assert VARIABLE.search(value), name
 
 
+KNOWN_BY = {
+    "Airflow's database": "AIRFLOW_DB_PASSWORD",
+    "Fernet key": "AIRFLOW_FERNET_KEY",
+    "JWT secret": "AIRFLOW_JWT_SECRET",
+    "API secret": "AIRFLOW_API_SECRET_KEY",
+    "Redis": "REDIS_PASSWORD",
+    "catalogue's database": "CATALOGUE_DB_URI",
+    "vendor": "DAMO_TRYON_SECRET",
+}
+"""The variable of .env behind each column of the document's table."""
+
+
+def test_each_process_is_given_the_secrets_that_the_document_says_and_no_others() -> None:
+    text = (ROOT / "include" / "docs" / "docker.md").read_text(encoding="utf-8")
+    header, _, *rows = [
+        [cell.strip(" `") for cell in line.strip("|").split("|")]
+        for line in re.findall(r"^\|.*\|$", text, re.MULTILINE)
+    ]
+    assert header[1:] == list(KNOWN_BY)
+    documented = {
+        row[0]: {KNOWN_BY[secret] for secret, cell in zip(header[1:], row[1:], strict=True) if cell}
+        for row in rows
+    }
+    given = {
+        name: {
+            match["name"]
+            for value in environment(SERVICES[name]).values()
+            for match in VARIABLE.finditer(value)
+        }
+        & set(KNOWN_BY.values())
+        for name in OURS
+    }
+    assert documented == {name: secrets for name, secrets in given.items() if secrets}
+
+
+def test_what_runs_tasks_can_neither_be_an_admin_nor_read_the_connections_of_others() -> None:
+    worker = {*environment(SERVICES["worker"])}
+    triggerer = {*environment(SERVICES["triggerer"])}
+    assert "AIRFLOW__CORE__FERNET_KEY" not in worker
+    assert "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in worker
+    assert "AIRFLOW__API_AUTH__JWT_SECRET" not in worker | triggerer
+    assert "postgres" not in environment(SERVICES["worker"])["AIRFLOW__CELERY__RESULT_BACKEND"]
+    assert "AIRFLOW__CELERY__BROKER_URL" not in triggerer
+
+
+def test_logs_are_shared_so_that_no_worker_needs_the_secret_to_serve_them() -> None:
+    for name in ("worker", "triggerer"):
+        assert "--skip-serve-logs" in SERVICES[name]["command"]
+    for name in ("worker", "triggerer", "api-server"):
+        assert "logs:/opt/airflow/logs" in SERVICES[name]["volumes"]
+
+
 def test_services_that_need_no_secret_are_given_none() -> None:
     assert environment(SERVICES["sandbox"]) == environment(SERVICES["pictures"]) == {}
     holders = {name for name, service in SERVICES.items() if "POSTGRES_PASSWORD" in str(service)}
@@ -270,7 +336,7 @@ def test_published_ports_are_those_that_the_processes_listen_on() -> None:
 def test_health_checks_ask_at_ports_that_the_image_names() -> None:
     exposed = re.search(r"^EXPOSE (.+)$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
     assert exposed is not None
-    for name in OURS - ONE_SHOT:
+    for name in OURS - ONE_SHOT - {"console"}:
         check = " ".join(SERVICES[name]["healthcheck"]["test"])
         asked = set(re.findall(r'(?:(?:127\.0\.0\.1|api-server):|127\.0\.0\.1", )(\d+)', check))
         assert asked <= set(exposed[1].split())
@@ -283,7 +349,7 @@ def test_health_checks_written_in_python_can_be_read_by_python() -> None:
         for service in SERVICES.values()
         if service.get("healthcheck", {}).get("test", [""])[1:2] == ["python"]
     ]
-    assert len(scripts) == 6
+    assert len(scripts) == 7
     for script in scripts:
         compile(script, "healthcheck", "exec")
 
@@ -377,7 +443,14 @@ def test_every_folder_mounted_from_this_machine_exists_or_is_made(name: str) -> 
         if not isinstance(mount, str):
             source = ROOT / filled_in(mount["source"], FILLED)
             assert source.exists() or mount["bind"]["create_host_path"], source
-            assert mount["read_only"] is True
+            assert mount.get("read_only") is True or mount["target"] == "/opt/airflow/reports"
+
+
+def test_what_a_command_writes_for_people_is_on_their_machine() -> None:
+    (mounted,) = [mount for mount in SERVICES["console"]["volumes"] if "reports" in str(mount)]
+    assert mounted["target"] == SERVICES["console"]["working_dir"], "where a file without a folder goes"
+    assert f"/{mounted['source'].removeprefix('./')}/" in (ROOT / ".gitignore").read_text().splitlines()
+    assert mounted["target"] in DOCKERFILE.read_text(encoding="utf-8"), "for who starts it without Compose"
 
 
 def test_volumes_are_mounted_on_folders_that_the_image_gives_to_its_user() -> None:
@@ -397,11 +470,46 @@ def test_exports_and_archive_are_where_the_settings_are_told_they_are() -> None:
     assert told["TRYON_ARCHIVE__PATH"] in targets
 
 
-def test_all_airflow_services_share_one_image_and_one_environment() -> None:
-    common = environment(SERVICES["worker"])
-    for name in AIRFLOW:
-        assert SERVICES[name]["image"] == SERVICES["worker"]["image"]
-        assert common.items() <= environment(SERVICES[name]).items(), name
+def test_one_service_builds_the_image_of_all() -> None:
+    assert {name for name, service in SERVICES.items() if "build" in service} == {"airflow-init"}
+    assert len({SERVICES[name]["image"] for name in OURS}) == 1
+
+
+@pytest.mark.parametrize("name", sorted(AIRFLOW | {"console"}))
+def test_every_service_that_reads_the_settings_gets_the_same_ones(name: str) -> None:
+    def settings(service: dict[str, Any]) -> list[Any]:
+        return [
+            mount for mount in service["volumes"] if isinstance(mount, dict) and mount["target"] == SETTINGS
+        ]
+
+    (mounted,) = settings(SERVICES[name])
+    assert [mounted] == settings(SERVICES["worker"])
+    assert f"TRYON_SETTINGS={SETTINGS}\n" in DOCKERFILE.read_text(encoding="utf-8")
+    # What is set beside the file is the same as well, or one would count in another price or archive than another.
+    own = [
+        {
+            variable: value
+            for variable, value in environment(SERVICES[service]).items()
+            if variable.startswith("TRYON_")
+        }
+        for service in (name, "worker")
+    ]
+    assert own[0] == own[1]
+    assert {"TRYON_EXPORT__PATH", "TRYON_ARCHIVE__PATH"} <= set(own[0])
+
+
+def test_airflows_own_options_are_the_same_for_all_of_its_processes() -> None:
+    plain = [
+        {
+            name: value
+            for name, value in environment(SERVICES[service]).items()
+            if not SECRET_VALUE.search(value)
+        }
+        for service in (AIRFLOW | {"console"}) - {"api-server", "airflow-init"}
+    ]
+    assert all(options == plain[0] for options in plain)
+    for service in ("api-server", "airflow-init"):  # they have the person who logs in beside them
+        assert plain[0].items() <= environment(SERVICES[service]).items()
 
 
 def test_our_containers_cannot_gain_rights() -> None:
