@@ -14,5 +14,9 @@ class ExportError(Exception):
         return f"the export {source} {problem}"
 
 
+class ExportRefusedError(ExportError):
+    """A request names an export that it may not name. Nothing was opened."""
+
+
 class ExportMissingError(ExportError):
     """There is no export at this place, or not all of it yet. It may only be late."""
