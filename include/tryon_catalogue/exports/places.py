@@ -8,7 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
-from tryon_catalogue.exports.errors import ExportError, ExportMissingError, ExportRefusedError
+from tryon_catalogue.exports.errors import (
+    ExportError,
+    ExportMissingError,
+    ExportRefusedError,
+    ExportTooLargeError,
+)
 from tryon_catalogue.exports.requested import hold_within, open_within
 from tryon_catalogue.storage import object_at, plain_storage_errors, shown_place
 
@@ -33,6 +38,7 @@ class ExportFile:
         packed: whether it is packed with gzip.
         name: its name where the export is several files, "" where it is alone.
         roots: see `export_files`.
+        most_mb: how many megabytes may come out of it when it is unpacked; None for any number.
     """
 
     source: "Source"
@@ -40,6 +46,7 @@ class ExportFile:
     packed: bool = False
     name: str = ""
     roots: Sequence[str] | None = None
+    most_mb: int | None = None
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
@@ -53,7 +60,7 @@ class ExportFile:
                 yield raw
                 return
             try:
-                with gzip.GzipFile(fileobj=raw) as file:
+                with _Unpacked(raw, self) as file:
                     yield cast("IO[bytes]", file)
             except (gzip.BadGzipFile, EOFError, zlib.error) as wrong:
                 problem = (
@@ -63,6 +70,28 @@ class ExportFile:
 
     def __str__(self) -> str:
         return shown_place(str(self.source))
+
+
+class _Unpacked(gzip.GzipFile):
+    """What comes out of a packed file, up to a bound."""
+
+    def __init__(self, raw: IO[bytes], file: ExportFile) -> None:
+        super().__init__(fileobj=raw)
+        self._file = file
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._counted(super().read(size))
+
+    def read1(self, size: int = -1) -> bytes:
+        return self._counted(super().read1(size))
+
+    def _counted(self, block: bytes) -> bytes:
+        most = self._file.most_mb
+        if most is not None and self.tell() > most << 20:
+            raise ExportTooLargeError(
+                self._file, f"more than {most:,} MB in it when it is unpacked", "unpacked_mb", f"{most:,} MB"
+            )
+        return block
 
 
 def export_files(
