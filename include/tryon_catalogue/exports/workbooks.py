@@ -90,7 +90,7 @@ class _Sheet(io.BufferedIOBase):
 
     def read(self, size: int | None = -1) -> bytes:
         whole = size is None or size < 0
-        block = self._part.read(self._longest + 1 if whole else size)
+        block = self._part.read(self._longest + 1 if size is None or size < 0 else size)
         seen = self._kept + block
         # Only there could text hide an end of a row; no program that writes workbooks uses either.
         if b"<!" in seen or b"\0" in seen:
