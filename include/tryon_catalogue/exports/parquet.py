@@ -22,6 +22,12 @@ _BLOCK: Final = 1 << 20
 _BYTES_OF_A_CHARACTER: Final = 4
 _LISTS: Final = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 _TEXTS: Final = frozenset({"STRING", "NONE", "ENUM", "JSON"})
+_STRINGS: Final = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_dictionary,
+)
 
 
 def parquet_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
@@ -111,7 +117,7 @@ def _texts(file: ExportFile, name: str, column: Any, longest: int) -> Iterable[s
         return ["" if at is None else values[at] for at in column.indices.to_pylist()]
     if pa.types.is_floating(column.type):
         return [_float_text(value) for value in column.to_pylist()]
-    if any(fits(column.type) for fits in _LISTS) and not pa.types.is_nested(column.type.value_type):
+    if any(fits(column.type) for fits in _LISTS) and any(fits(column.type.value_type) for fits in _STRINGS):
         return _lists(file, name, column, longest)
     try:
         texts = pc.cast(column, pa.string())
