@@ -32,7 +32,7 @@ settings = load_settings()
     doc_md=__doc__,
     tags=["try-on"],
     default_args=default_args(settings),
-    params={"export": export_field(), "collections": collections_field()},
+    params={"export": export_field(settings), "collections": collections_field()},
 )
 def tryon_nightly() -> None:
     """Wait for the export, check and plan what it asks for, submit and publish each batch, account for every look."""

@@ -11,6 +11,21 @@ SIGNS: Final[Mapping[str, str]] = {"CNY": "¥", "EUR": "€", "GBP": "£", "USD"
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>()#|~&!@:])")
 _LINE_START: Final = re.compile(r"^(\d+)([.)])|^([-+=])")
 
+# What spreadsheets take for the beginning of a formula; the wide ones are typed with Chinese and Japanese keyboards. It
+# counts after each character that some spreadsheet takes for a separator, too: which one it is, its country decides.
+_FORMULA: Final = re.compile(r"(^|[,;|\t\r\n])(?=[\s\"']*[=+\-@＝＋－＠])")
+_INVISIBLE_BEFORE_A_FORMULA: Final = ("\t", "\r", "\n")
+
+
+def harmless(cell: str) -> str:
+    """Give a cell's text so that no spreadsheet takes it, or a part of it, for a formula: an apostrophe is before one.
+
+    Args:
+        cell: Text from outside.
+    """
+    text = _FORMULA.sub(r"\1'", cell)
+    return f"'{text}" if text.startswith(_INVISIBLE_BEFORE_A_FORMULA) else text
+
 
 def money(amount: Decimal, currency: str) -> str:
     """Write a price: ¥25.65, ¥1,900, ¥0, 3.80 SEK.

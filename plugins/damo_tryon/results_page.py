@@ -141,6 +141,9 @@ class ShownSubmission:
     problem: str = ""
 
 
+_MOST_MAP_INDEX = 2**31 - 1  # of Airflow's column
+
+
 def create_app() -> FastAPI:
     """Return the app; Airflow mounts it below ``damo_tryon.names.RESULTS_PATH``."""
     # No documentation pages: they would be served without asking who reads them.
@@ -150,11 +153,17 @@ def create_app() -> FastAPI:
         show_results,
         methods=["GET"],
         response_class=HTMLResponse,
-        dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.XCOM))],
+        dependencies=[Depends(_refuse_nul), Depends(requires_access_dag("GET", DagAccessEntity.XCOM))],
     )
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse)
     return app
+
+
+async def _refuse_nul(request: Request) -> None:
+    """Refuse what no database takes, before whatever asks one."""
+    if any("\0" in value for value in request.query_params.values()):
+        raise HTTPException(404)
 
 
 async def show_results(
@@ -164,7 +173,7 @@ async def show_results(
     dag_id: Annotated[str, Query(pattern=r"^[\w.-]+$")],
     run_id: Annotated[str, Query(min_length=1)],
     task_id: Annotated[str, Query(min_length=1)],
-    map_index: Annotated[int, Query(ge=-1)] = -1,
+    map_index: Annotated[int, Query(ge=-1, le=_MOST_MAP_INDEX)] = -1,
     page: Annotated[int, Query(ge=1)] = 1,
 ) -> HTMLResponse:
     """Show one page of a task instance's submissions, asked of the vendor while the reader waits."""

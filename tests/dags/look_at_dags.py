@@ -49,6 +49,7 @@ def dags_in(folder: Path) -> dict[str, Any]:
                 task.task_id: {
                     "owner": task.owner,
                     "retries": task.retries,
+                    "seconds": task.execution_timeout.total_seconds() if task.execution_timeout else None,
                     "pool": task.pool,
                     "upstream": sorted(task.upstream_task_ids),
                     "outlets": [outlet.name for outlet in task.outlets],

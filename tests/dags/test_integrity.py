@@ -85,6 +85,14 @@ def test_every_task_says_whose_it_is_and_is_tried_again(seen: dict[str, Any], fi
             assert task["retries"] >= 1, f"{dag_id}.{task_id}"
 
 
+@EACH_FILE
+def test_no_try_may_hold_a_slot_for_ever(seen: dict[str, Any], file: str) -> None:
+    for dag_id, dag in dags_of(seen, file).items():
+        for task_id, task in dag["tasks"].items():
+            assert task["seconds"], f"{dag_id}.{task_id}"
+            assert task["seconds"] <= 6 * 3600, f"{dag_id}.{task_id}"
+
+
 def test_the_night_waits_for_its_export_first_and_is_judged_last(seen: dict[str, Any]) -> None:
     night = seen["dags"]["tryon_nightly"]
     first = [name for name, task in night["tasks"].items() if not task["upstream"]]

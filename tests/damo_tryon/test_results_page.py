@@ -169,6 +169,15 @@ def test_nothing_but_the_page_is_served(stranger: TestClient) -> None:
     assert [stranger.get(path).status_code for path in ("/docs", "/redoc", "/openapi.json", "/")] == [404] * 4
 
 
+@pytest.mark.parametrize("name", ["dag_id", "run_id", "task_id"])
+def test_a_nul_in_the_address_is_refused_with_the_headers_of_every_page(
+    reader: TestClient, name: str
+) -> None:
+    answer = reader.get("/results", params={**PLACE, name: "a\0b"})
+    assert answer.status_code == 404
+    assert "Content-Security-Policy" in answer.headers
+
+
 def test_each_look_is_shown_with_status_garments_and_pictures(reader: TestClient, vendor: Vendor) -> None:
     push("return_value", ["key-1", "key-2"])
     made = sub_task("SUCCESS", "https://out.test/1.png", "https://out.test/2.png")

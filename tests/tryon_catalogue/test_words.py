@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tryon_catalogue.words import counted, escape_markdown, money
+from tryon_catalogue.words import counted, escape_markdown, harmless, money
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,12 @@ def test_one_is_not_many(count: int, words: str) -> None:
 )
 def test_what_comes_from_outside_shows_as_it_is_and_does_nothing(text: str, shown: str) -> None:
     assert escape_markdown(text) == shown
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", "\n"])
+@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", "＝1", " =1", '"=1'])
+def test_no_part_of_a_cell_is_a_formula_under_any_separator(separator: str, formula: str) -> None:
+    for part in harmless(f"x{separator}{formula}{separator}z").split(separator):
+        assert not part.lstrip(' "').startswith(("=", "+", "-", "@", "＝"))
+    assert harmless(formula).startswith("'")
+    assert harmless("a-b = c") == "a-b = c"

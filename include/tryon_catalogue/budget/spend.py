@@ -26,7 +26,7 @@ from tryon_catalogue.ledger.states import MAY_COST, PAID, SubmissionState
 from tryon_catalogue.ledger.tables import look_moves, looks, runs, submission_looks, submissions
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.settings.money import FailedLooks, Use
-from tryon_catalogue.words import money
+from tryon_catalogue.words import harmless, money
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -335,8 +335,8 @@ def write_bill(connection: Connection, price: Price, file: Path) -> int:
             writer.writerow(
                 (
                     f"{line.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-                    line.request_id or "",
-                    line.result_key or "",
+                    harmless(line.request_id or ""),
+                    harmless(line.result_key or ""),
                     line.state,
                     line.looks,
                     line.failed,
@@ -344,8 +344,8 @@ def write_bill(connection: Connection, price: Price, file: Path) -> int:
                     line.uses,
                     f"{line.amount:f}",
                     price.currency,
-                    " + ".join(f"{uses} of {name}" for name, uses in line.packs.items()),
-                    line.run_id,
+                    harmless(" + ".join(f"{uses} of {name}" for name, uses in line.packs.items())),
+                    harmless(line.run_id),
                     line.id,
                 )
             )

@@ -8,11 +8,11 @@ A file goes through ``places`` (which files, unpacked), ``formats`` (text in row
 ``rules`` (garment or rejection).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tryon_catalogue.exports.errors import ExportError, ExportMissingError
+from tryon_catalogue.exports.errors import ExportError, ExportMissingError, ExportRefusedError
 from tryon_catalogue.exports.garments import (
     PLACES,
     REQUEST_LINE,
@@ -37,6 +37,7 @@ __all__ = [
     "Chunk",
     "ExportError",
     "ExportMissingError",
+    "ExportRefusedError",
     "Garment",
     "Rejection",
     "Rule",
@@ -47,7 +48,9 @@ __all__ = [
 ]
 
 
-def read_export(path: "str | Path | ObjectStoragePath", settings: ExportSettings) -> Iterator[Chunk]:
+def read_export(
+    path: "str | Path | ObjectStoragePath", settings: ExportSettings, roots: Sequence[str] | None = None
+) -> Iterator[Chunk]:
     """Read an export in chunks of at most ``settings.chunk_rows`` rows, each of one file.
 
     Every file is looked through before the first chunk is given, so that an export which cannot be read gives none.
@@ -57,11 +60,13 @@ def read_export(path: "str | Path | ObjectStoragePath", settings: ExportSettings
         path: a local path, an object storage path, or the path or URL of one as text. With ``*``, ``?`` or
             ``[...]`` in it, it is every file that fits, in the order of their names.
         settings: how the export is written, what it says, and the connection for a URL given as text.
+        roots: the folders that its local files must lie in, wherever links lead; None where no request named it.
 
     Raises:
         ExportMissingError: there is no such file, or it is not complete yet.
+        ExportRefusedError: a file lies outside of the roots.
         ExportError: a file cannot be read at all; see its message.
     """
     from tryon_catalogue.exports.reading import chunks
 
-    yield from chunks(path, settings)
+    yield from chunks(path, settings, roots)

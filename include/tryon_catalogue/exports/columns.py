@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 REQUIRED: Final = ("sku", "category", "tops_image")
 """The fields an export cannot do without, in the words of `ExportColumns`."""
 
-_SHOWN_COLUMNS: Final = 50
+_SHOWN_COLUMNS: Final = 15
+_SHOWN_NAME: Final = 30
 
 
 def columns_to_read(file: ExportFile, header: Sequence[str], settings: ExportSettings) -> tuple[str, ...]:
@@ -89,14 +90,17 @@ def _missing(header: Sequence[str], needed: Sequence[str]) -> list[str]:
 def _nearest(name: str, header: Sequence[str]) -> str:
     folded = {one.casefold(): one for one in header}
     found = difflib.get_close_matches(name.casefold(), folded, n=1)
-    return f"; the nearest there is {folded[found[0]]!r}" if found else ""
+    return f"; the nearest there is {_short(folded[found[0]])}" if found else ""
 
 
 def _list(header: Sequence[str]) -> str:
     more = len(header) - _SHOWN_COLUMNS
-    return ", ".join(repr(name) for name in header[:_SHOWN_COLUMNS]) + (
-        f" and {more} more" if more > 0 else ""
-    )
+    return ", ".join(map(_short, header[:_SHOWN_COLUMNS])) + (f" and {more} more" if more > 0 else "")
+
+
+def _short(name: str) -> str:
+    """A column's name for a log: what stands there may be no name, and the file no table."""
+    return repr(name if len(name) <= _SHOWN_NAME else f"{name[: _SHOWN_NAME - 1]}…")
 
 
 def _hint(header: Sequence[str], settings: ExportSettings) -> str:

@@ -4,13 +4,21 @@ import io
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import IO, Final
 
 from tryon_catalogue.exports.columns import columns_to_read
 from tryon_catalogue.exports.errors import ExportError
 from tryon_catalogue.exports.places import ExportFile
-from tryon_catalogue.exports.tables import Table, text_frame
-from tryon_catalogue.exports.text import HOW_TO_QUOTE, BrokenRow, Dialect, csv_records, encoding_of, text_of
+from tryon_catalogue.exports.tables import MOST_TEXT, Table, text_frame
+from tryon_catalogue.exports.text import (
+    HOW_TO_QUOTE,
+    BrokenRow,
+    Dialect,
+    csv_records,
+    encoding_of,
+    lines_of,
+    text_of,
+)
 from tryon_catalogue.settings import ExportSettings
 from tryon_catalogue.settings.export import AUTO
 
@@ -31,12 +39,16 @@ def csv_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
     encoding = encoding_of(file, settings.encoding)
     with text_of(file, encoding) as stream:
         head = stream.read(_LONGEST_HEADER)
-    dialect = _dialect(head, settings)
+    dialect = _dialect(file, head, settings)
     log.info("the export %s is read as %s, delimiter %r", file, encoding, dialect.delimiter)
     with text_of(file, encoding) as stream:
-        names = _header(file, csv_records(stream, dialect), dialect)
+        names = _header(file, _records(file, stream, dialect, settings), dialect)
     read = columns_to_read(file, names, settings)
-    return _tables(file, encoding, dialect, read, settings.chunk_rows)
+    return _tables(file, encoding, dialect, read, settings)
+
+
+def _records(file: ExportFile, stream: IO[str], dialect: Dialect, settings: ExportSettings) -> "_Records":
+    return csv_records(file, lines_of(file, stream, settings.longest_line), dialect, settings)
 
 
 _Records = Iterator[tuple[int, list[str] | BrokenRow]]
@@ -53,15 +65,16 @@ def _header(file: ExportFile, records: _Records, dialect: Dialect) -> list[str]:
 
 
 def _tables(
-    file: ExportFile, encoding: str, dialect: Dialect, read: Sequence[str], chunk_rows: int
+    file: ExportFile, encoding: str, dialect: Dialect, read: Sequence[str], settings: ExportSettings
 ) -> Iterator[Table]:
     with text_of(file, encoding) as stream:
-        records = csv_records(stream, dialect)
+        records = _records(file, stream, dialect, settings)
         names = _header(file, records, dialect)
         positions = [names.index(name) for name in read]
         lines: list[int] = []
         rows: list[list[str]] = []
         broken: list[BrokenRow] = []
+        size = 0
 
         def table() -> Table:
             columns = {name: [row[at] for row in rows] for at, name in enumerate(read)}
@@ -77,14 +90,15 @@ def _tables(
                 lines.append(line)
                 # Not the columns that nobody asks for: descriptions may be long.
                 rows.append([record[at] for at in positions])
-            if len(rows) + len(broken) == chunk_rows:
+                size += sum(map(len, rows[-1]))
+            if len(rows) + len(broken) == settings.chunk_rows or size >= MOST_TEXT:
                 yield table()
-                lines, rows, broken = [], [], []
+                lines, rows, broken, size = [], [], [], 0
         if rows or broken:
             yield table()
 
 
-def _dialect(head: str, settings: ExportSettings) -> Dialect:
+def _dialect(file: ExportFile, head: str, settings: ExportSettings) -> Dialect:
     lines = [line for line in io.StringIO(head, newline="") if line.strip()]
     said = _SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
     if said:
@@ -95,16 +109,16 @@ def _dialect(head: str, settings: ExportSettings) -> Dialect:
         quote = "'" if header.lstrip().startswith("'") else '"'
     delimiter = settings.delimiter
     if delimiter == AUTO:
-        wanted = {name for name in settings.columns.model_dump().values() if name is not None}
-        delimiter = said[1] if said else _likeliest(lines, quote, wanted)
+        delimiter = said[1] if said else _likeliest(file, lines, quote, settings)
     return Dialect(delimiter, quote)
 
 
-def _likeliest(lines: Sequence[str], quote: str, wanted: set[str]) -> str:
+def _likeliest(file: ExportFile, lines: Sequence[str], quote: str, settings: ExportSettings) -> str:
     """Give the delimiter under which the header has most of the columns that are wanted; a comma in doubt."""
+    wanted = {name for name in settings.columns.model_dump().values() if name is not None}
 
     def found(delimiter: str) -> tuple[int, int]:
-        header = next(csv_records(lines, Dialect(delimiter, quote)), (0, None))[1]
+        header = next(csv_records(file, lines, Dialect(delimiter, quote), settings), (0, None))[1]
         if not isinstance(header, list):
             return 0, 0
         return len(wanted.intersection(name.strip() for name in header)), len(header)

@@ -14,14 +14,14 @@ from datetime import date, datetime, time
 from typing import Any, Final
 from zipfile import BadZipFile
 
-from more_itertools import chunked
-from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
 from tryon_catalogue.exports.columns import columns_to_read
 from tryon_catalogue.exports.errors import ExportError
+from tryon_catalogue.exports.garments import shown
 from tryon_catalogue.exports.places import ExportFile
-from tryon_catalogue.exports.tables import Table, text_frame
+from tryon_catalogue.exports.tables import Table, by_rows_and_text, text_frame
+from tryon_catalogue.exports.workbooks import WorkbookReader
 from tryon_catalogue.settings import ExportSettings
 
 _NOUGHTS: Final = re.compile(r"0{2,}")
@@ -39,6 +39,8 @@ _UNREADABLE: Final = (
     RuntimeError,
 )
 
+_WITHOUT_VALUES: Final = (BadZipFile, InvalidFileException, zlib.error, EOFError, SyntaxError)
+
 _Row = tuple[int, Sequence[Any]]
 
 
@@ -51,7 +53,7 @@ def excel_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
     Raises:
         ExportError: it is no workbook, is damaged, has no such sheet, or lacks a column.
     """
-    with _sheet(file, settings.sheet) as sheet:
+    with _sheet(file, settings) as sheet:
         rows = _rows(file, sheet)
         read = columns_to_read(file, _header(file, sheet, rows), settings)
         deque(rows, maxlen=0)
@@ -59,24 +61,24 @@ def excel_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
 
 
 @contextmanager
-def _sheet(file: ExportFile, wanted: str | None) -> Iterator[Any]:
+def _sheet(file: ExportFile, settings: ExportSettings) -> Iterator[Any]:
     with file.open() as raw:
         try:
             with warnings.catch_warnings():
                 # What openpyxl leaves out of a workbook (styles, validation) nobody here asks for.
                 warnings.simplefilter("ignore", UserWarning)
-                book = load_workbook(raw, read_only=True, data_only=True)
+                reader = WorkbookReader(raw, file, settings)
+                reader.read()
+                book = reader.wb
         except _UNREADABLE as wrong:
-            problem = (
-                f"cannot be read as an Excel workbook ({wrong}); CSV, Parquet and JSON lines are read too"
-            )
+            problem = f"cannot be read as an Excel workbook ({_words(wrong)}); CSV, Parquet and JSON lines are read too"
             raise ExportError(file, problem) from wrong
         try:
-            name = wanted or next(
+            name = settings.sheet or next(
                 (one.title for one in book.worksheets if one.sheet_state == "visible"), None
             )
             if name is None or name not in book.sheetnames:
-                there = ", ".join(repr(one) for one in book.sheetnames)
+                there = ", ".join(repr(shown(one)) for one in book.sheetnames[:10])
                 raise ExportError(file, f"has no sheet {name!r}, only {there}. Correct [export] sheet")
             yield book[name]
         finally:
@@ -92,8 +94,13 @@ def _rows(file: ExportFile, sheet: Any) -> Iterator[_Row]:
             yield number, row
     except _UNREADABLE as wrong:
         place = f"after row {number} of its sheet {sheet.title!r}"
-        problem = f"is damaged {place} ({wrong}); ask the shop to export it again"
+        problem = f"is damaged {place} ({_words(wrong)}); ask the shop to export it again"
         raise ExportError(file, problem) from wrong
+
+
+def _words(wrong: Exception) -> str:
+    """What went wrong, without a value that is quoted: it may be long, and is nobody's business."""
+    return str(wrong) if isinstance(wrong, _WITHOUT_VALUES) else type(wrong).__name__
 
 
 def _header(file: ExportFile, sheet: Any, rows: Iterable[_Row]) -> list[str]:
@@ -105,13 +112,14 @@ def _header(file: ExportFile, sheet: Any, rows: Iterable[_Row]) -> list[str]:
 
 
 def _tables(file: ExportFile, read: Sequence[str], settings: ExportSettings) -> Iterator[Table]:
-    with _sheet(file, settings.sheet) as sheet:
+    with _sheet(file, settings) as sheet:
         rows = _rows(file, sheet)
         header = _header(file, sheet, rows)
-        positions = {name: header.index(name) for name in read}
+        positions = [header.index(name) for name in read]
         filled = ((number, row) for number, row in rows if any(cell.value is not None for cell in row))
-        for some in chunked(filled, settings.chunk_rows):
-            columns = {name: [_at(row, at) for _, row in some] for name, at in positions.items()}
+        texts = ((number, [_at(row, at) for at in positions]) for number, row in filled)
+        for some in by_rows_and_text(texts, settings.chunk_rows, lambda one: sum(map(len, one[1]))):
+            columns = {name: [row[at] for _, row in some] for at, name in enumerate(read)}
             yield Table([number for number, _ in some], text_frame(columns, len(some)))
 
 

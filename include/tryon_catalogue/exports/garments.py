@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+# C0 and C1 controls (a terminal obeys U+009B), what turns the direction of writing, and halves of characters.
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _LOGIN: Final = re.compile(r"//[^/\s]*@")
 _SHOWN_LENGTH: Final = 120
 

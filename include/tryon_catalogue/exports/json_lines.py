@@ -6,15 +6,13 @@ arrive as several lines of text.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
-
-from more_itertools import chunked
+from typing import IO, Final
 
 from tryon_catalogue.exports.columns import columns_to_read, named_columns
 from tryon_catalogue.exports.errors import ExportError
 from tryon_catalogue.exports.places import ExportFile
-from tryon_catalogue.exports.tables import Table, text_frame
-from tryon_catalogue.exports.text import BrokenRow, encoding_of, text_of
+from tryon_catalogue.exports.tables import Table, by_rows_and_text, text_frame
+from tryon_catalogue.exports.text import BrokenRow, encoding_of, lines_of, text_of
 from tryon_catalogue.settings import ExportSettings
 
 _DEEPEST: Final = 100
@@ -34,7 +32,7 @@ def json_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
     """
     encoding = encoding_of(file, settings.encoding)
     with text_of(file, encoding) as stream:
-        first = next(_chunks(stream, settings.chunk_rows), None)
+        first = next(_chunks(file, stream, settings), None)
     if first is None:
         raise ExportError(file, "holds only blank lines")
     # An object may lack what it has no value for: any of the first rows may show a column.
@@ -46,15 +44,17 @@ def json_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
 _Chunk = Sequence[tuple[int, "Record | BrokenRow"]]
 
 
-def _chunks(stream: Iterable[str], chunk_rows: int) -> Iterator[_Chunk]:
+def _chunks(file: ExportFile, stream: IO[str], settings: ExportSettings) -> Iterator[_Chunk]:
     """Give the records with their lines; blank lines are left out."""
-    numbered = ((number, line) for number, line in enumerate(stream, start=1) if line.strip())
-    return chunked(((number, _record(line, number)) for number, line in numbered), chunk_rows)
+    lines = enumerate(lines_of(file, stream, settings.longest_line), start=1)
+    numbered = ((number, line) for number, line in lines if line.strip())
+    for some in by_rows_and_text(numbered, settings.chunk_rows, lambda one: len(one[1])):
+        yield [(number, _record(line, number)) for number, line in some]
 
 
 def _tables(file: ExportFile, encoding: str, settings: ExportSettings) -> Iterator[Table]:
     with text_of(file, encoding) as stream:
-        for some in _chunks(stream, settings.chunk_rows):
+        for some in _chunks(file, stream, settings):
             broken = [one for _, one in some if isinstance(one, BrokenRow)]
             lines = [number for number, one in some if not isinstance(one, BrokenRow)]
             records = [one for _, one in some if not isinstance(one, BrokenRow)]

@@ -11,7 +11,8 @@ from typing import Final
 
 import pandas as pd
 
-from tryon_catalogue.exports.errors import ExportError
+from tryon_catalogue.exports.errors import ExportError, ExportTooLargeError
+from tryon_catalogue.exports.garments import shown
 from tryon_catalogue.exports.places import ExportFile
 from tryon_catalogue.exports.tables import Table, text_frame
 from tryon_catalogue.exports.text import BrokenRow
@@ -86,6 +87,7 @@ class _Together:
     values: list[str]
     size: int = 1
     pictures: list[tuple[float, str]] = field(default_factory=list)
+    size_of_pictures: int = 0
 
     def add(self, values: Sequence[str]) -> None:
         self.size += 1
@@ -112,14 +114,18 @@ def _joined(file: ExportFile, tables: Iterable[Table], settings: ExportSettings)
                 if last.size > MOST_ROWS_TOGETHER:
                     raise ExportError(
                         file,
-                        f"has more than {MOST_ROWS_TOGETHER} rows with the {settings.group} {key!r}: it cannot be "
-                        "the number of one garment. Correct [export] group",
+                        f"has more than {MOST_ROWS_TOGETHER} rows with the {settings.group} {shown(key)!r}: it cannot "
+                        "be the number of one garment. Correct [export] group",
                     )
             else:
                 if last is not None:
                     done.append(last)
                 last = _Together(key, line, values)
             if values[image]:
+                last.size_of_pictures += len(values[image])
+                if last.size_of_pictures > settings.longest_line:
+                    what = f"a garment on line {last.line} with URLs of more than {settings.longest_line:,} characters"
+                    raise ExportTooLargeError(file, what, "longest_line", f"{settings.longest_line:,}")
                 last.pictures.append(
                     (_place(values[position] if position is not None else ""), values[image])
                 )

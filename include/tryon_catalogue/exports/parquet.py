@@ -2,8 +2,9 @@
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, Final
 
 import pyarrow as pa
@@ -11,14 +12,22 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tryon_catalogue.exports.columns import columns_to_read
-from tryon_catalogue.exports.errors import ExportError
+from tryon_catalogue.exports.errors import ExportError, ExportTooLargeError
+from tryon_catalogue.exports.garments import shown
 from tryon_catalogue.exports.places import ExportFile
-from tryon_catalogue.exports.tables import Table, text_frame
+from tryon_catalogue.exports.tables import Table, by_rows_and_text, text_frame
 from tryon_catalogue.settings import ExportSettings
 
 _BLOCK: Final = 1 << 20
+_BYTES_OF_A_CHARACTER: Final = 4
 _LISTS: Final = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-_STRINGS: Final = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+_TEXTS: Final = frozenset({"STRING", "NONE", "ENUM", "JSON"})
+_STRINGS: Final = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_dictionary,
+)
 
 
 def parquet_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
@@ -29,47 +38,120 @@ def parquet_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table
     Raises:
         ExportError: it is damaged, lacks a column, or has one that is no text.
     """
-    with _parquet(file) as parquet:
+    with _parquet(file, ()) as parquet:
         read = columns_to_read(file, list(parquet.schema_arrow.names), settings)
-    deque(_tables(file, read, settings.chunk_rows), maxlen=0)
-    return _tables(file, read, settings.chunk_rows)
+        texts = _bounded(file, parquet, read, settings)
+    deque(_tables(file, read, texts, settings), maxlen=0)
+    return _tables(file, read, texts, settings)
+
+
+def _bounded(
+    file: ExportFile, parquet: pq.ParquetFile, read: Sequence[str], settings: ExportSettings
+) -> list[str]:
+    """Hold what has to be held at once of each column to the bound, and give the paths of those of text.
+
+    They are read as dictionaries: a value that stands in many rows is held once.
+
+    Raises:
+        ExportTooLargeError: A column of a row group is too large.
+    """
+    texts = [
+        column.path
+        for column in (parquet.schema.column(at) for at in range(len(parquet.schema)))
+        if column.physical_type == "BYTE_ARRAY" and column.path.split(".")[0] in read
+        if column.logical_type.type in _TEXTS
+    ]
+    for number in range(parquet.metadata.num_row_groups):
+        group = parquet.metadata.row_group(number)
+        for column in (group.column(at) for at in range(group.num_columns)):
+            held = column.total_uncompressed_size
+            if column.path_in_schema.split(".")[0] in read and held > settings.held_mb << 20:
+                what = f"{held >> 20:,} MB in one column of row group {number + 1}"
+                raise ExportTooLargeError(file, what, "held_mb", f"{settings.held_mb:,} MB")
+    return texts
 
 
 @contextmanager
-def _parquet(file: ExportFile) -> Iterator[pq.ParquetFile]:
+def _parquet(file: ExportFile, texts: Sequence[str]) -> Iterator[pq.ParquetFile]:
     try:
         # Buffered reading, so that a file of one large row group is not held in memory.
-        with file.open() as raw, pq.ParquetFile(raw, buffer_size=_BLOCK) as parquet:
+        with (
+            file.open() as raw,
+            pq.ParquetFile(raw, buffer_size=_BLOCK, read_dictionary=list(texts)) as parquet,
+        ):
             yield parquet
     except (pa.lib.ArrowException, OSError, UnicodeDecodeError) as wrong:  # the last for a column's name
         raise ExportError(file, f"cannot be read as Parquet: {wrong}") from wrong
 
 
-def _tables(file: ExportFile, names: Sequence[str], chunk_rows: int) -> Iterator[Table]:
-    with _parquet(file) as parquet:
+def _tables(
+    file: ExportFile, names: Sequence[str], texts: Sequence[str], settings: ExportSettings
+) -> Iterator[Table]:
+    unpacked = 0
+
+    def size_of(row: tuple[str, ...]) -> int:
+        nonlocal unpacked
+        size = sum(map(len, row))
+        unpacked += size
+        if unpacked > settings.unpacked_mb << 20:
+            what = f"more than {settings.unpacked_mb:,} MB of text in it when it is unpacked"
+            raise ExportTooLargeError(file, what, "unpacked_mb", f"{settings.unpacked_mb:,} MB")
+        return size
+
+    with _parquet(file, texts) as parquet:
         read = 0
-        for batch in parquet.iter_batches(batch_size=chunk_rows, columns=list(names)):
-            columns = {name: _texts(file, name, batch.column(name)) for name in names}
-            yield Table(range(read + 1, read + 1 + batch.num_rows), text_frame(columns, batch.num_rows))
-            read += batch.num_rows
+        for batch in parquet.iter_batches(batch_size=settings.chunk_rows, columns=list(names)):
+            cells = [_texts(file, name, batch.column(name), settings.longest_cell) for name in names]
+            for rows in by_rows_and_text(zip(*cells, strict=True), settings.chunk_rows, size_of):
+                columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+                yield Table(range(read + 1, read + 1 + len(rows)), text_frame(columns, len(rows)))
+                read += len(rows)
 
 
-def _texts(file: ExportFile, name: str, column: Any) -> list[str]:
+def _texts(file: ExportFile, name: str, column: Any, longest: int) -> Iterable[str]:
     """Give an Arrow column as text: whole numbers exactly, missing values as "", a list as lines."""
+    if pa.types.is_dictionary(column.type):
+        values = list(_texts(file, name, column.dictionary, longest))
+        if max(map(len, values), default=0) > longest:
+            raise _too_large(file, name, longest)
+        return ["" if at is None else values[at] for at in column.indices.to_pylist()]
     if pa.types.is_floating(column.type):
         return [_float_text(value) for value in column.to_pylist()]
     if any(fits(column.type) for fits in _LISTS) and any(fits(column.type.value_type) for fits in _STRINGS):
-        return ["\n".join(one or "" for one in value or ()) for value in _values(column)]
+        return _lists(file, name, column, longest)
     try:
         texts = pc.cast(column, pa.string())
     except (pa.lib.ArrowNotImplementedError, pa.lib.ArrowInvalid) as wrong:
-        problem = f"has a column {name!r} of type {column.type}, which cannot be read as text: {wrong}"
+        problem = (
+            f"has a column {name!r} of type {shown(str(column.type))}, which cannot be read as text: {wrong}"
+        )
         raise ExportError(file, problem) from wrong
+    if (pc.max(pc.binary_length(texts)).as_py() or 0) > longest * _BYTES_OF_A_CHARACTER:
+        raise _too_large(file, name, longest)
     return ["" if text is None else text for text in _values(texts)]
 
 
+def _too_large(file: ExportFile, name: str, longest: int) -> ExportTooLargeError:
+    what = f"a value of more than {longest:,} characters in its column {shown(name)!r}"
+    return ExportTooLargeError(file, what, "longest_cell", f"{longest:,}")
+
+
+def _lists(file: ExportFile, name: str, column: Any, longest: int) -> Iterator[str]:
+    """Give each list as lines, one after the other: its values may stand in many of them."""
+    values = iter(_texts(file, name, column.flatten(), longest))
+    for length in pc.list_value_length(column).to_pylist():
+        lines: list[str] = []
+        size = 0
+        for line in islice(values, length or 0):
+            size += len(line)
+            if size > longest:
+                raise _too_large(file, name, longest)
+            lines.append(line)
+        yield "\n".join(lines)
+
+
 def _values(column: Any) -> list[Any]:
-    """Give an Arrow column of strings or of lists of them. Bytes that are no UTF-8 stay in it as lone surrogates."""
+    """Give an Arrow column of strings. Bytes that are no UTF-8 stay in it as lone surrogates."""
     try:
         values: list[Any] = column.to_pylist()
     except (
@@ -80,11 +162,7 @@ def _values(column: Any) -> list[Any]:
 
 
 def _value(scalar: Any) -> Any:
-    if not scalar.is_valid:
-        return None
-    if isinstance(scalar, pa.ListScalar):
-        return [_value(one) for one in scalar.values]
-    return scalar.as_buffer().to_pybytes().decode("utf-8", "surrogateescape")
+    return scalar.as_buffer().to_pybytes().decode("utf-8", "surrogateescape") if scalar.is_valid else None
 
 
 def _float_text(value: float | None) -> str:

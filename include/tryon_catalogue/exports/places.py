@@ -2,13 +2,19 @@
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
-from tryon_catalogue.exports.errors import ExportError, ExportMissingError
+from tryon_catalogue.exports.errors import (
+    ExportError,
+    ExportMissingError,
+    ExportRefusedError,
+    ExportTooLargeError,
+)
+from tryon_catalogue.exports.requested import hold_within, open_within
 from tryon_catalogue.storage import object_at, plain_storage_errors, shown_place
 
 if TYPE_CHECKING:
@@ -31,12 +37,16 @@ class ExportFile:
         head: its first bytes, unpacked; fewer than 64 only when it has no more.
         packed: whether it is packed with gzip.
         name: its name where the export is several files, "" where it is alone.
+        roots: see `export_files`.
+        most_mb: how many megabytes may come out of it when it is unpacked; None for any number.
     """
 
     source: "Source"
     head: bytes
     packed: bool = False
     name: str = ""
+    roots: Sequence[str] | None = None
+    most_mb: int | None = None
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
@@ -45,12 +55,12 @@ class ExportFile:
         Raises:
             ExportError: it is packed, and damaged; or it cannot be opened or read.
         """
-        with _told(self.source), self.source.open("rb") as raw:
+        with _told(self.source), _opened(self.source, self.roots) as raw:
             if not self.packed:
-                yield cast("IO[bytes]", raw)
+                yield raw
                 return
             try:
-                with gzip.GzipFile(fileobj=raw) as file:
+                with _Unpacked(raw, self) as file:
                     yield cast("IO[bytes]", file)
             except (gzip.BadGzipFile, EOFError, zlib.error) as wrong:
                 problem = (
@@ -62,8 +72,33 @@ class ExportFile:
         return shown_place(str(self.source))
 
 
+class _Unpacked(gzip.GzipFile):
+    """What comes out of a packed file, up to a bound."""
+
+    def __init__(self, raw: IO[bytes], file: ExportFile) -> None:
+        super().__init__(fileobj=raw)
+        self._file = file
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._counted(super().read(size))
+
+    def read1(self, size: int = -1) -> bytes:
+        return self._counted(super().read1(size))
+
+    def _counted(self, block: bytes) -> bytes:
+        most = self._file.most_mb
+        if most is not None and self.tell() > most << 20:
+            raise ExportTooLargeError(
+                self._file, f"more than {most:,} MB in it when it is unpacked", "unpacked_mb", f"{most:,} MB"
+            )
+        return block
+
+
 def export_files(
-    path: "str | Path | ObjectStoragePath", conn_id: str | None, marker: str | None
+    path: "str | Path | ObjectStoragePath",
+    conn_id: str | None,
+    marker: str | None,
+    roots: Sequence[str] | None = None,
 ) -> tuple[ExportFile, ...]:
     """Find the files of an export, in the order of their names.
 
@@ -71,34 +106,42 @@ def export_files(
         path: a path, or a path or URL as text; with ``*``, ``?`` or ``[...]`` in it, every file it fits.
         conn_id: Airflow connection for a URL.
         marker: name of the file that says that the export is complete, beside it; None when there is none.
+        roots: the folders that a local file must lie in wherever links lead; None where nobody but the settings, or
+            a person with a shell, has named it.
 
     Raises:
         ExportMissingError: there is no such file, or no marker yet.
+        ExportRefusedError: a file lies outside of the roots, or is none.
         ExportError: a file cannot be opened, or is empty.
     """
-    given = _source(path, conn_id)
+    given = _source(path, conn_id, roots)
     with _told(given):
-        return _files(given, marker)
+        return _files(given, marker, roots)
 
 
-def _files(given: "Source", marker: str | None) -> tuple[ExportFile, ...]:
+def _files(given: "Source", marker: str | None, roots: Sequence[str] | None) -> tuple[ExportFile, ...]:
     folder, pattern = _split(given)
+    if roots is not None and isinstance(folder, Path):
+        hold_within(folder, roots)
     if marker is not None and not (folder / marker).exists():
         problem = (
             f"is not complete yet: there is no {marker} in {folder}; wait for it, or correct [export] marker"
         )
         raise ExportMissingError(given, problem)
     if not pattern:
-        return (_looked_into(given, ""),)
+        return (_looked_into(given, "", roots),)
     sources = _fitting(folder, pattern)
     if not sources:
         raise ExportMissingError(given, "fits no file; check [export] path, or wait for them")
     names = [str(one).removeprefix(str(folder)).lstrip("/") for one in sources]
-    return tuple(_looked_into(one, name) for one, name in zip(sources, names, strict=True))
+    return tuple(_looked_into(one, name, roots) for one, name in zip(sources, names, strict=True))
 
 
 def problem_with(
-    path: "str | Path | ObjectStoragePath", conn_id: str | None, marker: str | None
+    path: "str | Path | ObjectStoragePath",
+    conn_id: str | None,
+    marker: str | None,
+    roots: Sequence[str] | None = None,
 ) -> ExportError | None:
     """Look whether an export is there, for those who wait for one and ask again and again.
 
@@ -108,19 +151,23 @@ def problem_with(
         path: see `export_files`.
         conn_id: see `export_files`.
         marker: see `export_files`.
+        roots: see `export_files`.
 
     Returns:
         What is wrong; None when it is there and complete.
 
     Raises:
         ExportError: it is in no storage that there is, and so will not come.
+        ExportRefusedError: it may not be read.
     """
-    given = _source(path, conn_id)
+    given = _source(path, conn_id, roots)
     try:
         with _told(given):
             if not isinstance(given, Path):
                 given.fs.invalidate_cache()  # it would list its folders as they were at the last look
-            _files(given, marker)
+            _files(given, marker, roots)
+    except ExportRefusedError:
+        raise
     except ExportError as problem:
         return problem
     return None
@@ -135,11 +182,15 @@ def _told(source: "str | Source") -> Iterator[None]:
         raise ExportError(source, f"cannot be opened or read: {wrong.strerror or wrong}") from wrong
 
 
-def _source(path: "str | Path | ObjectStoragePath", conn_id: str | None) -> "Source":
+def _source(
+    path: "str | Path | ObjectStoragePath", conn_id: str | None, roots: Sequence[str] | None
+) -> "Source":
     if not isinstance(path, str):
         return path
     if "://" not in path:
         return Path(path)
+    if roots is not None and path.startswith("file:///"):
+        return Path(path.removeprefix("file://"))  # what is opened of it is held to the roots
     with _told(path):
         return object_at(path, conn_id)
 
@@ -170,15 +221,20 @@ def _beside(folder: "Source", found: "Source") -> str:
     return found.path.removeprefix(cast("ObjectStoragePath", folder).path).lstrip("/")
 
 
-def _looked_into(source: "Source", name: str) -> ExportFile:
+def _opened(source: "Source", roots: Sequence[str] | None) -> IO[bytes]:
+    if roots is not None and isinstance(source, Path):
+        return open_within(source, roots)
+    return cast("IO[bytes]", source.open("rb"))
+
+
+def _looked_into(source: "Source", name: str, roots: Sequence[str] | None) -> ExportFile:
     try:
-        with source.open("rb") as raw:
+        with _opened(source, roots) as raw:
             head = raw.read(_HEAD)
-        file = ExportFile(source, head, packed=False, name=name)
+        file = ExportFile(source, head, packed=False, name=name, roots=roots)
         if head.startswith(_GZIP):
-            packed = ExportFile(source, head, packed=True, name=name)
-            with packed.open() as unpacked:
-                file = ExportFile(source, unpacked.read(_HEAD), packed=True, name=name)
+            with replace(file, packed=True).open() as unpacked:
+                file = replace(file, head=unpacked.read(_HEAD), packed=True)
     except FileNotFoundError as wrong:
         raise ExportMissingError(source, "is not there; check [export] path, or wait for it") from wrong
     except IsADirectoryError as wrong:

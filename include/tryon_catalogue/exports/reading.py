@@ -1,6 +1,7 @@
 """Puts the steps of reading together: from the files of an export to chunks of garments and rejections."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 
-def chunks(path: "str | Path | ObjectStoragePath", settings: ExportSettings) -> Iterator[Chunk]:
+def chunks(
+    path: "str | Path | ObjectStoragePath", settings: ExportSettings, roots: Sequence[str] | None = None
+) -> Iterator[Chunk]:
     """Read an export; see `tryon_catalogue.exports.read_export`."""
     lines = Lines()
     examiner = Examiner(settings, lines)
-    files = export_files(path, settings.conn_id, settings.marker)
+    found = export_files(path, settings.conn_id, settings.marker, roots)
+    files = [replace(file, most_mb=settings.unpacked_mb) for file in found]
     # Every file is looked into before a row of any is given: what is given is planned, and paid for.
     for file, tables in [(file, read_tables(file, settings)) for file in files]:
         lines.begin(plain(file.name))

@@ -4,12 +4,18 @@ Every value arrives as the text a person would read in the file: `00123`, `NA`, 
 are. What cannot be split into fields is told apart, row by row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final, TypeVar
 
 import pandas as pd
 
 from tryon_catalogue.exports.text import BrokenRow
+
+MOST_TEXT: Final = 8 << 20
+"""Characters of a table after which it takes no further row."""
+
+_Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,27 @@ class Table:
     lines: Sequence[int]
     frame: pd.DataFrame
     broken: Sequence[BrokenRow] = field(default=())
+
+
+def by_rows_and_text(
+    rows: Iterable[_Row], most_rows: int, size_of: Callable[[_Row], int]
+) -> Iterator[list[_Row]]:
+    """Put rows together that are held at once: so many at most, and fewer where they are long.
+
+    Args:
+        most_rows: The most that are put together.
+        size_of: Gives the characters of a row.
+    """
+    some: list[_Row] = []
+    size = 0
+    for row in rows:
+        some.append(row)
+        size += size_of(row)
+        if len(some) == most_rows or size >= MOST_TEXT:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def text_frame(columns: Mapping[str, Sequence[str]], rows: int) -> pd.DataFrame:

@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Final
 
-from tryon_catalogue.exports.errors import ExportError
+from tryon_catalogue.exports.errors import ExportError, ExportTooLargeError
 from tryon_catalogue.exports.places import ExportFile
+from tryon_catalogue.settings import ExportSettings
 
 log = logging.getLogger(__name__)
 
-LONGEST_FIELD: Final = 1 << 20
-"""Longest field of a CSV file, in characters. A quotation mark that is never closed costs so much memory at most."""
 LONGEST_BROKEN_ROW: Final = 2_000
 """Characters that are kept of a broken row: more than is shown of it, and not the descriptions of a whole chunk."""
 
@@ -66,9 +65,12 @@ class Dialect:
 class _Lines:
     """The lines of a text file, counted, with the ones of the current record kept to be read once more."""
 
-    def __init__(self, stream: Iterable[str]) -> None:
+    def __init__(self, file: ExportFile, stream: Iterable[str], longest: int) -> None:
+        self._file = file
         self._stream = iter(stream)
+        self._longest = longest
         self._again: deque[str] = deque()
+        self._size = 0
         self.record: list[str] = []
         self.number = 0
 
@@ -78,12 +80,16 @@ class _Lines:
     def __next__(self) -> str:
         line = self._again.popleft() if self._again else next(self._stream)
         self.number += 1
+        self._size += len(line)
+        if self._size > self._longest:
+            raise too_long(self._file, self.number, self._longest)
         self.record.append(line)
         return line
 
     def start_record(self) -> int:
         """Forget the last record; give the line on which the next one starts."""
         self.record.clear()
+        self._size = 0
         return self.number + 1
 
     def give_back_all_but_the_first(self) -> str:
@@ -94,13 +100,19 @@ class _Lines:
         return first
 
 
-def csv_records(stream: Iterable[str], dialect: Dialect) -> Iterator[tuple[int, list[str] | BrokenRow]]:
+def csv_records(
+    file: ExportFile, stream: Iterable[str], dialect: Dialect, settings: ExportSettings
+) -> Iterator[tuple[int, list[str] | BrokenRow]]:
     """Yield each record of a CSV text with the line it starts on, from 1; blank lines are left out.
 
     A record whose quotation marks do not match costs its first line only; its other lines are read again.
+
+    Raises:
+        ExportTooLargeError: A record is longer than the settings allow.
     """
-    lines = _Lines(stream)
-    csv.field_size_limit(LONGEST_FIELD)  # the default is less than the description of some garments
+    lines = _Lines(file, stream, settings.longest_line)
+    # A quotation mark that is never closed costs so much memory at most.
+    csv.field_size_limit(settings.longest_cell)
     # Strict, so that a quotation mark that is never closed is an error and not a field of a hundred rows.
     if dialect.quote:
         reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
@@ -114,7 +126,7 @@ def csv_records(stream: Iterable[str], dialect: Dialect) -> Iterator[tuple[int, 
             return
         except csv.Error as wrong:
             text = lines.give_back_all_but_the_first().rstrip("\r\n")
-            yield line, BrokenRow(line, text, f"{_in_words(wrong)} {HOW_TO_QUOTE}")
+            yield line, BrokenRow(line, text, f"{_in_words(wrong, settings.longest_cell)} {HOW_TO_QUOTE}")
             continue
         if fields:  # a blank line is no row
             yield line, fields
@@ -126,10 +138,45 @@ HOW_TO_QUOTE: Final = (
 )
 
 
-def _in_words(wrong: csv.Error) -> str:
+def _in_words(wrong: csv.Error, longest: int) -> str:
     if str(wrong).startswith("field larger than field limit"):
-        return f"A field is longer than {LONGEST_FIELD:,} characters; perhaps its quotation mark is never closed."
+        return (
+            f"A field is longer than {longest:,} characters ([export] longest_cell); perhaps its quotation mark is "
+            "never closed."
+        )
     return f"The row's quotation marks do not match ({wrong})."
+
+
+def too_long(file: ExportFile, number: int, longest: int) -> ExportTooLargeError:
+    """Say that a line is longer than the settings allow.
+
+    Args:
+        file: Whose it is.
+        number: Of the line, from 1.
+        longest: How many characters are allowed.
+    """
+    return ExportTooLargeError(
+        file, f"a row of more than {longest:,} characters on line {number}", "longest_line", f"{longest:,}"
+    )
+
+
+def lines_of(file: ExportFile, stream: IO[str], longest: int) -> Iterator[str]:
+    """Give the lines of a text, none of which is ever held when it is too long.
+
+    Args:
+        file: Whose they are.
+        stream: Its text.
+        longest: How many characters are allowed.
+
+    Raises:
+        ExportTooLargeError: A line has more.
+    """
+    number = 0
+    while line := stream.readline(longest + 1):
+        number += 1
+        if len(line) > longest:
+            raise too_long(file, number, longest)
+        yield line
 
 
 @contextmanager

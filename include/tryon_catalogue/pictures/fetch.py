@@ -1,9 +1,9 @@
 """Fetching pictures and images from addresses that come from outside, within limits.
 
 Size, time, redirects, pixels and the addresses that may be connected to are all bounded, because a URL in an
-answer is foreign input. The address is checked where the connection is made, so a name that resolves to
-a private address is refused, and a redirect to one as well. Of a result the picture is fetched; of an input, whose
-file is yet to be held to the rules, the bytes.
+answer is foreign input. The address is checked where the name is resolved, and again where the connection is made, so a
+name that resolves to a private address is refused, and a redirect to one as well. Of a result the picture is fetched;
+of an input, whose file is yet to be held to the rules, the bytes.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from yarl import URL
 
 from damo_tryon.contract import url_problem
+from tryon_catalogue.pictures.addresses import is_public
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -315,6 +316,7 @@ async def open_fetcher(
     connector = aiohttp.TCPConnector(
         limit=connections,
         resolver=resolver if limits.allow_private else _PublicResolver(resolver),
+        socket_factory=None if limits.allow_private else _public_socket,
         force_close=True,  # a second attempt is to meet a fresh connection
     )
     options: dict[str, Any] = {
@@ -392,4 +394,15 @@ def _is_ip_address(host: str) -> bool:
 
 
 def _is_private(address: str) -> bool:
-    return not ipaddress.ip_address(address).is_global
+    return not is_public(address)
+
+
+def _public_socket(found: tuple[Any, ...]) -> socket.socket:
+    """Make the socket for an address that is about to be connected to, however that was found."""
+    family, kind, protocol, _, address = found
+    host = address[0]
+    if not _is_ip_address(host) or _is_private(host):
+        raise _PrivateAddressError(host)
+    made = socket.socket(family, kind, protocol)
+    made.setblocking(False)
+    return made

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from tryon_catalogue.exports import PLACES
 from tryon_catalogue.planning.preview import MOST_LISTED, preview_run
 from tryon_catalogue.planning.runs import record_figures
+from tryon_catalogue.words import harmless
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -65,7 +66,8 @@ def as_list(found: NextRun) -> str:
     for one in found.listed:
         look = one.look
         who = look.model or "of the row"
-        writer.writerow([one.sku, one.collection, who, look.fit_type.value, look.inference_num, one.why])
+        texts = map(harmless, (one.sku, one.collection, who, look.fit_type.value))
+        writer.writerow([*texts, look.inference_num, harmless(one.why)])
     more = found.estimate.looks - len(found.listed)
     return text.getvalue() + (f"and {more:,} more; only {MOST_LISTED:,} are listed\n" if more else "")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from damo_tryon.contract import MAX_INFERENCE_NUM, MIN_INFERENCE_NUM, FitType
-from tryon_catalogue.exports import REQUEST_LINE, Chunk, Garment, Rejection, Rule, read_export
+from tryon_catalogue.exports import REQUEST_LINE, Chunk, Garment, Rejection, Rule, read_export, shown
 from tryon_catalogue.ledger.states import ENDED, MAY_BE_RETRIED
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.settings import normal_name
@@ -238,12 +238,14 @@ def read_wanted(request: Request, export: str, settings: Settings) -> Iterator[C
     Raises:
         tryon_catalogue.exports.ExportError: The file cannot be read as an export at all.
     """
+    # What the settings name, or a person with a shell, is not confined.
+    roots = None if request.export is None else settings.export.roots
     if not request.selects:
-        yield from read_export(export, settings.export)
+        yield from read_export(export, settings.export, roots)
         return
     skus: set[str] = set()
     collections: set[str] = set()
-    for chunk in read_export(export, settings.export):
+    for chunk in read_export(export, settings.export, roots):
         rows: list[Garment | Rejection] = [*chunk.garments, *chunk.rejections]
         skus.update(one.sku for one in rows)
         collections.update(normal_name(one.collection) for one in rows)
@@ -293,4 +295,4 @@ def _problem(wrong: Any) -> str:
     field = Request.model_fields.get(name)
     if field is None:
         return f"{name}: a run cannot be asked for that; there are {', '.join(Request.model_fields)}."
-    return f"{name} = {wrong['input']!r}: {field.description} is expected."
+    return f"{name} = {shown(repr(wrong['input']))}: {field.description} is expected."

@@ -192,7 +192,12 @@ def load_settings(path: Path | None = None) -> Settings:
 
 def _resolved(settings: Settings, folder: Path) -> Settings:
     template_folder = str(folder).replace("{", "{{").replace("}", "}}")
-    export = settings.export.model_copy(update={"path": _against(template_folder, settings.export.path)})
+    export = settings.export.model_copy(
+        update={
+            "path": _against(template_folder, settings.export.path),
+            "request_roots": tuple(_against(str(folder), root) for root in settings.export.request_roots),
+        }
+    )
     archive = settings.archive.model_copy(update={"path": _against(str(folder), settings.archive.path)})
     return settings.model_copy(update={"export": export, "archive": archive})
 

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
+from string import Formatter
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, WrapValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WrapValidator, model_validator
 
 from damo_tryon.contract import url_problem
 from tryon_catalogue.settings.shops import SHOPS, with_preset
@@ -24,6 +25,7 @@ from tryon_catalogue.settings.types import (
     Section,
 )
 
+_GLOB: Final = re.compile(r"[*?\[]")
 AUTO: Final = "auto"
 """What is not set but found out from the file."""
 
@@ -42,8 +44,16 @@ def _as_tuple(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+def _check_root(root: str) -> str:
+    place = root.rstrip("/")
+    if not place or ".." in place.split("/") or place.endswith(":"):
+        raise ValueError("a folder or the URL of a bucket or of a folder in it is expected, and no ..")
+    return place
+
+
 AutoDelimiter = Annotated[Delimiter, WrapValidator(_auto_or_checked)]
 Values = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Root = Annotated[str, AfterValidator(_check_root)]
 
 
 class ExportKind(StrEnum):
@@ -154,6 +164,10 @@ class ExportSettings(Section):
     """Where the export of a date is, how it is written, and what it says."""
 
     path: PathTemplate = Field(description="path or URL of the export, with {ds} or {ds_nodash} for its date")
+    request_roots: tuple[Root, ...] = Field(
+        (),
+        description="folders or s3:// prefixes, beside the one of path, whose exports a run may be asked for",
+    )
     shop: Annotated[OptionalName, BeforeValidator(_check_shop)] = Field(
         None, description=f"the program that made it: {', '.join(SHOPS)}"
     )
@@ -165,6 +179,10 @@ class ExportSettings(Section):
     quote: Literal["auto", '"', "'", ""] = Field(AUTO, description='"auto", a quotation mark, or "" for none')
     sheet: OptionalName = Field(None, description="the sheet of an Excel workbook; left out: the first")
     chunk_rows: int = Field(5000, ge=1, le=1_000_000, description="rows held in memory at once")
+    longest_cell: int = Field(1_048_576, ge=1000, le=1 << 30, description="characters of one cell at most")
+    longest_line: int = Field(8_388_608, ge=1000, le=1 << 30, description="characters of one row at most")
+    held_mb: int = Field(256, ge=1, description="megabytes of a file that are held at once at most")
+    unpacked_mb: int = Field(4096, ge=1, description="megabytes of a packed file, unpacked, at most")
     group: OptionalName = Field(None, description="the column whose value the rows of one garment share")
     plain_top: OptionalName = Field(None, description="URL of the top that trousers alone are shown with")
     columns: ExportColumns = Field(default_factory=ExportColumns, description="names of the columns")
@@ -183,6 +201,21 @@ class ExportSettings(Section):
         if problem is not None:
             raise ValueError(f"plain_top = {self.plain_top!r}: the URL {problem}")
         return self
+
+    @cached_property
+    def own_root(self) -> str:
+        """The folder that the exports of every date lie in, without its last slash; "" for the root of all files."""
+        fixed = ""
+        for literal, field, *_ in Formatter().parse(self.path):
+            fixed += literal
+            if field is not None:
+                break
+        return _GLOB.split(fixed)[0].rpartition("/")[0].rstrip("/")
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The folders and prefixes whose exports a request may name."""
+        return tuple(dict.fromkeys(root for root in (self.own_root, *self.request_roots) if root))
 
     def path_for(self, day: date) -> str:
         """Give the path or URL of the export of one date."""

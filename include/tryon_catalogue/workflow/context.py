@@ -78,13 +78,18 @@ def run_of(settings: Settings, context: Context) -> Run:
 
     Raises:
         tryon_catalogue.planning.request.RequestError: Its parameters cannot be meant.
+        tryon_catalogue.exports.ExportRefusedError: It may not be asked for the export that it names.
     """
     from tryon_catalogue.exports.newest import newest_export
+    from tryon_catalogue.exports.requested import requested_place
     from tryon_catalogue.planning.runs import Run
 
     request = request_of(context)
     export_date = export_date_of(context)
-    path = request.export or settings.export.path_for(export_date)
+    if request.export is not None:
+        path = requested_place(request.export, settings.export.roots)
+    else:
+        path = settings.export.path_for(export_date)
     if _means_newest(request, context):
         path, export_date = newest_export(settings.export, export_date)
     return Run(run_id_of(context), path, export_date, request, is_backfill(context))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 
-from tryon_catalogue.exports.errors import ExportError, ExportMissingError
+from tryon_catalogue.exports.errors import ExportError, ExportMissingError, ExportRefusedError
 from tryon_catalogue.planning.request import RequestError
 from tryon_catalogue.workflow import tasks
 from tryon_catalogue.workflow.export_trigger import ExportTrigger
@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from tryon_catalogue.settings import NightSettings
 
 EXPORT_RETRY_POLICY: Final = ExceptionRetryPolicy(
-    [RetryRule([RequestError, ExportMissingError], RetryAction.FAIL, reason="a person has to put it right")]
+    [
+        RetryRule(
+            [RequestError, ExportMissingError, ExportRefusedError],
+            RetryAction.FAIL,
+            reason="a person has to put it right",
+        )
+    ]
 )
 BACKSTOP: Final = timedelta(hours=6)
 """How long after the hour Airflow ends a trigger that says nothing. It says something at the hour; but should the
@@ -67,7 +73,9 @@ class ExportSensor(BaseSensorOperator):
         with told_plainly(RequestError, ExportError):
             begun = tasks.begin_run(context)
             export = begun.settings.export
-            problem = problem_with(begun.run.export, export.conn_id, export.marker)
+            problem = problem_with(
+                begun.run.export, export.conn_id, export.marker, export.roots if _is_named(context) else None
+            )
             if problem is None:
                 self.log.info("%s is there", begun.run.export)
                 return

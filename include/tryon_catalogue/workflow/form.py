@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import Param
 
 from damo_tryon.contract import MAX_INFERENCE_NUM, MIN_INFERENCE_NUM, FitType
+from tryon_catalogue.exports.requested import LONGEST, pattern_of
 from tryon_catalogue.planning.request import Redo
 
 if TYPE_CHECKING:
@@ -23,13 +24,22 @@ NOTHING: Final = "None"
 """How the UI knows the words for the choice of nothing."""
 
 
-def export_field(empty: str = "the one of the run's date, by the settings") -> Param:
+def export_field(settings: Settings, empty: str = "the one of the run's date, by the settings") -> Param:
     """Give the field for the export.
 
     Args:
+        settings: Where a run may be asked for exports.
         empty: What is read where nothing is filled in.
     """
-    return _field("string", "Export", f"Path or URL of the export to read. Empty: {empty}.", section=FIRST)
+    return _field(
+        "string",
+        "Export",
+        "Path or URL of the export to read, in the folder of `[export] path` or of `[export] request_roots`; or its "
+        f"name in the first of them. Empty: {empty}.",
+        section=FIRST,
+        maxLength=LONGEST,
+        pattern=pattern_of(settings.export.roots),
+    )
 
 
 def collections_field() -> Param:
@@ -48,7 +58,7 @@ def on_demand_form(settings: Settings) -> dict[str, Param]:
     return {
         "skus": _names("Skus", "Only these garments, one sku a line. Empty: all of the export."),
         "collections": collections_field(),
-        "export": export_field("the newest there is, by the settings"),
+        "export": export_field(settings, "the newest there is, by the settings"),
         "dry_run": Param(
             False,
             type="boolean",

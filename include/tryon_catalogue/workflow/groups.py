@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 # The vendor's links die: what collects pictures goes before what asks for more.
 SUBMIT_FIRST, WAIT_FIRST, PUBLISH_FIRST = 1, 5, 10
 
+# How long one try may hold a worker's slot; what waits in the triggerer or for a person does not count. Longer than any
+# honest try by far: it is there for what would never end.
+LONGEST_LOOK = timedelta(minutes=10)
+LONGEST_WORK = timedelta(hours=1)
+LONGEST_PREFLIGHT = timedelta(hours=6)  # fetches each picture of a season once
+
 
 @task(
     task_id="publish",
@@ -40,6 +46,7 @@ def default_args(settings: Settings) -> dict[str, Any]:
         "retry_delay": timedelta(seconds=settings.vendor.retry_seconds),
         "retry_exponential_backoff": True,
         "max_retry_delay": timedelta(minutes=10),
+        "execution_timeout": LONGEST_WORK,
         "weight_rule": "absolute",
     }
 

@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING, Final
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, task, task_group
 
 from tryon_catalogue.errors import RunFailedError
+from tryon_catalogue.exports.errors import ExportRefusedError
 from tryon_catalogue.planning.request import RequestError
 from tryon_catalogue.reporting.asset import NEWS
 from tryon_catalogue.workflow import tasks
 from tryon_catalogue.workflow.export_sensor import ExportSensor
-from tryon_catalogue.workflow.groups import PUBLISH_FIRST, SUBMIT_FIRST, collect
+from tryon_catalogue.workflow.groups import (
+    LONGEST_LOOK,
+    LONGEST_PREFLIGHT,
+    PUBLISH_FIRST,
+    SUBMIT_FIRST,
+    collect,
+)
 from tryon_catalogue.workflow.operators import SubmitBatchOperator
 from tryon_catalogue.workflow.plan_operator import PlanOperator
 
@@ -24,7 +31,7 @@ if TYPE_CHECKING:
 # A red run stays red: judging, or counting what was never begun, again changes nothing.
 RED_RETRIES: Final = ExceptionRetryPolicy([RetryRule(RunFailedError, RetryAction.FAIL)])
 PREFLIGHT_RETRIES: Final = ExceptionRetryPolicy(
-    [RetryRule(RequestError, RetryAction.FAIL, reason="a person has to put it right")]
+    [RetryRule([RequestError, ExportRefusedError], RetryAction.FAIL, reason="a person has to put it right")]
 )
 
 
@@ -36,7 +43,7 @@ def make_pictures(settings: Settings, *, wait_for_export: bool) -> None:
         wait_for_export: Whether an export that is late is waited for, as the settings say.
     """
 
-    @task(retry_policy=PREFLIGHT_RETRIES)
+    @task(retry_policy=PREFLIGHT_RETRIES, execution_timeout=LONGEST_PREFLIGHT)
     def preflight() -> dict[str, int]:
         return tasks.preflight()
 
@@ -61,11 +68,14 @@ def make_pictures(settings: Settings, *, wait_for_export: bool) -> None:
     def account() -> dict[str, object]:
         return tasks.account()
 
-    @task(retry_policy=RED_RETRIES, priority_weight=PUBLISH_FIRST)
+    @task(retry_policy=RED_RETRIES, priority_weight=PUBLISH_FIRST, execution_timeout=LONGEST_LOOK)
     def verdict() -> None:
         tasks.verdict()
 
     # Above [budget] approve_above it asks a person; below it never waits.
     plan = PlanOperator(task_id="plan", budget=settings.budget)
-    ExportSensor(task_id="export", night=settings.night, waits=wait_for_export) >> preflight() >> plan
+    export = ExportSensor(
+        task_id="export", night=settings.night, waits=wait_for_export, execution_timeout=LONGEST_LOOK
+    )
+    export >> preflight() >> plan
     batch.expand(batch_id=plan.output) >> account() >> verdict()

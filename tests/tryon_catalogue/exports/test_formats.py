@@ -21,7 +21,7 @@ from tests.tryon_catalogue.exports.helpers import HEADER, PLAIN, TOP, outcomes, 
 from tryon_catalogue.exports import Rule, read_export
 from tryon_catalogue.exports.formats import read_tables
 from tryon_catalogue.exports.places import export_files
-from tryon_catalogue.exports.text import LONGEST_BROKEN_ROW, LONGEST_FIELD
+from tryon_catalogue.exports.text import LONGEST_BROKEN_ROW
 from tryon_catalogue.settings import ExportColumns, ExportSettings
 
 NAMES = HEADER.split(",")
@@ -136,7 +136,7 @@ def test_a_long_description_of_many_lines_is_one_field(tmp_path: Path) -> None:
 
 
 def test_a_field_that_is_too_long_is_told_in_words_and_costs_its_line(tmp_path: Path) -> None:
-    rows = f"a,{'x' * (LONGEST_FIELD + 1)},dress,{TOP}\nb,t,dress,{TOP}\n"
+    rows = f"a,{'x' * (ExportSettings(**PLAIN).longest_cell + 1)},dress,{TOP}\nb,t,dress,{TOP}\n"
     garments, (rejection,) = read(written(tmp_path, f"{HEADER}\n{rows}"))
     assert ([one.sku for one in garments], rejection.line, rejection.rule) == (["b"], 2, Rule.BROKEN_ROW)
     assert "A field is longer than 1,048,576 characters" in rejection.reason

@@ -117,6 +117,8 @@ def test_blanks_around_a_value_do_not_count(tmp_path: Path) -> None:
         (row(sku=""), Rule.MISSING_SKU, "sku", "Give it one"),
         (row(sku="A" * 201), Rule.BAD_TEXT, "sku", "longer than 200"),
         (row(sku='"A\n1"'), Rule.BAD_TEXT, "sku", "line break"),
+        (row(sku="A\x9b31m"), Rule.BAD_TEXT, "sku", "another control"),
+        (row(sku="A\u202e1"), Rule.BAD_TEXT, "sku", "another control"),
         (row(title="a\0b"), Rule.BAD_TEXT, "title", "NUL"),
         (row().replace("SS26", "S" * 201), Rule.BAD_TEXT, "collection", "at most 200"),
         (row(sku="ok"), Rule.DUPLICATE_SKU, "sku", "line 2 already"),

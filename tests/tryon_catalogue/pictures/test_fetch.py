@@ -164,6 +164,15 @@ def test_what_is_no_web_address_is_refused(url: str) -> None:
         "[::1]",
         "[fd00::1]",
         "[::ffff:127.0.0.1]",
+        "[::ffff:100.100.100.200]",
+        "[::ffff:6464:64c8]",
+        "[64:ff9b::169.254.169.254]",
+        "[2002:a9fe:a9fe::1]",
+        "[::127.0.0.1]",
+        "[fec0::1]",
+        "[ff02::1]",
+        "[fe80::1%25lo]",
+        "224.0.0.1",
         "１２７.0.0.1",  # the HTTP client takes full-width digits for digits
         "localhost",
         "0x7f.1",
@@ -178,7 +187,10 @@ def test_addresses_in_old_spellings_are_refused(host: str) -> None:
     assert "not an address" in refusal(f"http://{host}:9/picture.png?{SECRET}", limits=FetchSettings())
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "192.168.0.7", "::1", "fe80::1"])
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "192.168.0.7", "::1", "fe80::1", "fe80::1%lo", "::ffff:100.100.100.200", "64:ff9b::a00:1"],
+)
 def test_a_name_that_resolves_to_a_private_address_is_refused(address: str) -> None:
     names = Names(**{"pictures.example": address})
     message = refusal("http://pictures.example:9/a.png", limits=FetchSettings(), resolver=names)
@@ -194,10 +206,24 @@ def test_a_redirect_to_a_private_address_is_refused(
     monkeypatch.setattr("tryon_catalogue.pictures.fetch._is_private", lambda address: address != "127.0.0.1")
     website.put("/fine.png", PICTURE)
     assert fetch(f"http://public.example:{port}/fine.png", FetchSettings(), names).content == PICTURE
-    for target in ("http://10.0.0.1/", "http://inside.example/"):
+    for target in ("http://10.0.0.1/", "http://inside.example/", "http://[::ffff:10.0.0.1]/"):
         website.redirect("/inside", target)
         message = refusal(f"http://public.example:{port}/inside", limits=FetchSettings(), resolver=names)
         assert "leads to the private address" in message
+
+
+def test_the_address_that_is_connected_to_is_judged_however_it_was_found(
+    website: Website, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A resolver that lets through what it should not, as one that is asked twice and answers differently may.
+    monkeypatch.setattr("tryon_catalogue.pictures.fetch._PublicResolver", lambda resolver: resolver)
+    website.put("/fine.png", PICTURE)
+    port = website.url.rpartition(":")[2]
+    for address in ("127.0.0.1", "::ffff:127.0.0.1"):
+        names = Names(**{"rebound.example": address})
+        url = f"http://rebound.example:{port}/fine.png"
+        assert fetch(url, LOCAL, names).content == PICTURE
+        assert "private address" in refusal(url, limits=FetchSettings(), resolver=names)
 
 
 def test_an_unknown_name_is_a_fetch_error() -> None:

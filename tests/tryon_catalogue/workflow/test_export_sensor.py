@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.definitions.retry_policy import RetryAction
 from airflow.sdk.exceptions import TaskDeferred
 from sqlalchemy import Engine, select
 
 from tests.tryon_catalogue.airflow_context import NIGHT, context, set_scene
 from tests.tryon_catalogue.vendor import Website
-from tryon_catalogue.exports import ExportMissingError
+from tryon_catalogue.exports import ExportMissingError, ExportRefusedError
 from tryon_catalogue.ledger.tables import runs
 from tryon_catalogue.reporting.account import read_account
 from tryon_catalogue.reporting.alerts import Event, of_all, of_run
@@ -22,7 +23,7 @@ from tryon_catalogue.reporting.status import read_status
 from tryon_catalogue.settings import NightSettings
 from tryon_catalogue.workflow import context as run_context
 from tryon_catalogue.workflow import tasks
-from tryon_catalogue.workflow.export_sensor import ExportSensor
+from tryon_catalogue.workflow.export_sensor import EXPORT_RETRY_POLICY, ExportSensor
 from tryon_sandbox.server import RunningSandbox
 
 DAY = timedelta(days=1)
@@ -119,6 +120,22 @@ def test_an_export_that_is_not_waited_for_is_missing_at_once(
         sensor(hour).execute(stand(**changes))
     assert "is not there" in str(missing.value)
     assert "clear the task export of this run" in str(missing.value)
+
+
+@pytest.mark.parametrize("name", ["/proc/self/environ", "link.csv"])
+def test_what_no_run_may_be_asked_for_is_refused_at_once(
+    engine: Engine, stand: Stand, export: Path, name: str
+) -> None:
+    (export.parent / "link.csv").symlink_to("/proc/self/environ")
+    around = stand(export=name, run_after=datetime(2099, 1, 1, tzinfo=UTC))
+    with pytest.raises(ExportRefusedError, match="runs may be asked for") as refused:
+        sensor().execute(around)
+    assert "PATH=" not in str(refused.value)
+    assert EXPORT_RETRY_POLICY.evaluate(refused.value, 1, 3, around).action is RetryAction.FAIL
+    # Should somebody clear only what comes after: each task that reads refuses by itself.
+    for task in (tasks.preflight, tasks.plan):
+        with pytest.raises(ExportRefusedError):
+            task()
 
 
 def test_a_missing_export_stands_in_the_ledger_and_is_told_everywhere(

@@ -55,6 +55,10 @@ def test_every_choice_has_words_of_its_own(settings: Settings) -> None:
         ("budget", "much"),
         ("dry_run", "yes"),
         ("redo", "everything"),
+        ("export", "/proc/self/environ"),
+        ("export", "file:///etc/shadow"),
+        ("export", "../tryon.toml"),
+        ("export", "s3://payroll@other-bucket/a.csv"),
     ],
 )
 def test_wrong_input_is_refused_by_the_form(settings: Settings, name: str, value: Any) -> None:
@@ -64,7 +68,15 @@ def test_wrong_input_is_refused_by_the_form(settings: Settings, name: str, value
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("skus", ["a"]), ("tag", "men"), ("fit_type", "FULL_BODY"), ("inference_num", 4), ("budget", 9.5)],
+    [
+        ("skus", ["a"]),
+        ("tag", "men"),
+        ("fit_type", "FULL_BODY"),
+        ("inference_num", 4),
+        ("budget", 9.5),
+        ("export", ""),
+        ("export", "a.csv"),
+    ],
 )
 def test_what_the_form_takes_a_run_can_be_asked_for(settings: Settings, name: str, value: Any) -> None:
     taken = on_demand_form(settings)[name].resolve(value)

@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from tryon_catalogue.reporting.report.reading import every_rejection
+from tryon_catalogue.words import harmless
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 HEADINGS: Final = ("line", "sku", "rule", "column", "value", "measured", "allowed", "what to do")
-# What spreadsheets take for the beginning of a formula; the wide ones are typed with Chinese and Japanese keyboards.
-_FORMULA_SIGNS: Final = tuple("=+-@＝＋－＠")
-_INVISIBLE_BEFORE_A_FORMULA: Final = ("\t", "\r", "\n")
 
 
 def write_rejections_csv(engine: Engine, run_id: str, path: Path) -> int:
@@ -49,13 +47,3 @@ def write_rejections_csv(engine: Engine, run_id: str, path: Path) -> int:
     finally:
         part.unlink(missing_ok=True)
     return count
-
-
-def harmless(cell: str) -> str:
-    """Give a cell's text so that no spreadsheet takes it for a formula: with an apostrophe before one.
-
-    Args:
-        cell: Text from outside.
-    """
-    risky = cell.lstrip().startswith(_FORMULA_SIGNS) or cell.startswith(_INVISIBLE_BEFORE_A_FORMULA)
-    return f"'{cell}" if risky else cell

@@ -10,7 +10,8 @@ from sqlalchemy import Engine
 
 from tests.tryon_catalogue.reporting.report.books import RUN, open_run, write_rejections
 from tryon_catalogue.reporting.report.reading import NoSuchRunError
-from tryon_catalogue.reporting.report.rejections import HEADINGS, harmless, write_rejections_csv
+from tryon_catalogue.reporting.report.rejections import HEADINGS, write_rejections_csv
+from tryon_catalogue.words import harmless
 
 
 def read(path: Path) -> list[list[str]]:
