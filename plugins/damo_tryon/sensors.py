@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.configuration import conf
@@ -85,6 +85,10 @@ class TryOnResultSensor(BaseSensorOperator):
         timeout: Seconds after which to give up, counted from the start of the try. Deferred, the deadline is
             absolute and survives restarts of the triggerer.
         on_all_failed: "fail" or "continue" when all have ended and none succeeded.
+        first_poll_after: Seconds after which the results may be ready, where that is known: deferred, nobody looks
+            before. None: one looks at once.
+        seconds_per_task: How long the vendor takes for one sub-task, where that is known: deferred, one looks again
+            when what is left should have ended.
         max_concurrency: Queries under way at once, at most, when deferred.
         max_bad_polls: Polls of one key in a row that may fail before giving up. With ``mode="reschedule"`` each look is
             a process of its own, which knows of no earlier one: only ``timeout`` ends a wait there.
@@ -103,6 +107,7 @@ class TryOnResultSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("result_keys", "conn_id")
     ui_color = "#e8e3f5"
+    trigger_class: ClassVar[type[TryOnResultTrigger]] = TryOnResultTrigger
 
     def __init__(
         self,
@@ -115,6 +120,8 @@ class TryOnResultSensor(BaseSensorOperator):
         max_wait: timedelta | float | None = 60.0,
         timeout: timedelta | float = 3600.0,
         on_all_failed: OnAllFailed | str = OnAllFailed.FAIL,
+        first_poll_after: float | None = None,
+        seconds_per_task: float = 0.0,
         max_concurrency: int = 5,
         max_bad_polls: int = 5,
         retry_policy: RetryPolicy | None = RESULT_RETRY_POLICY,
@@ -133,16 +140,19 @@ class TryOnResultSensor(BaseSensorOperator):
         self.conn_id = conn_id
         self.deferrable = deferrable
         self.on_all_failed = OnAllFailed(on_all_failed)
+        self.first_poll_after = first_poll_after
+        self.seconds_per_task = seconds_per_task
         self.max_concurrency = max_concurrency
         self.max_bad_polls = max_bad_polls
         self._watch: Watch | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Look once; return the summary, or defer, or poke on."""
+        """Look once, unless it is too early for that; return the summary, or defer, or poke on."""
         if not self.deferrable:
             return self._poke_on(context)
         deadline = time.time() + self.timeout
-        looked = self.poke(context)
+        early = self.first_poll_after is not None and self._watching().pending
+        looked = PokeReturnValue(is_done=False) if early else self.poke(context)
         if not looked.is_done:
             stats.incr(METRIC_POLLS, self._watching().polls)  # the trigger counts its own
             self.defer(
@@ -164,7 +174,15 @@ class TryOnResultSensor(BaseSensorOperator):
         self._count(seen)
         if seen.reason is not Reason.ENDED:
             self._fail(seen.to_error())
+        self.saw_end(seen.seen_at)
         return self._finish(seen)
+
+    def saw_end(self, moment: float) -> None:
+        """Hear when all submissions were seen to have ended. Override it to remember that.
+
+        Args:
+            moment: In seconds since the epoch.
+        """
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look at the submissions in order, up to the first that has not ended: that is enough to know."""
@@ -185,6 +203,7 @@ class TryOnResultSensor(BaseSensorOperator):
                 return PokeReturnValue(is_done=False)
         ended = watch.ended()
         self._count(ended)
+        self.saw_end(time.time())
         return PokeReturnValue(is_done=True, xcom_value=self._finish(ended))
 
     def _poke_on(self, context: Context) -> dict[str, Any]:
@@ -205,11 +224,15 @@ class TryOnResultSensor(BaseSensorOperator):
 
     def _trigger(self, deadline: float) -> TryOnResultTrigger:
         longest = self.max_wait.total_seconds() if self.max_wait else self.timeout
-        return TryOnResultTrigger(
+        interval = max(FIRST_POLL_AFTER, self.poke_interval)
+        known = self.first_poll_after is not None
+        return self.trigger_class(
             conn_id=self.conn_id,
             result_keys=self._watching().keys,
             deadline=deadline,
-            first_poll_after=max(FIRST_POLL_AFTER, self.poke_interval),
+            first_poll_after=max(interval, self.first_poll_after or 0.0),
+            interval=interval if known else None,
+            seconds_per_task=self.seconds_per_task,
             growth=1.5 if self.exponential_backoff else 1.0,
             longest_interval=longest,
             max_concurrency=self.max_concurrency,

@@ -14,7 +14,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
+from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -77,6 +78,9 @@ class TryOnResultTrigger(BaseTrigger):
         deadline: When to give up, in seconds since the epoch. Absolute, so that a restart of the triggerer
             does not extend it. One last poll is made before giving up, which may take a minute more.
         first_poll_after: Seconds before the first poll, at least; 5 at the least.
+        interval: Seconds between the first two polls; as long as before the first when left out.
+        seconds_per_task: How long the vendor takes for one sub-task, as far as it is known: a submission that has begun
+            is asked for again when what is left of it should have ended, and no other sooner than that.
         growth: Factor from one interval to the next.
         longest_interval: Seconds of the longest interval.
         max_concurrency: Queries under way at once, at most.
@@ -93,6 +97,8 @@ class TryOnResultTrigger(BaseTrigger):
         result_keys: Sequence[str],
         deadline: float,
         first_poll_after: float = FIRST_POLL_AFTER,
+        interval: float | None = None,
+        seconds_per_task: float = 0.0,
         growth: float = 1.5,
         longest_interval: float = 60.0,
         max_concurrency: int = 5,
@@ -104,6 +110,8 @@ class TryOnResultTrigger(BaseTrigger):
         self.result_keys = list(result_keys)
         self.deadline = deadline
         self.first_poll_after = first_poll_after
+        self.interval = interval
+        self.seconds_per_task = seconds_per_task
         self.growth = growth
         self.longest_interval = longest_interval
         self.max_concurrency = max_concurrency
@@ -119,6 +127,8 @@ class TryOnResultTrigger(BaseTrigger):
                 "result_keys": self.result_keys,
                 "deadline": self.deadline,
                 "first_poll_after": self.first_poll_after,
+                "interval": self.interval,
+                "seconds_per_task": self.seconds_per_task,
                 "growth": self.growth,
                 "longest_interval": self.longest_interval,
                 "max_concurrency": self.max_concurrency,
@@ -132,15 +142,28 @@ class TryOnResultTrigger(BaseTrigger):
 
         hook = DamoTryOnHook(self.conn_id)
         event = await self._wait(hook.async_query)
-        payload = event.model_dump(mode="json")
+        payload = event.model_copy(update={"seen_at": self.clock.now()}).model_dump(mode="json")
         yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # Airflow gives it no annotations
+
+    async def throttled(self, error: ThrottledError) -> None:
+        """Hear that the vendor throttles polls. Override it to slow down others than the triggers of this process.
+
+        Args:
+            error: The vendor's answer.
+        """
 
     async def _wait(self, query: Query) -> ResultEvent:
         watch = Watch(self.result_keys, self.max_bad_polls)
-        pace = Pace(self.first_poll_after, self.growth, self.longest_interval)
-        base = pace.first
-        wait, soonest = pace.interval(base), FIRST_POLL_AFTER
+        brake = Brake.of(self.conn_id)
+        pace = Pace(self.interval or self.first_poll_after, self.growth, self.longest_interval)
+        if self.interval is None:
+            base, wait = pace.first, pace.interval(pace.first)
+        else:  # the first poll is at a moment that is reckoned with
+            base, wait = pace.first / pace.growth, self.first_poll_after
+        soonest = FIRST_POLL_AFTER
         while True:
+            if (held := brake.left(self.clock.now())) > wait:  # by another: not all come at once after it
+                wait = held * (1 + pace.spread * random.random())  # noqa: S311 - guards no secret
             await self.clock.sleep(max(soonest, min(wait, self._left)))
             soonest = 0.0
             polls = _Round(watch, query, self.max_concurrency)
@@ -153,12 +176,39 @@ class TryOnResultTrigger(BaseTrigger):
                 return watch.ended()
             if self.clock.now() >= self.deadline:
                 return watch.late(f"by {_as_text(self.deadline)}")
-            base *= _SLOWER if polls.throttled else pace.growth
+            base *= _SLOWER if polls.throttling is not None else pace.growth
             wait = max(pace.interval(base), polls.asked_to_wait)
+            if polls.throttling is not None:
+                brake.pull(self.clock.now(), max(min(base, pace.longest), polls.asked_to_wait))
+                await self.throttled(polls.throttling)
+            elif left := min(self.seconds_per_task * watch.unfinished, pace.longest):
+                wait = max(left, pace.first if watch.begun else wait)
 
     @property
     def _left(self) -> float:
         return self.deadline - self.clock.now()
+
+
+class Brake:
+    """Until when nobody of this process polls over a connection, because the vendor throttles one of them."""
+
+    _brakes: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Brake]]] = WeakKeyDictionary()
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    @classmethod
+    def of(cls, conn_id: str) -> Brake:
+        """Give the one of a connection in this event loop."""
+        return cls._brakes.setdefault(asyncio.get_running_loop(), {}).setdefault(conn_id, cls())
+
+    def pull(self, now: float, seconds: float) -> None:
+        """Hold everybody for so many seconds from now, if they are not held for longer."""
+        self._until = max(self._until, now + seconds)
+
+    def left(self, now: float) -> float:
+        """Give the seconds for which everybody is held."""
+        return self._until - now
 
 
 Query = Callable[[str], Awaitable[Answer]]
@@ -186,7 +236,7 @@ class _Round:
     """One poll of every pending key, a few at a time; after throttling or a stop no further key."""
 
     def __init__(self, watch: Watch, query: Query, max_concurrency: int) -> None:
-        self.throttled = False
+        self.throttling: ThrottledError | None = None
         self.asked_to_wait = 0.0
         self.stopped: ResultEvent | None = None
         self._watch = watch
@@ -201,12 +251,12 @@ class _Round:
 
     async def _poll(self, key: str) -> None:
         async with self._places:
-            if self.throttled or self.stopped is not None:
+            if self.throttling is not None or self.stopped is not None:
                 return
             try:
                 self._watch.saw(key, await self._query(key))
             except TryOnError as error:
                 if isinstance(error, ThrottledError):
-                    self.throttled = True
+                    self.throttling = error
                     self.asked_to_wait = max(self.asked_to_wait, error.retry_after or 0.0)
                 self.stopped = self._watch.failed(key, error) or self.stopped

@@ -48,6 +48,7 @@ class ResultEvent(BaseModel):
         failed_jobs: How many of them the vendor gave up as a whole (23500011), without a list of sub-tasks.
         counts: Sub-tasks of each status, over all result keys, as last seen.
         polls: Queries that were made to learn this, the failed ones included.
+        seen_at: When the last of them was answered, in seconds since the epoch; 0 where that is not known.
         error: Class name of the error in ``damo_tryon.errors``; None exactly when the reason is ENDED.
         message: The error's message.
         code: The vendor's or the gateway's code.
@@ -62,6 +63,7 @@ class ResultEvent(BaseModel):
     failed_jobs: int = Field(default=0, ge=0)
     counts: dict[SubTaskStatus, Annotated[int, Field(ge=0)]]
     polls: int = Field(default=0, ge=0)
+    seen_at: float = 0.0
     error: str | None = None
     message: str = ""
     code: int | str | None = None
@@ -137,6 +139,26 @@ class Watch:
             key
             for key, answer in self._answers.items()
             if key not in self._failed_jobs and not (answer is not None and answer.ended)
+        )
+
+    @property
+    def unfinished(self) -> int:
+        """How many sub-tasks have not ended, of those that were seen."""
+        return sum(
+            not sub_task.status.ended
+            for key in self.pending
+            if (answer := self._answers[key]) is not None
+            for sub_task in answer.sub_tasks
+        )
+
+    @property
+    def begun(self) -> bool:
+        """Whether some sub-task of a key that is pending has left the vendor's queue."""
+        return any(
+            sub_task.status is not SubTaskStatus.WAITING
+            for key in self.pending
+            if (answer := self._answers[key]) is not None
+            for sub_task in answer.sub_tasks
         )
 
     def saw(self, result_key: str, answer: Answer) -> None:

@@ -306,3 +306,24 @@ def test_the_retry_policy_is_the_default_also_of_a_mapped_sensor(map_it: bool) -
 def test_an_unknown_choice_is_refused_when_the_dag_is_read() -> None:
     with pytest.raises(ValueError, match="perhaps"):
         make(on_all_failed="perhaps")
+
+
+def test_where_it_is_known_when_results_come_nobody_looks_before(
+    server: Any, connect: Callable[..., None]
+) -> None:
+    connect(server.url)
+    with pytest.raises(TaskDeferred) as deferred:
+        run(make(deferrable=True, first_poll_after=90.0, seconds_per_task=3.0))
+    assert server.received == []
+    trigger = deferred.value.trigger
+    assert isinstance(trigger, TryOnResultTrigger)
+    assert (trigger.first_poll_after, trigger.interval, trigger.seconds_per_task) == (90.0, 5.0, 3.0)
+
+
+def test_a_result_that_should_be_there_is_looked_for_as_soon_as_the_scheduler_allows(
+    server: Any, connect: Callable[..., None]
+) -> None:
+    connect(server.url)
+    with pytest.raises(TaskDeferred) as deferred:
+        run(make(deferrable=True, first_poll_after=0.0))
+    assert deferred.value.trigger.first_poll_after == 5.0

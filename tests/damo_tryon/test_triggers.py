@@ -286,3 +286,51 @@ async def test_it_reads_the_connection_in_the_triggerer_and_polls_over_a_real_so
     events = [event async for event in made.run()]
     assert ResultEvent.read(events[0].payload).counts[SubTaskStatus.SUCCESS] == 1
     assert len(server.received) == 2
+
+
+async def test_what_has_begun_is_asked_for_again_when_what_is_left_should_have_ended(
+    run_with: RunWith,
+) -> None:
+    time = Time()
+    made = make(time, ["a"], first_poll_after=100, interval=5, seconds_per_task=8)
+    vendor = Vendor({"a": ["WAITING", "RUNNING", "SUCCESS"]}, time)
+    await run_with(made, vendor)
+    first, second, third = (moment - START for moment in vendor.moments)
+    assert first == 100
+    assert second - first >= 8
+    assert third - second == 8
+
+
+async def test_a_throttled_poll_slows_down_every_trigger_of_the_process_and_is_passed_on(
+    run_with: RunWith, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[ThrottledError] = []
+
+    async def hear(_self: TryOnResultTrigger, error: ThrottledError) -> None:
+        heard.append(error)
+
+    monkeypatch.setattr(TryOnResultTrigger, "throttled", hear)
+    time = Time()
+    slow = ThrottledError("slow down", code=23500004, retry_after=300)
+    vendor = Vendor({"a": [slow, "SUCCESS"], "b": ["SUCCESS"]}, time)
+    await run_with(make(time, ["a"]), vendor)
+    assert heard == [slow]
+    held_until = vendor.moments[0] + 300
+    time.now = vendor.moments[0] + 1  # another trigger begins to wait while the first is held
+    vendor.moments.clear()
+    await run_with(make(time, ["b"]), vendor)
+    assert vendor.moments[0] >= held_until
+
+
+async def test_another_connection_is_not_slowed_down(run_with: RunWith) -> None:
+    time = Time()
+    slow = ThrottledError("slow down", code=23500004, retry_after=300)
+    vendor = Vendor({"a": [slow, "SUCCESS"], "b": ["SUCCESS"]}, time)
+    await run_with(make(time, ["a"]), vendor)
+    time.now = vendor.moments[0] + 1
+    other = TryOnResultTrigger(conn_id="another", result_keys=["b"], deadline=START + 10_000)
+    other.clock = time.clock
+    vendor.moments.clear()
+    before = time.now
+    await run_with(other, vendor)
+    assert vendor.moments[0] - before < 10
