@@ -18,7 +18,7 @@ export UV_NO_PROGRESS := 1
 
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
 
-.PHONY: help install demo test faults season bench lint lock clean
+.PHONY: help install demo test faults season bench night lint lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -43,6 +43,10 @@ season: $(STAMP) ## run what takes longest: a season of nights, many kills, a ki
 
 bench: $(STAMP) ## measure, and print the table
 	@$(BIN)/python tests/bench/run.py
+
+night: $(STAMP) ## measure a night at the vendor's pace (LOOKS=600 LATENCY=3 CONCURRENCY=5 SLOTS=8), as a line of JSON
+	@$(BIN)/python -m tests.bench.night --looks $(or $(LOOKS),600) --latency $(or $(LATENCY),3) \
+		--concurrency $(or $(CONCURRENCY),5) --slots $(or $(SLOTS),8)
 
 lint: $(STAMP) ## style, types, import rules, DAG imports
 	@echo "ruff: rules"

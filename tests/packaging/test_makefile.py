@@ -16,7 +16,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGETS = ["help", "install", "demo", "test", "faults", "season", "bench", "lint", "lock", "clean"]
+TARGETS = ["help", "install", "demo", "test", "faults", "season", "bench", "night", "lint", "lock", "clean"]
 REGISTRY = re.compile(r"(?:pyp[i]|pythonhoste[d]|index-url\s+\S|https?://\S*simple)", re.IGNORECASE)
 
 
