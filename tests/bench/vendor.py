@@ -95,7 +95,7 @@ def _submit(ground: Ground, batch_ids: tuple[int, ...]) -> None:
     hook = DamoTryOnHook(retry=ONCE)
     for batch_id in batch_ids:
         batch = load_batch(ground.engine, batch_id)
-        gate = Gate(ground.engine, "damo_tryon", ground.settings.vendor, hook.query)
+        gate = Gate(ground.engine, "damo_tryon", ground.settings, batch)
         submit_batch(
             ground.engine,
             hook.submit,

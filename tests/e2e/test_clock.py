@@ -135,7 +135,7 @@ def test_a_clock_that_jumps_by_20_minutes_loses_nothing_and_pays_nothing_twice(
     hook = DamoTryOnHook(CONN_ID, retry=ONCE)
 
     def submit(try_number: int) -> None:
-        gate = Gate(engine, CONN_ID, settings.vendor, hook.query)
+        gate = Gate(engine, CONN_ID, settings, batch)
         submit_batch(
             engine,
             hook.submit,

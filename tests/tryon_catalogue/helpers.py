@@ -20,9 +20,9 @@ from tryon_catalogue.ledger.tables import looks, paces
 from tryon_catalogue.looks import Look
 from tryon_catalogue.pictures.rules import ImageRole
 from tryon_catalogue.planning.preflight.run import images_of_export
-from tryon_catalogue.settings import BudgetSettings, Price, Settings, VendorSettings
+from tryon_catalogue.settings import BackfillSettings, BudgetSettings, Price, Settings, VendorSettings
 from tryon_catalogue.submission.batch import Submitted, submit_batch
-from tryon_catalogue.submission.gate import Ask, Gate
+from tryon_catalogue.submission.gate import Gate
 from tryon_catalogue.submission.journal import Batch
 
 PlanBatch = Callable[..., tuple[Batch, list[str]]]
@@ -65,18 +65,25 @@ class Waits:
 NO_LIMITS = BudgetSettings()
 
 
+def quick_settings(**vendor: Any) -> Settings:
+    """Make settings under which nobody has to wait for long, unless ``vendor`` says otherwise."""
+    quick = {"submissions_per_second": 1000, "max_in_flight": 0, **vendor}
+    return Settings.model_construct(vendor=VendorSettings(**quick), backfill=BackfillSettings())
+
+
+NOT_WAITING = Batch(0, "dag/run", "HALF_BODY", 1)
+"""For a gate at which nobody has to wait."""
+
+
 def quick_gate(
-    engine: Engine, ask: Ask = nobody_knows, sleep: Callable[[float], None] = time.sleep, **vendor: Any
+    engine: Engine,
+    batch: Batch = NOT_WAITING,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    **vendor: Any,
 ) -> Gate:
     """Make a gate that nobody has to wait at for long, unless ``vendor`` says otherwise."""
-    quick = {
-        "submissions_per_second": 1000,
-        "max_in_flight": 0,
-        "first_poll_seconds": 0.01,
-        "patience_seconds": 20,
-        **vendor,
-    }
-    return Gate(engine, "damo_tryon", VendorSettings(**quick), ask, sleep=sleep)
+    return Gate(engine, "damo_tryon", quick_settings(**vendor), batch, sleep=sleep)
 
 
 def pretend_checked(engine: Engine, settings: Settings, export: str | Path) -> None:
@@ -103,4 +110,6 @@ def submit_now(
 ) -> Submitted:
     """Submit a batch as a try of its run does, without limits, and at once unless a gate says otherwise."""
     by = Mover(batch.run_id, try_number)
-    return submit_batch(engine, send, batch, by, Price(), budget=NO_LIMITS, gate=gate or quick_gate(engine))
+    return submit_batch(
+        engine, send, batch, by, Price(), budget=NO_LIMITS, gate=gate or quick_gate(engine, batch)
+    )

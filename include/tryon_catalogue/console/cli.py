@@ -227,7 +227,10 @@ def resolve(
                     by=_person(by),
                     price=settings.price,
                 )
-                said = "are paid for; the recover DAG collects their pictures"
+                said = (
+                    "are paid for; the next run of tryon_recover collects their pictures (now: `airflow dags trigger "
+                    "tryon_recover`)"
+                )
             elif lost:
                 count = of.declare_lost(engine, submission, _person(by))
                 said = "are planned again; the next run that wants them sends them"

@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 from tryon_catalogue.ledger.tables import SCHEMA
 
 if TYPE_CHECKING:
+    from airflow.sdk import Connection as AirflowConnection
     from sqlalchemy import URL, Connection, Engine
 
     from tryon_catalogue.settings import Settings
@@ -51,9 +52,26 @@ def engine_from_connection(settings: Settings) -> Engine:
     Raises:
         airflow.exceptions.AirflowNotFoundException: When there is no such connection.
     """
+    from airflow.sdk import BaseHook
+
+    return _engine_over(BaseHook.get_connection(settings.catalogue.conn_id), settings)
+
+
+async def engine_from_triggerer(settings: Settings) -> Engine:
+    """Do the same inside an event loop, where asking Airflow for a connection must not block.
+
+    Raises:
+        airflow.exceptions.AirflowNotFoundException: When there is no such connection.
+    """
+    from airflow.sdk import BaseHook
+
+    return _engine_over(await BaseHook.aget_connection(settings.catalogue.conn_id), settings)
+
+
+def _engine_over(connection: AirflowConnection, settings: Settings) -> Engine:
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-    hook = PostgresHook(postgres_conn_id=settings.catalogue.conn_id)
+    hook = PostgresHook(postgres_conn_id=settings.catalogue.conn_id, connection=connection)
     return engine_for(hook.sqlalchemy_url, settings.ledger.schema_name)
 
 

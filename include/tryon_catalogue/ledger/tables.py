@@ -166,6 +166,17 @@ paces = Table(
     Column("looked_at", DateTime(timezone=True), doc="when somebody last asked what is in flight"),
 )
 
+turns = Table(
+    "turns",
+    metadata,
+    Column("batch_id", BigInteger, ForeignKey(batches.c.id), primary_key=True, autoincrement=False),
+    Column("conn_id", Text, nullable=False, doc="the Airflow connection it waits to submit over"),
+    Column("backfill", Boolean, nullable=False, doc="it goes behind the nights"),
+    Column("asked_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("seen_at", DateTime(timezone=True), nullable=False, doc="when it was last waited for"),
+    Column("promised_at", DateTime(timezone=True), doc="when it was let go; null while it waits"),
+)
+
 stops = Table(
     "stops",
     metadata,

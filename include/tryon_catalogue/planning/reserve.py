@@ -192,6 +192,7 @@ def choose(
     if budget.per_run or budget.per_day or budget.per_collection or approved != NOT_ASKED:
         then = ASKED_FOR_AGAIN if is_narrow(connection, run_id) else GOES_FIRST
         _apply_limits(connection, settings, Room(price, budget, before, approved), then)
+    _apply_size(connection, settings, run_id)
     return _estimate(connection, price, run_id, before)
 
 
@@ -228,6 +229,26 @@ def _apply_limits(connection: Connection, settings: Settings, room: Room, then: 
             update(WAITING).where(WAITING.c.key == given.c.key).values(goes=false(), held_by=given.c.held_by)
         )
     ready(connection, WAITING)
+
+
+def _apply_size(connection: Connection, settings: Settings, run_id: str) -> None:
+    """Let what is beyond a run's size wait for the next run."""
+    most = settings.batches.max_submissions
+    beyond = (
+        select(WAITING.c.key)
+        .where(WAITING.c.goes)
+        .order_by(WAITING.c.reserved, *in_order(settings.budget))
+        .offset(most * MAX_TASKS)
+    )
+    then = ASKED_FOR_AGAIN if is_narrow(connection, run_id) else GOES_FIRST
+    reason = f"waits, because a run sends {most} submissions at most ([batches] max_submissions); {then}"
+    # What another run has reserved is left to it.
+    held_by = case((WAITING.c.reserved, None), else_=reason)
+    changed = connection.execute(
+        update(WAITING).where(WAITING.c.key.in_(beyond)).values(goes=false(), held_by=held_by)
+    )
+    if changed.rowcount:
+        ready(connection, WAITING)
 
 
 def _estimate(connection: Connection, price: Price, run_id: str, before: Commitments) -> Estimate:

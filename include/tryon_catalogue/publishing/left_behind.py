@@ -46,10 +46,13 @@ def longest_life_of_an_intent(hook: Caller) -> timedelta:
 
 
 def uncollected_batches(engine: Engine, older_than: timedelta) -> tuple[int, ...]:
-    """Find the batches with a submission that was accepted some time ago and is not collected.
+    """Find the batches with a submission that was sent some time ago and is not collected.
+
+    Not since its answer: one that was in doubt and was found is due at once, for its pictures may be ready and their
+    links die.
 
     Args:
-        older_than: How long ago the vendor accepted it, at least.
+        older_than: How long ago it was sent, at least.
 
     Returns:
         Ids of batches, the one with the oldest submission first; ``MOST_BATCHES`` at the most.
@@ -60,10 +63,10 @@ def uncollected_batches(engine: Engine, older_than: timedelta) -> tuple[int, ...
                 select(submissions.c.batch_id)
                 .where(
                     submissions.c.state == SubmissionState.SUBMITTED.value,
-                    submissions.c.answered_at < func.now() - older_than,
+                    submissions.c.intended_at < func.now() - older_than,
                 )
                 .group_by(submissions.c.batch_id)
-                .order_by(func.min(submissions.c.answered_at), submissions.c.batch_id)
+                .order_by(func.min(submissions.c.intended_at), submissions.c.batch_id)
                 .limit(MOST_BATCHES)
             ).scalars()
         )

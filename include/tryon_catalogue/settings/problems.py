@@ -104,6 +104,8 @@ def _line(detail: ErrorDetails, root: type[BaseModel], env_prefix: str) -> str:
             field = _field_description(models, location)
             return f"{dotted} is missing{origin}: {field} is expected"
         case "extra_forbidden":
+            if instead := getattr(models[-1], "gone", {}).get(location[-1]):
+                return f"{dotted}{origin}: there is no such key any more; {instead}"
             keys = _keys(models[-1]) if models else set()
             return f"{dotted}{origin}: {_known(str(location[-1]), keys)}"
         case "value_error":

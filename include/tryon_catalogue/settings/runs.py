@@ -3,7 +3,9 @@
 Sections of the settings; ``settings`` puts them together and says where they are read.
 """
 
+from collections.abc import Mapping
 from datetime import date, time
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -11,14 +13,18 @@ from tryon_catalogue.settings.types import Name, OptionalHour, OptionalName, Sec
 
 
 class BatchSettings(Section):
-    """How a run is cut into mapped tasks."""
+    """How much a run takes, and how it is cut into mapped tasks."""
 
-    submissions_per_batch: int = Field(1, ge=1, description="the fewest submissions a mapped task carries")
-    max_batches: int = Field(200, ge=1, le=1000, description="the most mapped tasks of a run")
-    pool: Name = Field("damo_tryon", description="the Airflow pool that bounds what is in flight")
-    pool_slots: int = Field(
-        16, ge=1, description="batches in flight at once, those being waited for included"
+    gone: ClassVar[Mapping[str, str]] = {
+        "pool_slots": "set [vendor] max_in_flight, which the pool is made to fit, and run `tryon init`"
+    }
+
+    max_submissions: int = Field(
+        1000, ge=1, description="submissions, of up to ten looks, that a run sends at most"
     )
+    submissions_per_batch: int = Field(1, ge=1, description="the fewest submissions a mapped task carries")
+    max_batches: int = Field(1000, ge=1, le=1000, description="the most mapped tasks of a run")
+    pool: Name = Field("damo_tryon", description="the Airflow pool that bounds what is in flight")
 
     def size_for(self, submissions: int) -> int:
         """Give the submissions a batch carries in a run of so many, so that ``max_batches`` are enough."""
@@ -43,11 +49,10 @@ class NightSettings(Section):
 class BackfillSettings(Section):
     """What a backfill may take beside the night."""
 
-    pool_slots: int = Field(
-        4,
-        ge=1,
-        description="batches of backfills in flight at once; their pool is [batches] pool + _backfill",
-    )
+    gone: ClassVar[Mapping[str, str]] = {
+        "pool_slots": "set [backfill] max_in_flight, which the pool is made to fit, and run `tryon init`"
+    }
+
     max_in_flight: int = Field(
         5,
         ge=0,

@@ -2,8 +2,9 @@
 
 import codecs
 import re
+from collections.abc import Mapping
 from datetime import time
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -96,3 +97,6 @@ class Section(BaseModel):
     """One section of the settings: it cannot be changed, and an unknown key in it is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    gone: ClassVar[Mapping[str, str]] = {}
+    """Keys that older releases knew -> what to do instead."""

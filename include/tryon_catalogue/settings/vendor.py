@@ -3,7 +3,9 @@
 Sections of the settings; ``settings`` puts them together and says where they are read.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 
@@ -16,6 +18,10 @@ __all__ = ["OnDoubt", "Price", "SafetySettings", "Use", "VendorSettings"]
 class VendorSettings(Section):
     """How the vendor is reached and how long it is waited for."""
 
+    gone: ClassVar[Mapping[str, str]] = {
+        "patience_seconds": "take it out: a task waits for its turn as long as it takes, and holds no place meanwhile"
+    }
+
     conn_id: Name = Field("damo_tryon", description="Airflow connection of the vendor")
     wait_minutes: float = Field(
         60, gt=0, description="minutes a submission may take before its task gives up"
@@ -26,10 +32,7 @@ class VendorSettings(Section):
         5, gt=0, le=1000, description="submissions a second at most, over all tasks and runs"
     )
     max_in_flight: int = Field(
-        20, ge=0, description="submissions the vendor works on at once at most; 0 for no limit"
-    )
-    patience_seconds: float = Field(
-        300, gt=0, description="seconds a task waits to send one submission before it comes back later"
+        20, ge=0, description="submissions the vendor has at once at most; 0 for no limit"
     )
     retry_seconds: float = Field(30, ge=0, description="seconds until a task is tried again; they double")
 

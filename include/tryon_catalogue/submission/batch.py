@@ -15,7 +15,6 @@ from damo_tryon.submitting import Accepted, InDoubt, Refused, outcomes
 from tryon_catalogue.budget.commitments import LimitReachedError, hold_back, is_narrow
 from tryon_catalogue.budget.limits import ASKED_FOR_AGAIN, GOES_FIRST, Limit, reason_for
 from tryon_catalogue.ledger.tables import looks, submissions
-from tryon_catalogue.submission.errors import StillThrottledError
 from tryon_catalogue.submission.journal import (
     ClaimLostError,
     LedgerJournal,
@@ -76,6 +75,7 @@ def submit_batch(
         gate: Lets submissions through one by one.
 
     Raises:
+        tryon_catalogue.submission.errors.NotYetError: The rest waits for its turn, in the line.
         damo_tryon.errors.TryOnError: A refusal of the call as a whole, or too many doubts in a row; what was accepted
             before it is in the ledger.
     """
@@ -115,8 +115,6 @@ def submit_batch(
                         log.error("%s", outcome.error)
                         if doubts_in_a_row >= MOST_DOUBTS_IN_A_ROW:
                             raise outcome.error
-        except StillThrottledError:
-            raise  # the gate's patience is at its end
         except ThrottledError as error:
             log.info("Batch %s: %s", batch.id, error)  # the gate knows, and lets nobody through for a while
         except ClaimLostError as lost:

@@ -6,7 +6,7 @@ are parsed.
 
 from __future__ import annotations
 
-from damo_tryon.errors import ThrottledError, TryOnError
+from damo_tryon.errors import TryOnError
 
 
 class StoppedError(TryOnError):
@@ -20,23 +20,17 @@ class StoppedError(TryOnError):
     default_proved_not_accepted = True
 
 
-class BusyError(TryOnError):
-    """Other submissions of the same connection are before this one, and they took longer than our patience."""
+class NotYetError(Exception):
+    """It is not this batch's turn to submit: it stands in the line, and is to be waited for. Says why."""
 
-    meaning = "Nothing was sent, because the connection is busy with other submissions"
+
+class BusyError(TryOnError):
+    """The turn to submit did not come in all the time that a run may take."""
+
+    meaning = "Nothing was sent, because the turn to submit did not come"
     default_next_step = (
-        "The task comes back by itself. If this lasts, see [vendor] max_in_flight, submissions_per_second and "
-        "patience_seconds."
+        "The looks are planned still, and the next run takes them up. See what is in flight with `tryon status`, and "
+        "[vendor] max_in_flight and submissions_per_second."
     )
     default_proved_not_accepted = True
     temporary = True
-
-
-class StillThrottledError(ThrottledError):
-    """The vendor has throttled us for longer than our patience."""
-
-    default_next_step = (
-        "The task comes back by itself. If this lasts, lower [vendor] submissions_per_second or "
-        "max_in_flight."
-    )
-    default_proved_not_accepted = True

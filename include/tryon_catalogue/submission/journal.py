@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.exc import OperationalError
 from tenacity import before_sleep_log, retry, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from damo_tryon.contract import FitType, TryOnTask
-from damo_tryon.errors import ImageRefusedError
+from damo_tryon.errors import VENDOR_CODES, ImageRefusedError
+from damo_tryon.journal import Memory, MemoryState
 from tryon_catalogue.budget.commitments import hold_to_limits
 from tryon_catalogue.ledger.moves import Mover, move
 from tryon_catalogue.ledger.states import UNANSWERED, UNSETTLED, SubmissionState
@@ -30,11 +31,15 @@ if TYPE_CHECKING:
 
     from damo_tryon.contract import Answer, Submission
     from damo_tryon.errors import TryOnError
-    from damo_tryon.journal import Memory
     from tryon_catalogue.settings import BudgetSettings, Price
     from tryon_catalogue.submission.gate import Gate
 
 log = logging.getLogger(__name__)
+
+IMAGE_REFUSALS: Final = [
+    str(code) for code, rule in VENDOR_CODES.items() if issubclass(rule.error, ImageRefusedError)
+]
+"""The vendor's codes for an image that it does not take, as the ledger stores them."""
 
 # After an acceptance the result key exists only in this process: a database that restarts is waited for.
 SECONDS_TO_KEEP_TRYING = 120
@@ -172,17 +177,36 @@ class LedgerJournal:
         self._keys.update(keys)
 
     def recall(self, submission: Submission) -> Memory | None:
-        """Return None: ``doubt_unanswered`` and the looks' states have settled what earlier tries left."""
-        return None
+        """Return the refusal of these very looks together in this batch, so that they are not sent together again.
+
+        ``doubt_unanswered`` and the looks' states have settled whatever else earlier tries left.
+        """
+        if len(submission.tasks) == 1:
+            return None
+        sent = func.array_agg(aggregate_order_by(submission_looks.c.look_key, submission_looks.c.look_key))
+        with self._engine.connect() as connection:
+            codes = connection.execute(
+                select(submissions.c.vendor_code)
+                .join(submission_looks)
+                .where(
+                    submissions.c.batch_id == self._batch.id,
+                    submissions.c.state == SubmissionState.REFUSED.value,
+                    submissions.c.vendor_code.in_(IMAGE_REFUSALS),
+                )
+                .group_by(submissions.c.id)
+                .having(sent == sorted(self._keys_of(submission)))
+            ).scalars()
+            code = codes.first()
+        return None if code is None else Memory(MemoryState.REFUSED, code=int(code))
 
     def intend(self, submission: Submission) -> None:
-        """Wait for the turn to submit; then claim the looks and commit the intent, in one transaction.
+        """Take the turn to submit; then claim the looks and commit the intent, in one transaction.
 
         Raises:
             ClaimLostError: When not all of them are still planned in this batch.
             tryon_catalogue.budget.commitments.LimitReachedError: There is no money for it.
             tryon_catalogue.submission.errors.StoppedError: The vendor takes nothing, as another task has learned.
-            damo_tryon.errors.TryOnError: The turn does not come; see ``Gate.take_turn``.
+            tryon_catalogue.submission.errors.NotYetError: It is not its turn; the batch stands in the line now.
         """
         while True:
             self._gate.take_turn(self._batch.run_id)

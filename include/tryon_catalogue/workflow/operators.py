@@ -6,12 +6,12 @@ They carry an id in, and result keys and counts out; looks stay in the ledger.
 from __future__ import annotations
 
 import logging
+import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
-from airflow.sdk.exceptions import AirflowRescheduleException
 from tenacity import (
     Retrying,
     before_sleep_log,
@@ -27,25 +27,26 @@ from damo_tryon.errors import (
     NotConnectedError,
     OutcomeUnknownError,
     PackageUsedUpError,
-    ThrottledError,
     TryOnError,
 )
 from damo_tryon.names import DEFAULT_CONN_ID, XCOM_CONN_ID
 from damo_tryon.operators import TryOnResultsLink
 from damo_tryon.sensors import OnAllFailed, TryOnResultSensor
-from tryon_catalogue.submission.errors import BusyError, StoppedError
+from tryon_catalogue.submission.errors import BusyError, NotYetError, StoppedError
 from tryon_catalogue.workflow.context import is_backfill, mover_of, open_ledger, request_of
+from tryon_catalogue.workflow.result_trigger import BatchResultTrigger
 from tryon_catalogue.workflow.tasks import alert_of_run
+from tryon_catalogue.workflow.turn_trigger import TurnTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
+    from sqlalchemy import Engine
 
     from damo_tryon.contract import Answer, FitType, TryOnTask
     from damo_tryon.hooks import DamoTryOnHook
     from damo_tryon.submitting import Send
-    from tryon_catalogue.settings import Settings, VendorSettings
 
 log = logging.getLogger(__name__)
 
@@ -61,15 +62,15 @@ SUBMIT_BATCH_RETRY_POLICY: Final = ExceptionRetryPolicy(
             RetryAction.FAIL,
             reason="answers stay away, and each that does may be paid for; the rest stays planned",
         ),
-        # The task has been patient itself before it raised one of these.
-        RetryRule(ThrottledError, RetryAction.RETRY, timedelta(minutes=5), "the vendor throttles us"),
-        RetryRule(BusyError, RetryAction.RETRY, timedelta(minutes=1), "other submissions are before us"),
         RetryRule(NotConnectedError, RetryAction.RETRY, timedelta(minutes=2), "the vendor is not reached"),
     ]
 )
 """What is in vain fails at once; what passes by itself comes back after as long as that usually takes."""
 
-BUSY_BACKFILL_PAUSE: Final = timedelta(minutes=1)
+LONGEST_WAIT_SECONDS: Final = 24 * 3600.0
+"""For a turn: by then there is another night, which takes up what is planned."""
+BACKSTOP: Final = timedelta(minutes=10)
+"""After the deadline, when Airflow ends a trigger that says nothing."""
 
 # As patient as the hook is by itself.
 CONNECT_ATTEMPTS, LONGEST_CONNECT_WAIT = 6, 30.0
@@ -78,7 +79,8 @@ CONNECT_ATTEMPTS, LONGEST_CONNECT_WAIT = 6, 30.0
 class SubmitBatchOperator(BaseOperator):
     """Submits every look of a batch that is still planned, each exactly once.
 
-    A later try goes on where an earlier one stopped. Looks in doubt are left to a person.
+    A later try goes on where an earlier one stopped. Looks in doubt are left to a person. Where it is not the batch's
+    turn the task waits in the triggerer, as long as it takes: that is no failure, and no try.
 
     Args:
         batch_id: The batch's id in the ledger. Templated.
@@ -86,7 +88,7 @@ class SubmitBatchOperator(BaseOperator):
 
     Raises:
         damo_tryon.errors.TryOnError: The vendor refused a call as a whole, or answers stay away, or the turn to
-            submit does not come; ``tryon_catalogue.submission.errors`` has the latter.
+            submit has not come in a day; ``tryon_catalogue.submission.errors`` has the latter.
     """
 
     template_fields: Sequence[str] = ("batch_id",)
@@ -100,6 +102,20 @@ class SubmitBatchOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[str]:
         """Submit, and return the result keys that are not collected yet, for the page of results."""
+        return self._submit(context, time.time() + LONGEST_WAIT_SECONDS)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> list[str]:
+        """Go on where the turn was waited for.
+
+        Args:
+            context: Airflow's task context.
+            event: Of the trigger: whether the turn has come, and until when it may be waited for.
+        """
+        if not event["came"]:
+            raise BusyError(f"batch {self.batch_id} has waited for {LONGEST_WAIT_SECONDS / 3600:.0f} hours")
+        return self._submit(context, float(event["deadline"]))
+
+    def _submit(self, context: Context, deadline: float) -> list[str]:
         # Heavy imports wait until the task runs: the DAG file imports this module each time it is parsed.
         from damo_tryon.hooks import ONCE, DamoTryOnHook
         from tryon_catalogue.errors import told_plainly
@@ -116,8 +132,7 @@ class SubmitBatchOperator(BaseOperator):
         # Throttling is the gate's, which slows down every process: the hook is to leave it alone.
         hook = DamoTryOnHook(self.conn_id, retry=ONCE)
         hook.get_conn()  # an unusable connection is to be found out before there is any intent
-        vendor = _beside_the_night(settings) if is_backfill(context) else settings.vendor
-        gate = Gate(engine, self.conn_id, vendor, hook.query)
+        gate = Gate(engine, self.conn_id, settings, batch, backfill=is_backfill(context))
         try:
             with told_plainly(TryOnError):
                 done = submit_batch(
@@ -129,15 +144,16 @@ class SubmitBatchOperator(BaseOperator):
                     budget=settings.budget,
                     gate=gate,
                 )
-        except BusyError as busy:
-            if not is_backfill(context):
-                raise
-            self.log.info("Batch %d comes back later, as often as it takes: %s", batch.id, busy)
-            moment = datetime.now(UTC) + BUSY_BACKFILL_PAUSE
-            raise AirflowRescheduleException(moment) from None  # type: ignore[no-untyped-call]  # Airflow's
+        except NotYetError as reason:
+            self.log.info("Batch %d waits for its turn: %s", batch.id, reason)
+            self._wait(deadline, backfill=is_backfill(context))
+        except TryOnError:
+            gate.leave()
+            raise
         finally:
             # A doubt or a stop is told of now: the night may go on for hours.
             alert_of_run(settings, engine, batch.run_id, context)
+        gate.leave()
         self.log.info(
             "Batch %d: %d looks accepted, %d refused, %d in doubt",
             batch.id,
@@ -147,11 +163,14 @@ class SubmitBatchOperator(BaseOperator):
         )
         return [submission.result_key for submission in uncollected_submissions(engine, batch.id)]
 
-
-def _beside_the_night(settings: Settings) -> VendorSettings:
-    """Leave the night the places at the vendor that a backfill is not to have."""
-    most = settings.backfill.max_in_flight or settings.vendor.max_in_flight
-    return settings.vendor.model_copy(update={"max_in_flight": most})
+    def _wait(self, deadline: float, *, backfill: bool) -> NoReturn:
+        self.defer(
+            trigger=TurnTrigger(
+                conn_id=self.conn_id, batch_id=self.batch_id, backfill=backfill, deadline=deadline
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=max(0.0, deadline - time.time())) + BACKSTOP,
+        )
 
 
 def _connecting(hook: DamoTryOnHook) -> Send:
@@ -179,6 +198,7 @@ class WaitForBatchSensor(TryOnResultSensor):
     """
 
     template_fields: Sequence[str] = ("batch_id", "conn_id")
+    trigger_class = BatchResultTrigger
 
     def __init__(self, *, batch_id: int, **kwargs: Any) -> None:
         # That all failed is for the account to judge, which sees the whole run.
@@ -189,13 +209,34 @@ class WaitForBatchSensor(TryOnResultSensor):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look up the batch's open result keys in the ledger, then wait for them."""
+        from tryon_catalogue.submission.readiness import expect
+
+        settings, engine = open_ledger()
+        self._find(engine)
+        longest = timedelta(minutes=settings.vendor.wait_minutes)
+        if self.result_keys and (ready := expect(engine, self.conn_id, self.result_keys, longest)):
+            self.first_poll_after = ready.first_poll_after
+            self.seconds_per_task = ready.seconds_per_picture
+        return super().execute(context)
+
+    def saw_end(self, moment: float) -> None:
+        """Note in the ledger what has ended, which makes room at the vendor.
+
+        Args:
+            moment: When it was seen, in seconds since the epoch.
+        """
+        from tryon_catalogue.submission.turns import note_ended
+
+        _, engine = open_ledger()
+        self._find(engine)
+        note_ended(engine, dict.fromkeys(self.result_keys, datetime.fromtimestamp(moment, UTC)))
+
+    def _find(self, engine: Engine) -> None:
         from tryon_catalogue.submission.journal import load_batch
         from tryon_catalogue.submission.uncollected import uncollected_submissions
 
-        _, engine = open_ledger()
         uncollected = uncollected_submissions(engine, load_batch(engine, self.batch_id).id)
         if uncollected:
             # The settings may name another connection by now, whose account does not know the key.
             self.conn_id = uncollected[0].conn_id
-        self.result_keys = [one.result_key for one in uncollected if one.conn_id == self.conn_id]
-        return super().execute(context)
+        self.result_keys: list[str] = [one.result_key for one in uncollected if one.conn_id == self.conn_id]

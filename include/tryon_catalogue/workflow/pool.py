@@ -6,8 +6,9 @@ import json
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from tryon_catalogue.submission.turns import Places
 from tryon_catalogue.workflow.policy import backfill_pool
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _NAMES_AN_ERROR = re.compile(r"[\w.]*(Error|Exception)\b")
 
 DESCRIPTION = "Batches of looks in flight at the try-on vendor"
+AS_MANY_AS_A_RUN_HAS: Final = 1024
+"""Slots of a pool that is to bound nothing: Airflow maps no task to more."""
 
 
 class PoolError(Exception):
@@ -25,13 +28,16 @@ class PoolError(Exception):
 
 
 def slots_of(settings: Settings) -> Mapping[str, int]:
-    """Give each pool that the project needs, and its slots.
+    """Give each pool that the project needs, and its slots: one for each submission that may be at the vendor.
 
     Args:
-        settings: The sections ``[batches]`` and ``[backfill]``.
+        settings: The sections ``[vendor]``, ``[batches]`` and ``[backfill]``.
     """
-    pool = settings.batches.pool
-    return {pool: settings.batches.pool_slots, backfill_pool(pool): settings.backfill.pool_slots}
+    pool, places = settings.batches.pool, Places.of(settings)
+    return {
+        pool: places.all or AS_MANY_AS_A_RUN_HAS,
+        backfill_pool(pool): places.backfills or AS_MANY_AS_A_RUN_HAS,
+    }
 
 
 def make_pool(name: str, slots: int) -> None:
@@ -56,7 +62,7 @@ def check_pools(settings: Settings) -> str:
     """Look whether Airflow has the pools that the project needs, each as `tryon init` makes it.
 
     Args:
-        settings: The sections ``[batches]`` and ``[backfill]``.
+        settings: The sections ``[vendor]``, ``[batches]`` and ``[backfill]``.
 
     Returns:
         What there is, in words.

@@ -157,10 +157,8 @@ def test_a_batch_holds_looks_of_one_fit_type_in_the_order_of_the_export(
     assert of_dresses == sorted(of_dresses)
 
 
-def test_large_runs_make_larger_batches_instead_of_more(
-    engine: Engine, plan_export: PlanExport, monkeypatch: pytest.MonkeyPatch, settings: Settings
-) -> None:
-    assert settings.batches.size_for(10_000) == 50
+def test_a_batch_is_one_submission(engine: Engine, plan_export: PlanExport, settings: Settings) -> None:
+    assert settings.batches.size_for(1000) == 1
     plan = plan_export([row(f"sku-{number}") for number in range(95)])
     assert len(plan.batch_ids) == 10
 
@@ -398,5 +396,5 @@ def test_ten_times_the_rows_are_planned_in_little_more_memory(
         )
         rows, new, batch_count, peaks[count] = map(int, answer.stdout.split())
         assert (rows, new) == (count, count)
-        assert batch_count <= 200
+        assert batch_count <= 1000
     assert peaks[10_000] < peaks[1_000] + 20

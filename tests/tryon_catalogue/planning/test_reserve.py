@@ -250,3 +250,40 @@ def test_a_run_that_a_person_has_rejected_is_told_as_such(
     note = read_run_note(engine, close_run(engine, settings, "dag/1"))
     assert note.title == "6 looks held back"
     assert ("approval", "asked for ¥5.70 for 6 looks; rejected by ada") in note.figures
+
+
+def of_size(settings: Settings, most: int) -> Settings:
+    return settings.model_copy(
+        update={"batches": settings.batches.model_copy(update={"max_submissions": most})}
+    )
+
+
+def test_what_is_beyond_a_runs_size_stays_planned_says_so_and_goes_first_in_the_next(
+    engine: Engine, settings: Settings, export: WriteExport
+) -> None:
+    small = of_size(settings, 1)
+    first = export("a-", 15)
+    planned = plan(engine, small, first)
+    assert len(planned.batch_ids) == 1
+    ((reason, number),) = waiting(engine).items()
+    assert number == 5
+    assert reason == (
+        "waits, because a run sends 1 submissions at most ([batches] max_submissions); "
+        "it goes first in the next run that has room for it"
+    )
+    assert skus_with_a_batch(engine) == {f"a-{number}" for number in range(10)}
+    send(engine, small, planned)
+    second = plan(engine, small, export("b-", 20), "dag/2")
+    assert len(second.batch_ids) == 1
+    assert skus_with_a_batch(engine) == {f"a-{number}" for number in range(15)} | {
+        f"b-{number}" for number in range(5)
+    }
+
+
+def test_a_runs_size_and_its_limit_hold_together(
+    engine: Engine, settings: Settings, export: WriteExport
+) -> None:
+    plan(engine, with_budget(of_size(settings, 1), per_run=12), export("a-", 15))
+    assert sorted(waiting(engine).values()) == [2, 3]
+    plan(engine, of_size(settings, 3), export("a-", 15), "dag/2")
+    assert waiting(engine) == {}

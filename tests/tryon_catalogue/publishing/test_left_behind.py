@@ -17,7 +17,7 @@ from sqlalchemy import Engine, func, insert, select, text, update
 from damo_tryon.contract import Answer
 from damo_tryon.errors import ConnectionSettingsError
 from damo_tryon.hooks import DamoTryOnHook
-from tests.tryon_catalogue.helpers import PlanBatch, some_looks, states
+from tests.tryon_catalogue.helpers import PlanBatch, quick_gate, some_looks, states
 from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import look_moves, pictures, runs, submissions
@@ -33,7 +33,6 @@ from tryon_catalogue.reporting.account import close_run, refresh_accounts
 from tryon_catalogue.reporting.asset import NEWS
 from tryon_catalogue.settings import Settings, load_settings
 from tryon_catalogue.submission.batch import submit_batch
-from tryon_catalogue.submission.gate import Gate
 from tryon_catalogue.submission.journal import Batch
 from tryon_catalogue.workflow import tasks
 from tryon_sandbox.server import RunningSandbox
@@ -56,8 +55,7 @@ def submit(
     def go(count: int, run_id: str = "tryon_nightly/n1", send: Any = None) -> Batch:
         batch, _ = plan_batch(some_looks(count, website.url), run_id)
         hook = DamoTryOnHook()
-        quick = settings.vendor.model_copy(update={"submissions_per_second": 1000.0})
-        gate = Gate(engine, "damo_tryon", quick, hook.query)
+        gate = quick_gate(engine)
         submit_batch(
             engine,
             send or hook.submit,
@@ -154,6 +152,17 @@ def test_an_accepted_submission_is_found_by_its_age_alone(engine: Engine, submit
     assert uncollected_batches(engine, AGE) == (batch.id,)
 
 
+def test_a_submission_that_was_found_after_a_doubt_is_due_at_once(engine: Engine, submit: Submit) -> None:
+    submit(1)
+    with engine.begin() as connection:  # it was sent long ago, and its key has been found just now
+        connection.execute(
+            update(submissions).values(
+                intended_at=func.now() - timedelta(hours=1), answered_at=func.clock_timestamp()
+            )
+        )
+    assert len(uncollected_batches(engine, timedelta(minutes=10))) == 1
+
+
 def test_what_is_collected_is_not_found_again(engine: Engine, settings: Settings, submit: Submit) -> None:
     batch = submit(3)
     grow_old(engine)
@@ -190,9 +199,9 @@ def test_the_batch_that_has_waited_longest_comes_first(engine: Engine, submit: S
         connection.execute(
             text(
                 "INSERT INTO tryon.submissions (batch_id, run_id, conn_id, try_number, state, fit_type,"
-                " inference_num, result_key, answered_at)"
+                " inference_num, result_key, answered_at, intended_at)"
                 " SELECT :older, run_id, conn_id, try_number, state, fit_type, inference_num, 'older',"
-                " answered_at - interval '1 day' FROM tryon.submissions"
+                " answered_at - interval '1 day', intended_at - interval '1 day' FROM tryon.submissions"
             ),
             {"older": older_id},
         )

@@ -306,9 +306,26 @@ def test_the_price_goes_by_what_one_use_is(use: Use, uses: int, cost: str) -> No
     assert price.cost(looks=4, pictures=8, submissions=2) == Decimal(cost)
 
 
-@pytest.mark.parametrize(("submissions", "size"), [(0, 1), (1, 1), (200, 1), (201, 2), (1000, 5), (1001, 6)])
+@pytest.mark.parametrize(
+    ("submissions", "size"), [(0, 1), (1, 1), (1000, 1), (1001, 2), (5000, 5), (5001, 6)]
+)
 def test_batches_grow_so_that_their_number_stays_in_bounds(file: Path, submissions: int, size: int) -> None:
     assert load_settings(file).batches.size_for(submissions) == size
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "instead"),
+    [
+        ("vendor", "patience_seconds", "take it out"),
+        ("batches", "pool_slots", "set [vendor] max_in_flight"),
+        ("backfill", "pool_slots", "set [backfill] max_in_flight"),
+    ],
+)
+def test_a_key_of_an_older_release_is_told_with_what_to_do_instead(
+    file: Path, section: str, key: str, instead: str
+) -> None:
+    file.write_text(f"{LEAST}[{section}]\n{key} = 4\n")
+    assert f"{section}.{key}: there is no such key any more; {instead}" in problems(file)
 
 
 def test_categories_are_compared_as_people_write_them() -> None:

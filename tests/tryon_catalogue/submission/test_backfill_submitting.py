@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from airflow.sdk.exceptions import AirflowRescheduleException
-from sqlalchemy import Engine, delete
+from airflow.sdk.exceptions import TaskDeferred
+from sqlalchemy import Engine, delete, func, select, update
 
 from tests.tryon_catalogue.airflow_context import context, set_scene
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks, states
 from tests.tryon_catalogue.vendor import Website
-from tryon_catalogue.ledger.tables import garment_looks
-from tryon_catalogue.submission.errors import BusyError
+from tryon_catalogue.ledger.tables import batches, garment_looks, submissions, turns
 from tryon_catalogue.workflow.operators import SubmitBatchOperator
+from tryon_catalogue.workflow.turn_trigger import TurnTrigger
 from tryon_sandbox.server import RunningSandbox
 
 PLACES = {"TRYON_VENDOR__MAX_IN_FLIGHT": "3", "TRYON_BACKFILL__MAX_IN_FLIGHT": "1"}
-# Patience is for a place alone: at this pace the turns come faster than it ends, on any machine.
-PACE = {"TRYON_VENDOR__PATIENCE_SECONDS": "0.05", "TRYON_VENDOR__SUBMISSIONS_PER_SECOND": "1000"}
+PACE = {"TRYON_VENDOR__SUBMISSIONS_PER_SECOND": "1000"}  # what is waited for is a place alone, on any machine
 Submit = Callable[[str, int], None]
 
 
@@ -52,32 +50,50 @@ def submit(
     vendor.set_faults()
 
 
-def test_a_backfill_leaves_the_night_its_places_and_comes_back_as_often_as_it_takes(
+def line(engine: Engine) -> list[tuple[bool, str]]:
+    with engine.connect() as connection:
+        found = connection.execute(
+            select(turns.c.backfill, batches.c.run_id).join(batches).order_by(turns.c.asked_at)
+        )
+        return [(row.backfill, row.run_id) for row in found]
+
+
+def test_a_backfill_leaves_the_night_its_places_and_waits_in_the_triggerer(
     engine: Engine, submit: Submit
 ) -> None:
     submit("backfill", 0)
-    before = datetime.now(UTC)
-    with pytest.raises(AirflowRescheduleException) as later:
+    with pytest.raises(TaskDeferred) as waits:
         submit("backfill", 1)
-    assert later.value.reschedule_date > before
+    assert isinstance(waits.value.trigger, TurnTrigger)
+    assert waits.value.trigger.backfill
     submit("scheduled", 2)
     submit("scheduled", 3)
     assert sorted(states(engine)) == ["PLANNED", "SUBMITTED", "SUBMITTED", "SUBMITTED"]
+    assert line(engine) == [(True, "dag/backfill-1")]
 
 
 def test_a_backfill_waits_while_the_night_fills_the_places(engine: Engine, submit: Submit) -> None:
     submit("scheduled", 0)
-    with pytest.raises(AirflowRescheduleException):
+    with pytest.raises(TaskDeferred):
         submit("backfill", 1)
     submit("scheduled", 2)
     assert sorted(states(engine)) == ["PLANNED", "SUBMITTED", "SUBMITTED"]
 
 
-def test_a_night_that_finds_no_place_has_its_tries(submit: Submit) -> None:
+def test_a_night_that_finds_no_place_waits_as_well_and_a_backfill_goes_behind_it(
+    engine: Engine, submit: Submit
+) -> None:
     for number in range(3):
         submit("scheduled", number)
-    with pytest.raises(BusyError):
-        submit("scheduled", 3)
+    with pytest.raises(TaskDeferred):
+        submit("backfill", 3)
+    with pytest.raises(TaskDeferred):
+        submit("scheduled", 4)
+    assert line(engine) == [(True, "dag/backfill-3"), (False, "dag/scheduled-4")]
+    with engine.begin() as connection:  # everything has ended, and there is room
+        connection.execute(update(submissions).values(ended_at=func.now()))
+    with pytest.raises(TaskDeferred):
+        submit("backfill", 5)
 
 
 def test_without_a_limit_of_its_own_a_backfill_has_the_nights(
@@ -86,5 +102,5 @@ def test_without_a_limit_of_its_own_a_backfill_has_the_nights(
     monkeypatch.setenv("TRYON_BACKFILL__MAX_IN_FLIGHT", "0")
     for number in range(3):
         submit("backfill", number)
-    with pytest.raises(AirflowRescheduleException):
+    with pytest.raises(TaskDeferred):
         submit("backfill", 3)

@@ -8,22 +8,22 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, func, insert, select, update
 
-from damo_tryon.contract import Answer, FitType, Submission, SubTask, SubTaskStatus
+from damo_tryon.contract import Answer, FitType, Submission
 from damo_tryon.errors import (
     ConnectionSettingsError,
     CredentialsError,
-    NotConnectedError,
     PackageUsedUpError,
     ThrottledError,
 )
-from tests.tryon_catalogue.helpers import NO_LIMITS, PlanBatch, Waits, nobody_knows, quick_gate, some_looks
+from tests.tryon_catalogue.helpers import NO_LIMITS, PlanBatch, Waits, quick_gate, quick_settings, some_looks
 from tryon_catalogue.ledger.moves import Mover
-from tryon_catalogue.ledger.tables import paces, runs, stops, submissions
-from tryon_catalogue.settings import Price, VendorSettings
-from tryon_catalogue.submission.errors import BusyError, StillThrottledError, StoppedError
+from tryon_catalogue.ledger.tables import paces, runs, stops, submissions, turns
+from tryon_catalogue.settings import Price
+from tryon_catalogue.submission.errors import NotYetError, StoppedError
 from tryon_catalogue.submission.gate import Gate
 from tryon_catalogue.submission.journal import Batch, LedgerJournal, planned_looks
 from tryon_catalogue.submission.stops import active_stops, lift_stops
+from tryon_catalogue.submission.turns import note_ended
 
 USED_UP = PackageUsedUpError("User credit points are exhausted", code=23500003, request_id="r-1")
 
@@ -75,7 +75,7 @@ def next_slot(engine: Engine, *, put_at: datetime | None = None) -> datetime:
 def test_the_slots_of_all_tasks_together_keep_the_pace(
     engine: Engine, batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tryon_catalogue.submission.gate.random.uniform", lambda least, _: least)
+    monkeypatch.setattr("tryon_catalogue.submission.gate.LONGEST_SLEEP", 2 * AN_HOUR)
     first = next_slot(engine, put_at=datetime.now(UTC) + timedelta(seconds=AN_HOUR))
     arrivals: list[datetime] = []
 
@@ -85,9 +85,7 @@ def test_the_slots_of_all_tasks_together_keep_the_pace(
         arrivals.append(now + timedelta(seconds=seconds))
 
     def work() -> None:
-        patient = 2 * AN_HOUR
-        gate = quick_gate(engine, sleep=arrive, submissions_per_second=2, patience_seconds=patient)
-        gate.take_turn(batch.run_id)
+        quick_gate(engine, sleep=arrive, submissions_per_second=2).take_turn(batch.run_id)
 
     with ThreadPoolExecutor(4) as pool:
         for future in [pool.submit(work) for _ in range(8)]:
@@ -97,33 +95,43 @@ def test_the_slots_of_all_tasks_together_keep_the_pace(
     assert all(arrival >= slot for arrival, slot in zip(sorted(arrivals), slots, strict=False))
 
 
-def test_a_turn_beyond_patience_is_not_taken(engine: Engine, batch: Batch) -> None:
+def test_a_slot_that_is_not_close_is_left_to_others_and_waited_for_in_the_line(
+    engine: Engine, batch: Batch
+) -> None:
     far = next_slot(engine, put_at=datetime.now(UTC) + timedelta(seconds=AN_HOUR))
-    with pytest.raises(BusyError, match="patience_seconds"):
-        quick_gate(engine, patience_seconds=25).take_turn(batch.run_id)
+    with pytest.raises(NotYetError, match="others submit"):
+        quick_gate(engine, batch).take_turn(batch.run_id)
     assert next_slot(engine) == far
+    with engine.connect() as connection:
+        assert connection.execute(select(turns.c.batch_id)).scalars().all() == [batch.id]
 
 
 # --- throttling ---
 
 
 def test_a_throttled_answer_holds_back_every_task(engine: Engine, batch: Batch) -> None:
-    first, waits = quick_gate(engine), Waits(engine)
+    first = quick_gate(engine)
     first.take_turn(batch.run_id)
     first.learn(ThrottledError("slow", code=23500004, retry_after=500), batch.run_id)
-    quick_gate(engine, sleep=waits, patience_seconds=1000).take_turn(batch.run_id)
-    with engine.connect() as connection:
-        over = connection.execute(select(paces.c.held_until <= func.clock_timestamp())).scalar_one()
-    assert over
-    assert sum(waits.asked) < 500 * 1.2 + 1  # a fifth of politeness
+    with pytest.raises(NotYetError, match="the vendor throttles us over damo_tryon"):
+        quick_gate(engine, batch).take_turn(batch.run_id)
+
+
+def test_a_short_hold_is_slept_through(engine: Engine, batch: Batch) -> None:
+    first, waits = quick_gate(engine), Waits(engine)
+    first.take_turn(batch.run_id)
+    first.learn(ThrottledError("slow", code=23500004, retry_after=4), batch.run_id)
+    quick_gate(engine, batch, sleep=waits).take_turn(batch.run_id)
+    assert sum(waits.asked) <= 4.1
 
 
 def test_holds_grow_with_each_strike_within_bounds_and_an_acceptance_ends_them(
     engine: Engine, batch: Batch
 ) -> None:
     waits = Waits(engine)
-    gate = quick_gate(engine, sleep=waits, patience_seconds=10_000)
+    gate = quick_gate(engine, batch)
     for strike in range(1, 10):
+        waits(120)
         gate.take_turn(batch.run_id)
         with engine.connect() as connection:
             before = connection.execute(select(func.clock_timestamp())).scalar_one()
@@ -133,6 +141,7 @@ def test_holds_grow_with_each_strike_within_bounds_and_an_acceptance_ends_them(
         most = min(60, 2**strike)
         assert until - before >= timedelta(seconds=most / 2)
         assert until - after <= timedelta(seconds=most)
+    waits(120)
     gate.take_turn(batch.run_id)
     gate.got_through(batch.run_id)
     with engine.connect() as connection:
@@ -155,69 +164,48 @@ def test_a_hold_that_came_between_turn_and_intent_is_seen(engine: Engine, batch:
     quick_gate(engine).learn(ThrottledError("slow", retry_after=500), batch.run_id)
     with engine.begin() as connection:
         assert not gate.admit(connection, batch.run_id)
-    with pytest.raises(StillThrottledError):
-        quick_gate(engine, patience_seconds=1).take_turn(batch.run_id)
+    with pytest.raises(NotYetError):
+        quick_gate(engine, batch).take_turn(batch.run_id)
 
 
 # --- in flight ---
 
 
-def ended(result_key: str) -> Answer:
-    done = SubTask(
-        status=SubTaskStatus.SUCCESS, model_image="https://a.example", tops_image="https://b.example"
-    )
-    return Answer(result_key=result_key, sub_tasks=(done,))
-
-
-def test_at_the_limit_nobody_is_admitted_and_nothing_is_claimed(engine: Engine, intend: Intend) -> None:
-    def running(result_key: str) -> Answer:
-        still = SubTask(
-            status=SubTaskStatus.RUNNING, model_image="https://a.example", tops_image="https://b.example"
-        )
-        return Answer(result_key=result_key, sub_tasks=(still,))
-
-    waits = Waits(engine)
+def test_at_the_limit_nobody_is_admitted_and_nothing_is_claimed(
+    engine: Engine, batch: Batch, intend: Intend
+) -> None:
     for number in range(2):
-        journal, submission = intend(quick_gate(engine, running, max_in_flight=2))
+        journal, submission = intend(quick_gate(engine, batch, max_in_flight=2))
         journal.accepted(submission, Answer(result_key=f"key-{number}"))
-    with pytest.raises(BusyError, match="2 submissions are in flight"):
-        intend(quick_gate(engine, running, waits, max_in_flight=2, first_poll_seconds=5, patience_seconds=60))
-    assert 5 < sum(waits.asked) <= 60
+    with pytest.raises(NotYetError, match="2 submissions are in flight"):
+        intend(quick_gate(engine, batch, max_in_flight=2))
     with engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(submissions)).scalar_one() == 2
 
 
-def test_what_is_being_sent_counts_as_in_flight(engine: Engine, intend: Intend) -> None:
-    intend(quick_gate(engine, max_in_flight=1))
-    with pytest.raises(BusyError):
-        intend(quick_gate(engine, sleep=Waits(engine), max_in_flight=1, first_poll_seconds=5))
+def test_what_is_being_sent_counts_as_in_flight(engine: Engine, batch: Batch, intend: Intend) -> None:
+    intend(quick_gate(engine, batch, max_in_flight=1))
+    with pytest.raises(NotYetError):
+        intend(quick_gate(engine, batch, max_in_flight=1))
 
 
-@pytest.mark.parametrize("ask", [ended, nobody_knows])
-def test_what_the_vendor_has_ended_makes_room_though_nobody_has_collected_it(
-    engine: Engine, intend: Intend, ask: Callable[[str], Answer]
+def test_what_was_seen_to_have_ended_makes_room_though_nobody_has_collected_it(
+    engine: Engine, batch: Batch, intend: Intend
 ) -> None:
-    journal, submission = intend(quick_gate(engine, max_in_flight=1))
+    journal, submission = intend(quick_gate(engine, batch, max_in_flight=1))
     journal.accepted(submission, Answer(result_key="key"))
-    intend(quick_gate(engine, ask, Waits(engine), max_in_flight=1))
+    note_ended(engine, {"key": datetime.now(UTC)})
+    intend(quick_gate(engine, batch, max_in_flight=1))
 
 
-def test_a_vendor_that_cannot_be_asked_keeps_the_limit(engine: Engine, intend: Intend) -> None:
-    def unreachable(result_key: str) -> Answer:
-        raise NotConnectedError("no route")
-
-    journal, submission = intend(quick_gate(engine, max_in_flight=1))
-    journal.accepted(submission, Answer(result_key="key"))
-    with pytest.raises(BusyError):
-        intend(quick_gate(engine, unreachable, Waits(engine), max_in_flight=1, first_poll_seconds=5))
-
-
-def test_what_nobody_waits_for_any_more_is_not_in_flight(engine: Engine, intend: Intend) -> None:
-    journal, submission = intend(quick_gate(engine, max_in_flight=1))
+def test_what_nobody_waits_for_any_more_is_not_in_flight(
+    engine: Engine, batch: Batch, intend: Intend
+) -> None:
+    journal, submission = intend(quick_gate(engine, batch, max_in_flight=1))
     journal.accepted(submission, Answer(result_key="key"))
     with engine.begin() as connection:
         connection.execute(update(submissions).values(intended_at=func.now() - timedelta(minutes=61)))
-    intend(quick_gate(engine, max_in_flight=1, wait_minutes=60))
+    intend(quick_gate(engine, batch, max_in_flight=1, wait_minutes=60))
 
 
 def test_tasks_at_the_limit_at_once_never_exceed_it(engine: Engine, batch: Batch) -> None:
@@ -225,11 +213,11 @@ def test_tasks_at_the_limit_at_once_never_exceed_it(engine: Engine, batch: Batch
     together = threading.Barrier(6)
 
     def work() -> None:
-        gate = quick_gate(engine, max_in_flight=2, patience_seconds=0.5)
+        gate = quick_gate(engine, batch, max_in_flight=2)
         together.wait()
         try:
             gate.take_turn(batch.run_id)
-        except BusyError:
+        except NotYetError:
             return
         with engine.begin() as connection:
             if gate.admit(connection, batch.run_id):
@@ -279,9 +267,9 @@ def test_a_stop_that_was_learned_between_turn_and_intent_is_seen(engine: Engine,
         gate.admit(connection, batch.run_id)
 
 
-def test_another_connection_is_not_stopped(engine: Engine, intend: Intend) -> None:
+def test_another_connection_is_not_stopped(engine: Engine, batch: Batch, intend: Intend) -> None:
     quick_gate(engine).learn(USED_UP, "dag/run")
-    intend(Gate(engine, "other_account", VendorSettings(submissions_per_second=1000), nobody_knows))
+    intend(Gate(engine, "other_account", quick_settings(), batch))
 
 
 def test_a_connection_that_cannot_be_used_is_each_tasks_own_matter(engine: Engine, intend: Intend) -> None:
@@ -289,12 +277,14 @@ def test_a_connection_that_cannot_be_used_is_each_tasks_own_matter(engine: Engin
     intend(quick_gate(engine))
 
 
-def test_of_a_later_run_one_task_tries_while_the_others_wait(engine: Engine, intend: Intend) -> None:
+def test_of_a_later_run_one_task_tries_while_the_others_wait(
+    engine: Engine, batch: Batch, intend: Intend
+) -> None:
     quick_gate(engine).learn(USED_UP, "dag/earlier")
     plan_anew(engine)
     journal, submission = intend(quick_gate(engine))
-    with pytest.raises(StoppedError):  # its patience ends before the other's answer comes
-        intend(quick_gate(engine, sleep=Waits(engine), patience_seconds=5))
+    with pytest.raises(NotYetError, match="another submission tries"):
+        intend(quick_gate(engine, batch))
     journal.refused(submission, USED_UP)
     with pytest.raises(StoppedError, match="dag/run"):
         intend(quick_gate(engine))

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tryon_catalogue.settings import load_settings
-from tryon_catalogue.workflow.pool import PoolError, check_pools, make_pool, slots_of
+from tryon_catalogue.workflow.pool import AS_MANY_AS_A_RUN_HAS, PoolError, check_pools, make_pool, slots_of
 from tryon_demo.local.postgres import LocalPostgres
 
 pytestmark = pytest.mark.e2e
@@ -46,20 +46,20 @@ def test_a_pool_that_is_missing_or_another_than_the_settings_say_is_told_made_an
         check_pools(settings)
 
     make_pool("checked", 3)
-    make_pool("checked_backfill", 4)
+    make_pool("checked_backfill", 5)
     with pytest.raises(
-        PoolError, match="the pool checked has 3 slots, and the settings say 16: run `tryon init`"
+        PoolError, match="the pool checked has 3 slots, and the settings say 20: run `tryon init`"
     ):
         check_pools(settings)
 
-    make_pool("checked", 16)
-    assert check_pools(settings) == "checked with 16 slots, checked_backfill with 4 slots"
+    make_pool("checked", 20)
+    assert check_pools(settings) == "checked with 20 slots, checked_backfill with 5 slots"
 
     with create_engine(airflow).begin() as connection:
         found = connection.execute(
             text("SELECT slots, include_deferred FROM slot_pool WHERE pool = 'checked'")
         ).all()
-        assert found == [(16, True)]
+        assert found == [(20, True)]
         connection.execute(text("UPDATE slot_pool SET include_deferred = false WHERE pool = 'checked'"))
     with pytest.raises(PoolError, match="the pool checked does not count deferred tasks"):
         check_pools(settings)
@@ -67,8 +67,17 @@ def test_a_pool_that_is_missing_or_another_than_the_settings_say_is_told_made_an
 
 def test_backfills_have_a_pool_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRYON_BATCHES__POOL", "shop")
-    monkeypatch.setenv("TRYON_BACKFILL__POOL_SLOTS", "3")
-    assert slots_of(load_settings()) == {"shop": 16, "shop_backfill": 3}
+    monkeypatch.setenv("TRYON_VENDOR__MAX_IN_FLIGHT", "12")
+    monkeypatch.setenv("TRYON_BACKFILL__MAX_IN_FLIGHT", "3")
+    assert slots_of(load_settings()) == {"shop": 12, "shop_backfill": 3}
+    monkeypatch.setenv("TRYON_BACKFILL__MAX_IN_FLIGHT", "0")
+    assert slots_of(load_settings()) == {"shop": 12, "shop_backfill": 12}
+
+
+def test_a_vendor_without_a_limit_has_pools_that_bound_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRYON_VENDOR__MAX_IN_FLIGHT", "0")
+    monkeypatch.setenv("TRYON_BACKFILL__MAX_IN_FLIGHT", "5")
+    assert set(slots_of(load_settings()).values()) == {AS_MANY_AS_A_RUN_HAS, 5}
 
 
 def test_an_airflow_without_its_database_is_told_with_its_own_words(

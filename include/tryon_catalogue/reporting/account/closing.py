@@ -113,10 +113,10 @@ def read_account(engine: Engine, run_id: str) -> Account:
 
 
 def judge(account: Account, settings: AccountSettings) -> None:
-    """Raise when too little of a run succeeded.
+    """Raise when too little of a run succeeded, or when it has not sent what it was to send.
 
-    Nothing to make is success, and so is an export without a row that is meant where there may be such. Nothing read,
-    nothing decided or nothing made never is.
+    Never green while a look that it may send has not been sent. Nothing to make is success, and so is an export without
+    a row that is meant where there may be such. Nothing read, nothing decided or nothing made never is.
 
     Args:
         account: Of the run.
@@ -155,4 +155,9 @@ def judge(account: Account, settings: AccountSettings) -> None:
             f"{account.published} of {account.tried} looks were published, less than [account] min_success = "
             f"{settings.min_success:g} asks for. {account} What is submitted is paid for and is collected by a "
             "later try of its publish task, or by tryon_recover."
+        )
+    if account.unsent:
+        raise RunFailedError(
+            f"{account.unsent} of {account.tried} looks that this run was to send were not sent: see the logs of its "
+            f"submit tasks. They are planned still, and the next run takes them up. {account}"
         )

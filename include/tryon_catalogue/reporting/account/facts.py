@@ -108,6 +108,11 @@ class Account:
         return sum(self.looks.values())
 
     @property
+    def unsent(self) -> int:
+        """Looks that were this run's to send and that it has not sent: neither a limit nor its size holds them back."""
+        return self.looks.get(LookState.PLANNED.value, 0)
+
+    @property
     def published(self) -> int:
         """Looks of this run whose pictures are in the catalogue."""
         return self.looks.get(LookState.PUBLISHED.value, 0)

@@ -294,3 +294,14 @@ def test_an_account_is_read_as_it_was_written(engine: Engine, settings: Settings
         read_account(engine, RUN)
     written = close_run(engine, settings, RUN)
     assert read_account(engine, RUN) == written
+
+
+def test_a_run_that_has_not_sent_what_it_was_to_send_is_red_though_enough_succeeded() -> None:
+    account = account_of(looks={"PUBLISHED": 90, "PLANNED": 10})
+    with pytest.raises(RunFailedError, match="10 of 100 looks that this run was to send were not sent"):
+        judge(account, AccountSettings(min_success=0.5))
+
+
+def test_what_a_limit_or_a_runs_size_holds_back_is_not_missing() -> None:
+    account = account_of(looks={"PUBLISHED": 90}, held_for={"waits for money": 10})
+    judge(account, AccountSettings(min_success=0.5))
