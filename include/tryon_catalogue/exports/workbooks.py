@@ -1,7 +1,7 @@
 """An Excel workbook as an archive whose parts stay within bounds while they are unpacked.
 
 A few kilobytes may unpack to gigabytes: one cell, one row, a table of texts. What is held at once (every part but a
-sheet) is bounded as a whole, and a sheet row by row. Must not know what the parts hold.
+sheet) is bounded as a whole, and a sheet row by row.
 """
 
 import io

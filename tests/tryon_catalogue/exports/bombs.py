@@ -23,6 +23,10 @@ _SHEET: Final = (
     b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
     b'<row r="1">%s</row>'
 )
+_TEXTS_OVERRIDE: Final = (
+    b'<Override PartName="/xl/sharedStrings.xml" ContentType='
+    b'"application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"/>'
+)
 _ENTITIES: Final = (
     b'<!DOCTYPE b [<!ENTITY a "'
     + b"x" * 1000
@@ -85,18 +89,21 @@ def _book(path: Path, sheet: Iterator[bytes], texts: Iterator[bytes] | None = No
     import openpyxl
 
     plain = path.with_suffix(".plain")
-    book = openpyxl.Workbook()
-    book.worksheets[0]["A1"] = "a text, so that there is a table of texts"
-    book.save(plain)
+    openpyxl.Workbook().save(plain)
     with (
         zipfile.ZipFile(plain) as old,
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new,
     ):
         for part in old.infolist():
-            blocks = {"xl/worksheets/sheet1.xml": sheet, "xl/sharedStrings.xml": texts}.get(part.filename)
+            content = old.read(part)
+            if texts is not None and part.filename == "[Content_Types].xml":
+                content = content.replace(b"</Types>", _TEXTS_OVERRIDE + b"</Types>")
+            blocks = sheet if part.filename == "xl/worksheets/sheet1.xml" else iter([content])
             with new.open(part.filename, "w", force_zip64=True) as file:
-                for block in blocks or iter([old.read(part)]):
-                    file.write(block)
+                file.writelines(blocks)
+        if texts is not None:
+            with new.open("xl/sharedStrings.xml", "w", force_zip64=True) as file:
+                file.writelines(texts)
     plain.unlink()
 
 
@@ -188,12 +195,14 @@ BOMBS: Final[Mapping[str, Callable[[Path, int], None]]] = {
 }
 
 
-def read(path: Path) -> dict[str, object]:
-    """Read an export within the address space."""
+def read(path: Path, share: int) -> dict[str, object]:
+    """Read an export within the address space; the bound on all of it is as much smaller as the export is."""
     from tryon_catalogue.exports import read_export
     from tryon_catalogue.settings import ExportSettings
 
     settings = ExportSettings(path="-", columns={"tops_image": "image_url", "title": "title"})
+    if path.name == "csv_rows":
+        settings = settings.model_copy(update={"unpacked_mb": settings.unpacked_mb // share})
     began = time.monotonic()
     kind, words, rows = "", "", 0
     try:
@@ -217,4 +226,4 @@ if __name__ == "__main__":
         BOMBS[name](file, share)
         sys.exit()
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
-    sys.stdout.write(json.dumps(read(file)))
+    sys.stdout.write(json.dumps(read(file, share)))

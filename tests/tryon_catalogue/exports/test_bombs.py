@@ -22,7 +22,7 @@ MOST_MB = 700
         ("csv_cell", 100, "longest_line"),
         ("csv_fields", 100, "longest_line"),
         ("csv_lines", 100, "longest_line"),
-        ("csv_rows", 1, "unpacked_mb"),
+        ("csv_rows", 20, "unpacked_mb"),
         ("json_line", 100, "longest_line"),
         ("json_deep", 10, "has no column"),
         ("excel_cell", 100, "longest_line"),
@@ -41,7 +41,6 @@ def test_a_bomb_is_refused_with_its_bound(tmp_path: Path, name: str, share: int,
         capture_output=True,
         text=True,
         check=True,
-        timeout=300,
     )
     found = json.loads(done.stdout)
     assert found["kind"] in {"ExportTooLargeError", "ExportError"}, found
