@@ -38,7 +38,7 @@ SUBMIT, PUBLISH = "batch.submit", "batch.publish"
 # Many commands in one process: starting one takes seconds, for it imports Airflow.
 TYPE_THEM = """
 import json, sys
-from tryon_catalogue import cli
+from tryon_catalogue.console import cli
 for words in json.load(sys.stdin):
     sys.argv = ["tryon", *words]
     try:
