@@ -38,7 +38,7 @@ NOBODY: Final = "nobody in time"
 
 
 class AnswerError(Exception):
-    """An answer that means nothing; nothing was reserved, and the question is asked again."""
+    """An answer that cannot be used; nothing was reserved, and the question is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a person has said.
+    """What a person has answered.
 
     Attributes:
         who: The person, or `NOBODY` where the answer was taken for given.
@@ -68,26 +68,15 @@ class Answer:
 
 
 def asks_first(estimate: Estimate, budget: BudgetSettings) -> bool:
-    """Say whether a person decides on a run before it sends anything.
-
-    Args:
-        estimate: Of the run.
-        budget: Above what to ask.
-    """
+    """Say whether a person decides on a run before it sends anything."""
     above = budget.approve_above
-    # What a person has said of this run before holds, were it less than what needs no word.
+    # What a person has approved of this run before holds, even where it is less than what needs no approval.
     free = above if estimate.approved is None else estimate.approved
     return bool(above and estimate.looks and estimate.in_all > free)
 
 
 def question_of(estimate: Estimate, price: Price, budget: BudgetSettings) -> Question | None:
-    """Give the question that an estimate calls for; None when the run may go without a person's word.
-
-    Args:
-        estimate: Of the run.
-        price: The currency.
-        budget: Above what to ask, and what no answer is taken for.
-    """
+    """Give the question that an estimate calls for; None when the run may go without an approval."""
     if not asks_first(estimate, budget):
         return None
     above = budget.approve_above
@@ -98,19 +87,20 @@ def question_of(estimate: Estimate, price: Price, budget: BudgetSettings) -> Que
     )
     parts = [[intro], _shares(estimate, price), _beside(estimate, price), _answers(budget)]
     return Question(
-        f"Spend {cost} on {counted(estimate.looks, 'look')}?", "\n\n".join("\n".join(one) for one in parts)
+        f"Spend {cost} on {counted(estimate.looks, 'look')}?",
+        "\n\n".join("\n".join(lines) for lines in parts),
     )
 
 
 def _shares(estimate: Estimate, price: Price) -> list[str]:
     """Write what each collection has of it."""
     rows = [
-        (escape_markdown(one.collection) or "none", one.looks, one.amount)
-        for one in estimate.shares[:MOST_COLLECTIONS]
+        (escape_markdown(share.collection) or "none", share.looks, share.amount)
+        for share in estimate.shares[:MOST_COLLECTIONS]
     ]
     if rest := estimate.shares[MOST_COLLECTIONS:]:
-        amount = sum((one.amount for one in rest), Decimal(0))
-        rows.append((f"{len(rest)} more", sum(one.looks for one in rest), amount))
+        amount = sum((share.amount for share in rest), Decimal(0))
+        rows.append((f"{len(rest)} more", sum(share.looks for share in rest), amount))
     if len(rows) > 1:
         rows.append(("in all", estimate.looks, estimate.amount))
     lines = [f"| {name} | {looks_:,} | {money(amount, price.currency)} |" for name, looks_, amount in rows]
@@ -123,7 +113,7 @@ def _beside(estimate: Estimate, price: Price) -> list[str]:
     lines = [f"- {rows} of the export cannot be used; the run's report says why"]
     if estimate.before:
         lines.append(f"- {money(estimate.before, price.currency)} were spent or reserved by this run before")
-    return lines + [f"- {escape_markdown(words)}" for words in (*estimate.held_back, *estimate.warnings)]
+    return lines + [f"- {escape_markdown(text)}" for text in (*estimate.held_back, *estimate.warnings)]
 
 
 def _answers(budget: BudgetSettings) -> list[str]:
@@ -138,10 +128,10 @@ def _answers(budget: BudgetSettings) -> list[str]:
 
 
 def answer_of(option: str, inputs: Mapping[str, object], who: str | None) -> Answer:
-    """Say what an answer means.
+    """Read an answer.
 
     Args:
-        option: One of ``answers.OPTIONS``.
+        option: One of ``approval_options.OPTIONS``.
         inputs: The bounds that were given, each a number or None.
         who: The person; None when the time was up.
 
@@ -168,12 +158,7 @@ def answer_of(option: str, inputs: Mapping[str, object], who: str | None) -> Ans
 
 
 def record_question(engine: Engine, run_id: str, estimate: Estimate, price: Price) -> None:
-    """Keep what was asked: an approval is of that, and not of what has come to it since.
-
-    Args:
-        estimate: What was asked about.
-        price: The currency.
-    """
+    """Keep what was asked: an approval is of that, and not of what has come to it since."""
     asked = f"asked for {money(estimate.amount, price.currency)} for {counted(estimate.looks, 'look')}"
     with engine.begin() as connection:
         note_reason(connection, run_id, WAITS)
@@ -185,31 +170,27 @@ def record_question(engine: Engine, run_id: str, estimate: Estimate, price: Pric
 def record_answer(engine: Engine, run_id: str, answer: Answer, price: Price) -> Approved | None:
     """Keep what was answered, and give what may go by it.
 
-    Args:
-        answer: See ``answer_of``.
-        price: The currency.
-
     Returns:
-        Bounds for ``cutting.cut_run``; None when nothing may go.
+        Bounds for ``reserve.cut_run``; None when nothing may go.
     """
     with engine.begin() as connection:
-        asked, words = connection.execute(
+        asked, approval = connection.execute(
             select(runs.c.asked_amount, runs.c.approval).where(runs.c.id == run_id)
         ).one()
         if answer.approved is None:
-            said = f"rejected by {answer.who}"
+            outcome = f"rejected by {answer.who}"
             note_reason(
-                connection, run_id, f"not approved: {said}; it is asked for again when an export names it"
+                connection, run_id, f"not approved: {outcome}; it is asked for again when an export names it"
             )
             connection.execute(update(runs).where(runs.c.id == run_id).values(cut_at=func.now()))
             approved = None
         else:
-            given = answer.approved.amount
-            approved = Approved(asked if given is None else min(asked, given), answer.approved.looks)
+            most = answer.approved.amount
+            approved = Approved(asked if most is None else min(asked, most), answer.approved.looks)
             bounds = [f"up to {money(approved.amount or asked, price.currency)}"]
             bounds += [counted(approved.looks, "look")] if approved.looks is not None else []
-            said = f"approved by {answer.who}: {', '.join(bounds)}"
+            outcome = f"approved by {answer.who}: {', '.join(bounds)}"
         # A second try of the task gets the same answer: it says the same.
-        before = words.partition("; ")[0]
-        connection.execute(update(runs).where(runs.c.id == run_id).values(approval=f"{before}; {said}"))
+        question = approval.partition("; ")[0]
+        connection.execute(update(runs).where(runs.c.id == run_id).values(approval=f"{question}; {outcome}"))
     return approved

@@ -1,4 +1,4 @@
-"""Which planned looks a run might send: its own, those it is to make again, and those that nobody sends any more.
+"""Which looks a run might send: those it asks for, those to be made again, and those that other runs left.
 
 What they cost is asked in ``reserve``.
 """
@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 from tryon_catalogue.budget.commitments import LONGEST_RUN, is_closed, is_live, is_narrow
 from tryon_catalogue.ledger.tables import batches, collections, garment_looks, looks, run_looks, runs
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.planning.remake import is_asked_again
-from tryon_catalogue.planning.temporary_tables import OURS, WAITING, ready
+from tryon_catalogue.planning.remake import is_to_be_remade
+from tryon_catalogue.planning.temporary_tables import CANDIDATES, LOOKS_OF_RUN, ready
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -24,70 +24,70 @@ if TYPE_CHECKING:
 FOUND_LATER: Final = ("priority", "held_by")
 
 
-def find_waiting(connection: Connection, run_id: str, answer_within: timedelta) -> None:
-    """Fill the table of waiting looks: those that a run asks for, and those that others have left behind.
+def find_candidates(connection: Connection, run_id: str, answer_within: timedelta) -> None:
+    """Fill `CANDIDATES`: with the looks that a run asks for, and those that other runs have left behind.
 
     Args:
         connection: In the transaction that cuts the run; the looks are locked until it ends.
         answer_within: How long another run may wait for a person's answer before it is cut.
     """
-    OURS.create(connection)
-    WAITING.create(connection)
+    LOOKS_OF_RUN.create(connection)
+    CANDIDATES.create(connection)
     of_run = select(run_looks.c.look_key).where(run_looks.c.run_id == run_id)
-    connection.execute(insert(OURS).from_select(["key"], of_run))
-    ready(connection, OURS)
-    columns = [column.name for column in WAITING.columns if column.name not in FOUND_LATER]
+    connection.execute(insert(LOOKS_OF_RUN).from_select(["key"], of_run))
+    ready(connection, LOOKS_OF_RUN)
+    columns = [column.name for column in CANDIDATES.columns if column.name not in FOUND_LATER]
     asked_for = (
-        _waiting(run_id, leftover=False)
-        .join(OURS, OURS.c.key == looks.c.key)
+        _planned(run_id, leftover=False)
+        .join(LOOKS_OF_RUN, LOOKS_OF_RUN.c.key == looks.c.key)
         .where(~and_(_is_reserved(), _is_backfill(run_id)))
     )
-    connection.execute(insert(WAITING).from_select(columns, _locked(asked_for)))
-    again = _found(leftover=False).where(is_asked_again(run_id))
-    connection.execute(insert(WAITING).from_select(columns, _locked(again)))
-    held = looks.c.batch_id.is_(None) & looks.c.held_since.is_not(None)
+    connection.execute(insert(CANDIDATES).from_select(columns, _locked(asked_for)))
+    remakes = _select_looks(leftover=False).where(is_to_be_remade(run_id))
+    connection.execute(insert(CANDIDATES).from_select(columns, _locked(remakes)))
+    is_held = looks.c.batch_id.is_(None) & looks.c.held_since.is_not(None)
     if is_narrow(connection, run_id):
-        ready(connection, WAITING)
+        ready(connection, CANDIDATES)
         return  # whoever asks for three garments gets three garments
-    left_by_others = _waiting(run_id, leftover=True).where(
-        or_(held, _is_left_in_batch(), _is_abandoned(answer_within)),
+    left_by_others = _planned(run_id, leftover=True).where(
+        or_(is_held, _is_left_in_batch(), _is_abandoned(answer_within)),
         # Not with NOT IN, which compares every row with every row once the keys no longer fit into working memory.
-        ~select(OURS.c.key).where(OURS.c.key == looks.c.key).exists(),
+        ~select(LOOKS_OF_RUN.c.key).where(LOOKS_OF_RUN.c.key == looks.c.key).exists(),
     )
-    connection.execute(insert(WAITING).from_select(columns, _locked(left_by_others)))
-    ready(connection, WAITING)
-    # What no garment shows any more would be paid for in vain. In two steps, for the index of WAITING keeps the join
+    connection.execute(insert(CANDIDATES).from_select(columns, _locked(left_by_others)))
+    ready(connection, CANDIDATES)
+    # What no garment shows any more would be paid for in vain. In two steps, for the index of CANDIDATES keeps the join
     # from comparing every row with every row where PostgreSQL takes the ledger's tables for empty.
-    shows = garment_looks.c.look_key == WAITING.c.key
-    connection.execute(update(WAITING).where(shows, WAITING.c.leftover).values(shown=true()))
-    connection.execute(delete(WAITING).where(WAITING.c.leftover, ~WAITING.c.shown))
+    shows = garment_looks.c.look_key == CANDIDATES.c.key
+    connection.execute(update(CANDIDATES).where(shows, CANDIDATES.c.leftover).values(shown=true()))
+    connection.execute(delete(CANDIDATES).where(CANDIDATES.c.leftover, ~CANDIDATES.c.shown))
 
 
 def find_priorities(connection: Connection) -> None:
     """Give each look the highest number of the garments that show it, by the newest export that names them.
 
     Args:
-        connection: In the transaction that cuts the run, with its table of waiting looks.
+        connection: In the transaction that cuts the run, with `CANDIDATES` filled.
     """
     highest = (
         select(garment_looks.c.look_key, func.max(garment_looks.c.priority).label("priority"))
-        .join(WAITING, WAITING.c.key == garment_looks.c.look_key)
+        .join(CANDIDATES, CANDIDATES.c.key == garment_looks.c.look_key)
         .group_by(garment_looks.c.look_key)
         .subquery()
     )
     connection.execute(
-        update(WAITING).where(WAITING.c.key == highest.c.look_key).values(priority=highest.c.priority)
+        update(CANDIDATES).where(CANDIDATES.c.key == highest.c.look_key).values(priority=highest.c.priority)
     )
 
 
-def _waiting(run_id: str, *, leftover: bool) -> Select[Any]:
-    return _found(leftover=leftover).where(
+def _planned(run_id: str, *, leftover: bool) -> Select[Any]:
+    return _select_looks(leftover=leftover).where(
         looks.c.state == LookState.PLANNED.value,
         or_(looks.c.batch_id.is_(None), batches.c.run_id != run_id),
     )
 
 
-def _found(*, leftover: bool) -> Select[Any]:
+def _select_looks(*, leftover: bool) -> Select[Any]:
     planned = looks.c.state == LookState.PLANNED.value
     return (
         select(
@@ -97,7 +97,7 @@ def _found(*, leftover: bool) -> Select[Any]:
             looks.c.collection,
             (planned & _is_reserved()).label("reserved"),
             literal(leftover).label("leftover"),
-            (~planned).label("again"),
+            (~planned).label("remake"),
             looks.c.held_since.is_not(None).label("held_before"),
             collections.c.first_date,
             looks.c.position,
@@ -116,9 +116,10 @@ def _is_reserved() -> ColumnElement[bool]:
 
 
 def _is_left_in_batch() -> ColumnElement[bool]:
-    """Select the looks in a batch of a night that is dead; what a person's request left is nobody's to send unasked.
+    """Select the looks in a batch of a night that has died.
 
-    Unless a night has asked for it as well since it was in that batch, and left it to the request.
+    Of a person's request that has died, only those that a night has asked for since the request was cut: that night has
+    left them to it. The others wait until somebody asks for them.
     """
     asked, night = run_looks.alias("asked"), runs.alias("night")
     left_to_it = (
@@ -149,20 +150,20 @@ def _is_abandoned(answer_within: timedelta) -> ColumnElement[bool]:
             dead.c.cut_at.is_(None),
             dead.c.request == {},  # what a person asked for is made when somebody asks for it again
             ~_is_open(dead, answer_within),
-            ~is_spoken_for(asked, dead, answer_within),
+            ~is_decided_elsewhere(asked, dead, answer_within),
         )
         .exists()
     )
     return looks.c.batch_id.is_(None) & left
 
 
-def is_spoken_for(asked: FromClause, run: FromClause, answer_within: timedelta) -> ColumnElement[bool]:
+def is_decided_elsewhere(asked: FromClause, run: FromClause, answer_within: timedelta) -> ColumnElement[bool]:
     """Select the looks of a run on which another run has decided since that one began, or is about to.
 
     Args:
         asked: ``run_looks``, or an alias of it.
         run: ``runs``, or an alias of it: the run that asked.
-        answer_within: See ``find_waiting``.
+        answer_within: See ``find_candidates``.
     """
     also_asked, other = run_looks.alias("also_asked"), runs.alias("other")
     is_decided = other.c.cut_at > func.greatest(run.c.opened_at, run.c.planned_at)
@@ -193,8 +194,10 @@ def _is_backfill(run_id: str) -> ColumnElement[bool]:
     return select(this.c.backfill).where(this.c.id == run_id).scalar_subquery()
 
 
-def _locked(found: Select[Any]) -> Select[Any]:
+def _locked(selected: Select[Any]) -> Select[Any]:
     # What another run is cutting or sending just now is left to it. A run that only reads the same looks from its
     # export holds a weaker lock, which must not keep them from us: hence key_share.
-    rows = found.with_for_update(of=looks, key_share=True, skip_locked=True).cte().prefix_with("MATERIALIZED")
+    rows = (
+        selected.with_for_update(of=looks, key_share=True, skip_locked=True).cte().prefix_with("MATERIALIZED")
+    )
     return select(rows)

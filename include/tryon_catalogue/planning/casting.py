@@ -18,10 +18,6 @@ def cast(garment: Garment, settings: Settings) -> tuple[Look, ...] | Rejection:
     other is cast on each model of the roster that has the rule's tag or, when the rule has none, the row's
     own. A row's mask without a person's picture is left out: it would be a mask of some other picture.
 
-    Args:
-        garment: a row of an export.
-        settings: rules, roster, and the names of the export's columns for the reasons.
-
     Returns:
         One look or more; or why there can be none.
     """
@@ -74,7 +70,7 @@ def rule_for(category: str, rules: Sequence[CastingRule]) -> CastingRule | None:
 def _models_for(garment: Garment, rule: CastingRule, settings: Settings) -> Sequence[RosterModel] | Rejection:
     roster, column = settings.roster, settings.export.columns.tag
     if rule.tag is None and column is None:
-        # The shop tags nothing: the whole roster is meant.
+        # The shop tags nothing: the whole roster counts.
         models, reason = roster.models, "The roster is empty. Add [[roster.models]] to the settings."
     elif rule.tag is None and not garment.tag:
         # Not the whole roster: a forgotten tag must not be the dearest one.

@@ -27,11 +27,10 @@ MOST_REASONS: Final = 5
 
 
 def record_dry_run(engine: Engine, settings: Settings, run: Run) -> NextRun:
-    """Say what a run would make if it were none, and keep the figures with it. No look is planned.
+    """Find what a run would make, and keep the figures in its row. No look is planned.
 
     Args:
         settings: As the run's request has them.
-        run: Which run, over which export.
 
     Raises:
         tryon_catalogue.exports.ExportError: The file cannot be read as an export at all.
@@ -55,19 +54,15 @@ def record_dry_run(engine: Engine, settings: Settings, run: Run) -> NextRun:
 
 
 def as_list(found: NextRun) -> str:
-    """Give the looks that would be made as CSV, for a log: as many as are listed.
-
-    Args:
-        found: Of the run.
-    """
+    """Give the looks that would be made as CSV, for a log: as many as are listed."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for one in found.listed:
-        look = one.look
-        who = look.model or "of the row"
-        texts = map(harmless, (one.sku, one.collection, who, look.fit_type.value))
-        writer.writerow([*texts, look.inference_num, harmless(one.why)])
+    for listed in found.listed:
+        look = listed.look
+        model = look.model or "of the row"
+        texts = map(harmless, (listed.sku, listed.collection, model, look.fit_type.value))
+        writer.writerow([*texts, look.inference_num, harmless(listed.why)])
     more = found.estimate.looks - len(found.listed)
     return text.getvalue() + (f"and {more:,} more; only {MOST_LISTED:,} are listed\n" if more else "")
 
@@ -76,10 +71,10 @@ def _warnings(asked: Asked, found: NextRun) -> Iterator[str]:
     """Say what is not made, and why; and what people should know of their packs."""
     yield from found.estimate.held_back
     yield from found.estimate.warnings
-    first = [one for examples in asked.examples.values() for one in examples]
-    for one in sorted(first, key=lambda one: one.line)[:MOST_REASONS]:
-        place = PLACES.get(one.line)
-        where = f"the {place}" if place else f"line {one.line}, {one.sku or 'no sku'}"
-        yield f"{where}: {one.reason}"
+    first = [rejection for examples in asked.examples.values() for rejection in examples]
+    for rejection in sorted(first, key=lambda rejection: rejection.line)[:MOST_REASONS]:
+        place = PLACES.get(rejection.line)
+        where = f"the {place}" if place else f"line {rejection.line}, {rejection.sku or 'no sku'}"
+        yield f"{where}: {rejection.reason}"
     if (more := asked.rejected.total() - min(len(first), MOST_REASONS)) > 0:
         yield f"{more} more rows cannot be used"

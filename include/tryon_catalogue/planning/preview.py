@@ -1,6 +1,6 @@
 """What the next run over an export would make: the real plan, over a copy of the ledger that is thrown away.
 
-The ledger is only read, no picture is fetched, and nobody waits for it; see ``ledger.scratch``. Without a ledger it
+The ledger is only read, no picture is fetched, and no run waits for it; see ``ledger.scratch``. Without a ledger it
 says what the export asks for, and nothing of what a run would make of that.
 """
 
@@ -22,10 +22,10 @@ from tryon_catalogue.ledger.tables import SCHEMA, garment_looks, looks, run_look
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.planning.approval import asks_first
 from tryon_catalogue.planning.record import record
-from tryon_catalogue.planning.request import read_wanted
+from tryon_catalogue.planning.request import read_requested
 from tryon_catalogue.planning.reserve import choose, in_order
 from tryon_catalogue.planning.runs import Run
-from tryon_catalogue.planning.temporary_tables import WAITING
+from tryon_catalogue.planning.temporary_tables import CANDIDATES
 from tryon_catalogue.planning.vetting import vet_chunk
 from tryon_catalogue.settings.export import ExportKind
 from tryon_catalogue.submission.journal import look_of
@@ -79,7 +79,7 @@ class NextRun:
     Attributes:
         estimate: What it would reserve and what that costs, what it would hold back, and why.
         at_rest: Looks of the export that need no sending: they have ended, or are on their way.
-        in_doubt: Those among them of which a person has to say what became of them.
+        in_doubt: Looks among them that are in doubt.
         asks_first: Whether it would wait for a person's approval.
         stops: Why nothing is sent right now; a run tries all the same, with one submission.
         known: State -> looks of the export that the ledger has.
@@ -114,7 +114,7 @@ class Asked:
         example: The first garment.
         kinds: The distinct looks that the garments ask for, by kind.
         first: The first of them, each with the sku that asks for it.
-        unchecked: Pictures that no run has looked at yet: taken for good ones, each for one of its own.
+        unchecked: Pictures that no run has checked yet: each is taken for good, and for different from every other.
     """
 
     export: str
@@ -133,7 +133,7 @@ class Asked:
 
 
 def run_over(export: str | None, settings: Settings) -> Run:
-    """Give the run that is meant by an export.
+    """Give the run that would read an export.
 
     Args:
         export: Its path or URL, or its date as 2026-01-31; None for today's.
@@ -152,13 +152,12 @@ def read_asked(settings: Settings, run: Run) -> Asked:
 
     Args:
         settings: As the run's request has them.
-        run: What is asked for of which export.
 
     Raises:
         tryon_catalogue.exports.ExportError: The file cannot be read as an export at all.
     """
     reading = _Reading(Asked(run.export))
-    for chunk in read_wanted(run.request, run.export, settings):
+    for chunk in read_requested(run.request, run.export, settings):
         reading.count(vet_chunk(chunk, settings, reading.suppose))
     return reading.asked
 
@@ -170,7 +169,6 @@ def preview_run(
 
     Args:
         settings: As the run's request has them.
-        run: What is asked for of which export, and whether as a backfill.
         checked: Whether preflight has been there, so that a picture which it did not see is refused, as a plan does.
 
     Raises:
@@ -190,7 +188,7 @@ def preview_run(
             at_rest=len(reading.keys) - _to_be_sent(connection),
             in_doubt=_in_doubt(connection),
             asks_first=asks_first(estimate, settings.budget),
-            stops=tuple(one for one in active_stops(connection) if one.conn_id == settings.vendor.conn_id),
+            stops=tuple(stop for stop in active_stops(connection) if stop.conn_id == settings.vendor.conn_id),
             known=ledger.count_states(reading.keys),
             listed=_list_looks(connection, ledger, settings),
             missing=ledger.count_missing(reading.skus) if full else None,
@@ -199,11 +197,7 @@ def preview_run(
 
 
 class _Reading:
-    """Counts what an export asks for while it is read. Memory holds one chunk, and a digest for each look.
-
-    Args:
-        asked: To count into.
-    """
+    """Counts what an export asks for while it is read. Memory holds one chunk, and a digest for each look."""
 
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
@@ -219,7 +213,7 @@ class _Reading:
 
     def suppose(self, images: Collection[ImageKey]) -> Mapping[ImageKey, KnownImage]:
         """Suppose of pictures that each is good, and like no other."""
-        supposed = {one: url_sha256(one[0]) for one in images}
+        supposed = {image: url_sha256(image[0]) for image in images}
         self._unchecked.update(bytes.fromhex(digest) for digest in supposed.values())
         self.asked.unchecked = len(self._unchecked)
         return {(url, role): KnownImage(url, role, sha256=digest) for (url, role), digest in supposed.items()}
@@ -235,15 +229,15 @@ class _Reading:
             asked.example = asked.example or garment
             asked.categories[garment.category] += 1
         self.skus.update(garment.sku for garment in chunk.garments)
-        self.skus.update(one.sku for one in chunk.rejections)
+        self.skus.update(rejection.sku for rejection in chunk.rejections)
         for rejection in vetted.rejections:
             self._reject(rejection)
         asked.garments += len(vetted.garments)
         for row in vetted.garments:
-            for held in row.looks:
-                self._ask_for(row.garment.sku, held.look, bytes.fromhex(held.key))
+            for vetted_look in row.looks:
+                self._count_look(row.garment.sku, vetted_look.look, bytes.fromhex(vetted_look.key))
 
-    def _ask_for(self, sku: str, look: Look, key: bytes) -> None:
+    def _count_look(self, sku: str, look: Look, key: bytes) -> None:
         if key in self.keys:
             return
         self.keys.add(key)
@@ -254,7 +248,7 @@ class _Reading:
     def _reject(self, rejection: Rejection) -> None:
         if rejection.line == ROSTER_LINE:
             if rejection in self._of_roster:
-                return  # each garment says so of a model
+                return  # each garment cast on the model has it
             self._of_roster.add(rejection)
         self.asked.rejected[rejection.rule] += 1
         examples = self.asked.examples.setdefault(rejection.rule, [])
@@ -283,12 +277,12 @@ class _Ledger:
     def count_states(self, keys: Collection[bytes]) -> Counter[LookState]:
         """Count the looks that it has by their states."""
         counted: Counter[LookState] = Counter()
-        for some in batched(keys, AT_ONCE):
-            counted.update(self.states([key.hex() for key in some]).values())
+        for part in batched(keys, AT_ONCE):
+            counted.update(self.states([key.hex() for key in part]).values())
         return counted
 
     def count_missing(self, skus: Collection[str]) -> int:
-        """Count the garments that it knows beside some."""
+        """Count the garments that it knows and that are not among the given ones."""
         known = self._connection.execute(
             select(garment_looks.c.sku).distinct().execution_options(yield_per=AT_ONCE),
             execution_options=self._there,
@@ -298,9 +292,9 @@ class _Ledger:
 
 def _to_be_sent(connection: Connection) -> int:
     """Count the looks that the run is asked for and would send, now or when there is money."""
-    sent = or_(WAITING.c.goes, WAITING.c.held_by.is_not(None))
+    sent = or_(CANDIDATES.c.goes, CANDIDATES.c.held_by.is_not(None))
     return connection.execute(
-        select(func.count()).select_from(WAITING).where(sent, ~WAITING.c.leftover)
+        select(func.count()).select_from(CANDIDATES).where(sent, ~CANDIDATES.c.leftover)
     ).scalar_one()
 
 
@@ -317,15 +311,15 @@ def _list_looks(connection: Connection, ledger: _Ledger, settings: Settings) -> 
     """List the first looks that would be sent."""
     sku = select(func.min(garment_looks.c.sku)).where(garment_looks.c.look_key == looks.c.key)
     found = connection.execute(
-        select(looks, WAITING.c.leftover, sku.scalar_subquery().label("sku"))
-        .join(WAITING, WAITING.c.key == looks.c.key)
-        .where(WAITING.c.goes)
+        select(looks, CANDIDATES.c.leftover, sku.scalar_subquery().label("sku"))
+        .join(CANDIDATES, CANDIDATES.c.key == looks.c.key)
+        .where(CANDIDATES.c.goes)
         .order_by(*in_order(settings.budget))
         .limit(MOST_LISTED)
     ).all()
-    before = ledger.states([row.key for row in found])
+    states = ledger.states([row.key for row in found])
 
     def why(row: Any) -> str:
-        return "left over" if row.leftover else before.get(row.key, "new")
+        return "left over" if row.leftover else states.get(row.key, "new")
 
     return tuple(ListedLook(row.sku or "", row.collection, look_of(row), why(row)) for row in found)

@@ -1,6 +1,6 @@
 """From an export to planned looks: reads rows, casts looks, writes what is new to the ledger.
 
-Nothing is spent here; ``cutting`` says what of it goes. Running it again for the same run changes nothing that has been
+Nothing is spent here; ``reserve`` says what of it goes. Running it again for the same run changes nothing that has been
 decided: looks are known by their key.
 """
 
@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from tryon_catalogue.ledger.images import load_images
 from tryon_catalogue.ledger.moves import move
+from tryon_catalogue.ledger.states import NOT_ENDED
 from tryon_catalogue.ledger.tables import (
     batches,
     collections,
@@ -29,12 +30,12 @@ from tryon_catalogue.ledger.tables import (
     runs,
 )
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.planning.remake import ask_again
-from tryon_catalogue.planning.request import read_wanted
-from tryon_catalogue.planning.rerun import forget_unwanted
+from tryon_catalogue.planning.remake import note_remakes
+from tryon_catalogue.planning.request import read_requested
+from tryon_catalogue.planning.rerun import forget_unrequested
 from tryon_catalogue.planning.reserve import cut_run
 from tryon_catalogue.planning.runs import open_run
-from tryon_catalogue.planning.temporary_tables import WANTED, fill_wanted
+from tryon_catalogue.planning.temporary_tables import REQUESTED, fill_requested
 from tryon_catalogue.planning.vetting import VettedChunk, vet_chunk
 from tryon_catalogue.submission.doubts import resubmit_old
 
@@ -52,7 +53,6 @@ Load = Callable[["Connection", "Collection[ImageKey]"], "Mapping[ImageKey, Known
 """Gives what is known of pictures."""
 
 LONGEST_VALUE = 200
-NOT_ENDED = tuple(state.value for state in LookState if not state.ended)
 # Orders looks as the export has them: room for this many looks of one line.
 LOOKS_PER_LINE = 1_000
 LOOK_COLUMNS = (
@@ -70,8 +70,8 @@ LOOK_COLUMNS = (
     "mask_sha256",
     "collection",
 )
-# What an export says of a garment, whichever pictures it has.
-SAID = ("title", "collection", "priority")
+# Columns of a garment, whichever pictures it has.
+GARMENT_COLUMNS = ("title", "collection", "priority")
 ADDRESSES = ("model_image", "tops_image", "pants_image", "mask_image")
 
 
@@ -115,11 +115,7 @@ def plan_run(engine: Engine, settings: Settings, run: Run) -> Plan:
     """Read an export, write what it asks for to the ledger, and cut it within the limits. Nobody is asked.
 
     Args:
-        settings: columns, casting rules, batch sizes, limits, as the run's request has them.
-        run: Which run asks.
-
-    Returns:
-        Counts, and the batches with work left.
+        settings: As the run's request has them.
 
     Raises:
         tryon_catalogue.exports.ExportError: When the file cannot be read as an export at all.
@@ -133,8 +129,7 @@ def record_run(engine: Engine, settings: Settings, run: Run) -> Found:
     """Read an export and write what it asks for to the ledger. Nothing is reserved yet.
 
     Args:
-        settings: columns, casting rules, as the run's request has them.
-        run: Which run asks.
+        settings: As the run's request has them.
 
     Raises:
         tryon_catalogue.exports.ExportError: When the file cannot be read as an export at all.
@@ -161,20 +156,20 @@ def record(
         resubmit_old(connection, settings.safety, run.mover)
     rows = rejected = further = 0
     left_out: Counter[str] = Counter()
-    wanted: set[bytes] = set()
-    for chunk in read_wanted(run.request, run.export, settings):
+    requested: set[bytes] = set()
+    for chunk in read_requested(run.request, run.export, settings):
         with begin() as connection:
             vetted = vet_chunk(chunk, settings, partial(load, connection))
-            chunk_wanted = _record(connection, settings, run, vetted)
+            chunk_keys = _record(connection, settings, run, vetted)
         if watch is not None:
             watch(vetted)
         rows += chunk.rows
         rejected += vetted.rejected_rows
         further += chunk.further
         left_out.update(chunk.left_out)
-        wanted.update(map(bytes.fromhex, chunk_wanted))  # half as large as the text, for a whole season
+        requested.update(map(bytes.fromhex, chunk_keys))  # half as large as the text, for a whole season
     with begin() as connection:
-        new = forget_unwanted(connection, run.id, wanted)
+        new = forget_unrequested(connection, run.id, requested)
         connection.execute(
             update(runs)
             .where(runs.c.id == run.id)
@@ -183,40 +178,40 @@ def record(
                 rows_read=rows,
                 rows_further=further,
                 rows_left_out=dict(left_out),
-                looks_known=len(wanted) - new,
+                looks_known=len(requested) - new,
                 looks_new=new,
                 planned_at=func.now(),
                 problem=None,
             )
         )
-    return Found(rows, rejected, len(wanted), new)
+    return Found(rows, rejected, len(requested), new)
 
 
 def _record(connection: Connection, settings: Settings, run: Run, vetted: VettedChunk) -> set[str]:
-    """Write one chunk; returns the keys of the looks that were asked for."""
-    wanted: list[tuple[object, ...]] = []
+    """Write one chunk, and give the keys of the looks that it asks for."""
+    requested: list[tuple[object, ...]] = []
     keys: set[str] = set()
     for row in vetted.garments:
         garment = row.garment
-        said = (garment.title, garment.collection, garment.priority)
-        for one in row.looks:
-            of_garment = (garment.sku, one.place, row.cast, *said)
-            position = garment.line * LOOKS_PER_LINE + one.place
-            look = one.look
-            of_look = (one.key, look.fit_type.value, look.inference_num, look.model, *look.images)
-            wanted.append((*of_garment, position, one.key not in keys, *of_look, *one.digests))
-            keys.add(one.key)
+        of_row = (garment.title, garment.collection, garment.priority)
+        for vetted_look in row.looks:
+            key, look = vetted_look.key, vetted_look.look
+            of_garment = (garment.sku, vetted_look.place, row.cast, *of_row)
+            position = garment.line * LOOKS_PER_LINE + vetted_look.place
+            of_look = (key, look.fit_type.value, look.inference_num, look.model, *look.images)
+            requested.append((*of_garment, position, key not in keys, *of_look, *vetted_look.digests))
+            keys.add(key)
     if vetted.rejections:
         connection.execute(
             insert(rejections).on_conflict_do_nothing(),
-            [_rejection_row(run, one) for one in vetted.rejections],
+            [_rejection_row(run, rejection) for rejection in vetted.rejections],
         )
-    if wanted:
-        fill_wanted(connection, wanted)
+    if requested:
+        fill_requested(connection, requested)
         _remember_collections(connection, run)
         _plan_looks(connection, settings.safety, run)
         _point_garments(connection, run)
-        WANTED.drop(connection)  # the transaction may be that of the next chunk as well
+        REQUESTED.drop(connection)  # the transaction may be that of the next chunk as well
     return keys
 
 
@@ -224,10 +219,10 @@ def _remember_collections(connection: Connection, run: Run) -> None:
     """Say since when each collection is known: a limit may let the newest go first."""
     # In one order, for two runs that read the same export at once.
     names = (
-        select(WANTED.c.collection, literal(run.export_date))
-        .where(WANTED.c.collection != "")
+        select(REQUESTED.c.collection, literal(run.export_date))
+        .where(REQUESTED.c.collection != "")
         .distinct()
-        .order_by(WANTED.c.collection)
+        .order_by(REQUESTED.c.collection)
     )
     statement = insert(collections).from_select(["name", "first_date"], names)
     older = statement.excluded.first_date
@@ -239,32 +234,32 @@ def _remember_collections(connection: Connection, run: Run) -> None:
 
 
 def _plan_looks(connection: Connection, safety: SafetySettings, run: Run) -> None:
-    """Plan the looks that are wanted: those that are new, and those that may be tried again."""
+    """Plan the looks that are asked for: those that are new, and those that may be tried again."""
     new = (
         select(
-            *(WANTED.c[name] for name in LOOK_COLUMNS),
-            WANTED.c.position,
+            *(REQUESTED.c[name] for name in LOOK_COLUMNS),
+            REQUESTED.c.position,
             literal(LookState.PLANNED.value),
             literal(run.id),
             literal(run.mover.try_number),
         )
-        .where(WANTED.c.first)
+        .where(REQUESTED.c.first)
         # In one order, so that two runs which insert the same looks at once cannot wait for each other in a circle.
-        .order_by(WANTED.c.key)
+        .order_by(REQUESTED.c.key)
     )
     connection.execute(
         insert(looks)
         .from_select([*LOOK_COLUMNS, "position", "state", "moved_run", "moved_try"], new)
         .on_conflict_do_nothing()
     )
-    _try_failed_again(connection, safety, run)
+    _retry_failed(connection, safety, run)
     _use_newest_addresses(connection, run)
     connection.execute(
         insert(run_looks)
         .from_select(
             ["run_id", "look_key"],
             select(literal(run.id), looks.c.key).where(
-                looks.c.key.in_(select(WANTED.c.key)), looks.c.state.in_(NOT_ENDED)
+                looks.c.key.in_(select(REQUESTED.c.key)), looks.c.state.in_(NOT_ENDED)
             ),
         )
         # A leftover that the export asks for after all is a leftover no more.
@@ -272,10 +267,10 @@ def _plan_looks(connection: Connection, safety: SafetySettings, run: Run) -> Non
             index_elements=["run_id", "look_key"], set_={"leftover": False}, where=run_looks.c.leftover
         )
     )
-    ask_again(connection, run.id, run.request.redone_states)
+    note_remakes(connection, run.id, run.request.redone_states)
 
 
-def _try_failed_again(connection: Connection, safety: SafetySettings, run: Run) -> None:
+def _retry_failed(connection: Connection, safety: SafetySettings, run: Run) -> None:
     """Plan again what the vendor failed at in an earlier run, unless it has had its attempts or was given up."""
     given_up = (
         select(look_moves.c.id)
@@ -290,7 +285,7 @@ def _try_failed_again(connection: Connection, safety: SafetySettings, run: Run) 
         select(looks.c.key)
         .join(batches, batches.c.id == looks.c.batch_id)
         .where(
-            looks.c.key.in_(select(WANTED.c.key)),
+            looks.c.key.in_(select(REQUESTED.c.key)),
             looks.c.state == LookState.FAILED.value,
             looks.c.attempts < safety.max_attempts,
             batches.c.run_id != run.id,
@@ -319,23 +314,23 @@ def _use_newest_addresses(connection: Connection, run: Run) -> None:
     connection.execute(
         update(looks)
         .where(
-            looks.c.key == WANTED.c.key,
-            WANTED.c.first,
+            looks.c.key == REQUESTED.c.key,
+            REQUESTED.c.first,
             looks.c.state == LookState.PLANNED.value,
             ~newer.exists(),
-            or_(*(looks.c[name].is_distinct_from(WANTED.c[name]) for name in ADDRESSES)),
+            or_(*(looks.c[name].is_distinct_from(REQUESTED.c[name]) for name in ADDRESSES)),
         )
-        .values({name: WANTED.c[name] for name in ADDRESSES})
+        .values({name: REQUESTED.c[name] for name in ADDRESSES})
     )
 
 
 def _point_garments(connection: Connection, run: Run) -> None:
     """Say which looks each garment has now, unless a newer export has said so already."""
-    columns = ("sku", "place", "key", *SAID)
+    columns = ("sku", "place", "key", *GARMENT_COLUMNS)
     statement = insert(garment_looks).from_select(
-        ["sku", "position", "look_key", *SAID, "export_date", "run_id"],
-        select(*(WANTED.c[name] for name in columns), literal(run.export_date), literal(run.id)).order_by(
-            WANTED.c.sku, WANTED.c.place
+        ["sku", "position", "look_key", *GARMENT_COLUMNS, "export_date", "run_id"],
+        select(*(REQUESTED.c[name] for name in columns), literal(run.export_date), literal(run.id)).order_by(
+            REQUESTED.c.sku, REQUESTED.c.place
         ),
     )
     new = statement.excluded
@@ -343,7 +338,7 @@ def _point_garments(connection: Connection, run: Run) -> None:
         statement.on_conflict_do_update(
             index_elements=["sku", "position"],
             set_={
-                **{name: new[name] for name in ("look_key", *SAID, "export_date", "run_id")},
+                **{name: new[name] for name in ("look_key", *GARMENT_COLUMNS, "export_date", "run_id")},
                 "written_state": case(
                     (garment_looks.c.look_key == new.look_key, garment_looks.c.written_state), else_=None
                 ),
@@ -353,19 +348,21 @@ def _point_garments(connection: Connection, run: Run) -> None:
     )
     # A garment that has fewer looks than before keeps none of the old ones. A look whose place has changed leaves the
     # old one, though that one is kept where its new model is left out.
-    has_now = select(func.max(WANTED.c.of)).where(WANTED.c.sku == garment_looks.c.sku).scalar_subquery()
+    has_now = (
+        select(func.max(REQUESTED.c.cast)).where(REQUESTED.c.sku == garment_looks.c.sku).scalar_subquery()
+    )
     gone = connection.execute(
         delete(garment_looks)
         .where(
-            garment_looks.c.sku.in_(select(WANTED.c.sku)),
+            garment_looks.c.sku.in_(select(REQUESTED.c.sku)),
             or_(
                 garment_looks.c.position >= has_now,
                 and_(
                     tuple_(garment_looks.c.sku, garment_looks.c.look_key).in_(
-                        select(WANTED.c.sku, WANTED.c.key)
+                        select(REQUESTED.c.sku, REQUESTED.c.key)
                     ),
                     tuple_(garment_looks.c.sku, garment_looks.c.position).not_in(
-                        select(WANTED.c.sku, WANTED.c.place)
+                        select(REQUESTED.c.sku, REQUESTED.c.place)
                     ),
                 ),
             ),
@@ -381,16 +378,16 @@ def _point_garments(connection: Connection, run: Run) -> None:
     )
 
 
-def _rejection_row(run: Run, one: Rejection) -> dict[str, Any]:
+def _rejection_row(run: Run, rejection: Rejection) -> dict[str, Any]:
     return {
         "run_id": run.id,
-        "line": one.line,
-        "sku": one.sku or None,
-        "rule": str(one.rule),
-        "column": one.column or None,
-        "value": one.value[:LONGEST_VALUE] or None,
-        "image": one.image or None,
-        "measured": one.measured or None,
-        "limit": one.limit or None,
-        "reason": one.reason,
+        "line": rejection.line,
+        "sku": rejection.sku or None,
+        "rule": str(rejection.rule),
+        "column": rejection.column or None,
+        "value": rejection.value[:LONGEST_VALUE] or None,
+        "image": rejection.image or None,
+        "measured": rejection.measured or None,
+        "limit": rejection.limit or None,
+        "reason": rejection.reason,
     }

@@ -16,7 +16,7 @@ from tryon_catalogue.ledger.moves import Mover, move
 from tryon_catalogue.ledger.states import ENDED
 from tryon_catalogue.ledger.tables import looks, run_looks, runs
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.planning.temporary_tables import WAITING, WANTED
+from tryon_catalogue.planning.temporary_tables import CANDIDATES, REQUESTED
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,43 +24,42 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
 
-def ask_again(connection: Connection, run_id: str, states: Collection[LookState]) -> None:
-    """Note which of the looks that a chunk wants are to be made again.
+def note_remakes(connection: Connection, run_id: str, states: Collection[LookState]) -> None:
+    """Note which of the looks that a chunk asks for are to be made again.
 
     Args:
-        connection: In the transaction of the chunk, with its table of wanted looks.
-        run_id: The run that is asked to.
-        states: Those that are meant; none where nothing is made again.
+        connection: In the transaction of the chunk, with `REQUESTED` filled.
+        states: From which looks are made again; none where nothing is.
     """
     if not states:
         return
-    ended = select(literal(run_id), looks.c.key, true()).where(
-        looks.c.key.in_(select(WANTED.c.key)), looks.c.state.in_(sorted(states)), _before(run_id)
+    remakes = select(literal(run_id), looks.c.key, true()).where(
+        looks.c.key.in_(select(REQUESTED.c.key)), looks.c.state.in_(sorted(states)), _moved_before(run_id)
     )
     connection.execute(
-        insert(run_looks).from_select(["run_id", "look_key", "again"], ended).on_conflict_do_nothing()
+        insert(run_looks).from_select(["run_id", "look_key", "again"], remakes).on_conflict_do_nothing()
     )
 
 
-def is_asked_again(run_id: str) -> ColumnElement[bool]:
+def is_to_be_remade(run_id: str) -> ColumnElement[bool]:
     """Select what a run is to make again and has not planned yet.
 
     Returns:
         Condition on ``tables.looks``.
     """
     asked_for = select(run_looks.c.look_key).where(run_looks.c.run_id == run_id, run_looks.c.again)
-    return looks.c.key.in_(asked_for) & looks.c.state.in_(ENDED) & _before(run_id)
+    return looks.c.key.in_(asked_for) & looks.c.state.in_(ENDED) & _moved_before(run_id)
 
 
-def plan_again(connection: Connection, run_id: str) -> None:
-    """Plan what goes of it.
+def plan_remakes(connection: Connection, run_id: str) -> None:
+    """Plan the remakes that go.
 
     Args:
-        connection: In the transaction that cuts the run, with its table of waiting looks.
+        connection: In the transaction that cuts the run, after it is decided what goes.
     """
     move(
         connection,
-        looks.c.key.in_(select(WAITING.c.key).where(WAITING.c.again, WAITING.c.goes)),
+        looks.c.key.in_(select(CANDIDATES.c.key).where(CANDIDATES.c.remake, CANDIDATES.c.goes)),
         LookState.PLANNED,
         Mover(run_id),
         from_states=ENDED,
@@ -68,6 +67,6 @@ def plan_again(connection: Connection, run_id: str) -> None:
     )
 
 
-def _before(run_id: str) -> ColumnElement[bool]:
+def _moved_before(run_id: str) -> ColumnElement[bool]:
     began = select(runs.c.started_at).where(runs.c.id == run_id).scalar_subquery()
     return looks.c.moved_at < began

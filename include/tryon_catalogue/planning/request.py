@@ -30,7 +30,7 @@ MOST_NAMES: Final = 10
 
 
 class RequestError(Exception):
-    """A run is asked for something that cannot be meant; says what, and what is expected. Nothing was done."""
+    """A run is asked for what it cannot do; says which value is wrong, and what is expected. Nothing was done."""
 
 
 class Redo(StrEnum):
@@ -41,11 +41,11 @@ class Redo(StrEnum):
     FAILED = "failed"
     """Those that failed or were rejected."""
     REVIEWED = "reviewed"
-    """Those that wait for a person's word."""
+    """Those in review."""
 
     @property
     def states(self) -> frozenset[LookState]:
-        """The states of the looks that are meant."""
+        """The states of those looks."""
         return _REDO_STATES[self]
 
 
@@ -60,8 +60,8 @@ def _listed(value: object) -> object:
     """A form gives None for an empty list, and a line for each blank one."""
     if value is None:
         return ()
-    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
-        return tuple(dict.fromkeys(one.strip() for one in value if one.strip()))
+    if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
+        return tuple(dict.fromkeys(name.strip() for name in value if name.strip()))
     return value
 
 
@@ -166,12 +166,12 @@ class Request(BaseModel):
         most = min(self.budget, settings.budget.per_run or self.budget)
         return settings.model_copy(update={"budget": settings.budget.model_copy(update={"per_run": most})})
 
-    def wants(self, garment: Garment | Rejection) -> bool:
+    def covers(self, garment: Garment | Rejection) -> bool:
         """Whether it is about a garment, or a row that would have been one.
 
         Args:
             garment: A garment, or why a row is none. A row that is too broken to say whose it is counts where
-                collections are asked for: nobody knows that it is not meant.
+                collections are asked for: it may belong to one of them.
         """
         if self.skus and garment.sku not in self.skus:
             return False
@@ -180,29 +180,25 @@ class Request(BaseModel):
         broken = isinstance(garment, Rejection) and garment.rule == Rule.BROKEN_ROW
         return broken or normal_name(garment.collection) in map(normal_name, self.collections)
 
-    def words(self, currency: str) -> str:
-        """Say what it asks for beside the export; empty for what a night asks for.
-
-        Args:
-            currency: Of the budget.
-        """
+    def describe(self, currency: str) -> str:
+        """Say what it asks for beside the export; empty for what a night asks for."""
         parts = {
-            f"only {_so_many(self.skus, 'sku')}": bool(self.skus),
-            f"only {_so_many(self.collections, 'collection')}": bool(self.collections),
+            f"only {_list_names(self.skus, 'sku')}": bool(self.skus),
+            f"only {_list_names(self.collections, 'collection')}": bool(self.collections),
             f"models tagged {self.tag}": self.tag is not None,
             f"as {self.fit_type}": self.fit_type is not None,
             f"{self.inference_num} pictures a look": self.inference_num is not None,
             f"for {money(self.budget or Decimal(0), currency)} at most": self.budget is not None,
-            _REDO_WORDS.get(self.redo, ""): self.redo is not None,
+            _REDO_TEXTS.get(self.redo, ""): self.redo is not None,
             "as a dry run, which spends nothing": self.dry_run,
         }
-        return "; ".join(words for words, asked in parts.items() if asked)
+        return "; ".join(text for text, asked in parts.items() if asked)
 
 
 EVERYTHING: Final = Request()
 """What a night asks for."""
 
-_REDO_WORDS: Final[Mapping[Redo | None, str]] = {
+_REDO_TEXTS: Final[Mapping[Redo | None, str]] = {
     Redo.ALL: "made again, published or not",
     Redo.FAILED: "what failed or was rejected is made again",
     Redo.REVIEWED: "what waits for review is made again",
@@ -225,15 +221,13 @@ def read_request(params: Mapping[str, Any]) -> Request:
         raise RequestError(" ".join(dict.fromkeys(map(_problem, wrong.errors())))) from None
 
 
-def read_wanted(request: Request, export: str, settings: Settings) -> Iterator[Chunk]:
-    """Read what a run is asked for of an export: of other garments' rows nothing is heard any more.
+def read_requested(request: Request, export: str, settings: Settings) -> Iterator[Chunk]:
+    """Read the rows of an export that a run is asked for; the others are left out without a count.
 
     What is asked for and not in the export stands in a last chunk as a rejection.
 
     Args:
-        request: What the run is asked for.
         export: Path or URL.
-        settings: How exports are written.
 
     Raises:
         tryon_catalogue.exports.ExportError: The file cannot be read as an export at all.
@@ -247,10 +241,10 @@ def read_wanted(request: Request, export: str, settings: Settings) -> Iterator[C
     collections: set[str] = set()
     for chunk in read_export(export, settings.export, roots):
         rows: list[Garment | Rejection] = [*chunk.garments, *chunk.rejections]
-        skus.update(one.sku for one in rows)
-        collections.update(normal_name(one.collection) for one in rows)
-        garments = tuple(one for one in chunk.garments if request.wants(one))
-        rejections = tuple(one for one in chunk.rejections if request.wants(one))
+        skus.update(row.sku for row in rows)
+        collections.update(normal_name(row.collection) for row in rows)
+        garments = tuple(garment for garment in chunk.garments if request.covers(garment))
+        rejections = tuple(rejection for rejection in chunk.rejections if request.covers(rejection))
         if garments or rejections:
             yield replace(
                 chunk,
@@ -262,11 +256,11 @@ def read_wanted(request: Request, export: str, settings: Settings) -> Iterator[C
             )
     columns = settings.export.columns
     absent = [
-        *_absent(Rule.UNKNOWN_SKU, columns.sku, [one for one in request.skus if one not in skus]),
+        *_absent(Rule.UNKNOWN_SKU, columns.sku, [sku for sku in request.skus if sku not in skus]),
         *_absent(
             Rule.UNKNOWN_COLLECTION,
             columns.collection or "collection",
-            [one for one in request.collections if normal_name(one) not in collections],
+            [name for name in request.collections if normal_name(name) not in collections],
         ),
     ]
     if absent:
@@ -276,13 +270,13 @@ def read_wanted(request: Request, export: str, settings: Settings) -> Iterator[C
 def _absent(rule: Rule, column: str, names: list[str]) -> Iterator[Rejection]:
     if names:
         reason = (
-            f"The run was asked for {_so_many(names, column)}, and the export has no row of "
+            f"The run was asked for {_list_names(names, column)}, and the export has no row of "
             f"{'it' if len(names) == 1 else 'them'}. Correct the request, or the export."
         )
         yield Rejection(REQUEST_LINE, "", rule, column, ", ".join(names), reason)
 
 
-def _so_many(names: tuple[str, ...] | list[str], what: str) -> str:
+def _list_names(names: tuple[str, ...] | list[str], what: str) -> str:
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return f"{what}{'' if len(names) == 1 else 's'} {', '.join(names[:MOST_NAMES])}{more}"
 

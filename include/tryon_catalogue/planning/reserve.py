@@ -1,7 +1,6 @@
 """From planned looks to batches: what goes within the limits is reserved and cut, what does not is held back.
 
-Nothing is spent here. One run cuts at a time, so that runs in parallel cannot pass a limit together. It must not
-know the export, the vendor's wire or Airflow.
+Nothing is spent here. One run cuts at a time, so that runs in parallel cannot pass a limit together.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ from tryon_catalogue.budget.limits import (
 )
 from tryon_catalogue.budget.packs import pack_warnings, read_packs
 from tryon_catalogue.ledger.rows import as_table
+from tryon_catalogue.ledger.states import NOT_ENDED
 from tryon_catalogue.ledger.tables import (
     batches,
     looks,
@@ -41,10 +41,9 @@ from tryon_catalogue.ledger.tables import (
     run_looks,
     runs,
 )
-from tryon_catalogue.looks import LookState
-from tryon_catalogue.planning.candidates import find_priorities, find_waiting
-from tryon_catalogue.planning.remake import plan_again
-from tryon_catalogue.planning.temporary_tables import CUT, WAITING, ready
+from tryon_catalogue.planning.candidates import find_candidates, find_priorities
+from tryon_catalogue.planning.remake import plan_remakes
+from tryon_catalogue.planning.temporary_tables import CANDIDATES, CUT, ready
 from tryon_catalogue.settings.money import Order
 from tryon_catalogue.words import counted
 
@@ -56,7 +55,7 @@ if TYPE_CHECKING:
     from tryon_catalogue.budget.limits import Approved, Commitments, Kind
     from tryon_catalogue.settings import BudgetSettings, Price, Settings
 
-HELD_AT_ONCE: Final = 5_000
+ROWS_AT_ONCE: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +77,10 @@ class Estimate:
     """What a run would send now, and what that costs as far as anybody knows before.
 
     Attributes:
-        pictures: That they ask for.
+        pictures: That the looks ask for.
         uses: What the vendor charges for them.
         amount: Price of the uses.
-        leftovers: Those among them that earlier runs have left behind, and no row of the export asks for.
+        leftovers: Looks among them that earlier runs have left behind, and no row of the export asks for.
         shares: The same by collection, the dearest first.
         held: Why looks wait -> how many.
         rejected_rows: Rows of its export that cannot be used.
@@ -133,7 +132,6 @@ def estimate_run(engine: Engine, settings: Settings, run_id: str) -> Estimate:
     """Say what a run would cut now. Nothing is reserved.
 
     Args:
-        settings: Price and limits.
         run_id: The run, whose export is recorded.
     """
     with engine.connect() as connection, connection.begin() as transaction:
@@ -150,7 +148,6 @@ def cut_run(engine: Engine, settings: Settings, run_id: str, approved: Approved 
     sends a look is the claim at submission. That way nothing waits for a run that has died.
 
     Args:
-        settings: price, limits, batch sizes.
         run_id: The run, whose export is recorded.
         approved: What a person lets go; None when nobody was asked.
     """
@@ -159,7 +156,7 @@ def cut_run(engine: Engine, settings: Settings, run_id: str, approved: Approved 
         estimate = choose(connection, settings, run_id, approved or NOT_ASKED)
         _hold_back(connection, run_id)
         _adopt_leftovers(connection, run_id)
-        plan_again(connection, run_id)
+        plan_remakes(connection, run_id)
         _cut(connection, settings, run_id)
         values: dict[str, Any] = {
             "cut_at": func.now(),
@@ -176,15 +173,14 @@ def cut_run(engine: Engine, settings: Settings, run_id: str, approved: Approved 
 def choose(
     connection: Connection, settings: Settings, run_id: str, approved: Approved = NOT_ASKED
 ) -> Estimate:
-    """Decide which of the looks that wait go; `WAITING` says so until the transaction ends.
+    """Decide which of the candidates go; `CANDIDATES` says so until the transaction ends.
 
     Args:
-        connection: In a transaction that nobody else decides beside: with the lock for cutting, or on a copy.
-        settings: Price and limits.
+        connection: In a transaction with the lock for cutting, or on a copy of the ledger.
         run_id: The run, whose export is recorded.
         approved: What a person lets go.
     """
-    find_waiting(connection, run_id, timedelta(hours=settings.budget.answer_within_hours))
+    find_candidates(connection, run_id, timedelta(hours=settings.budget.answer_within_hours))
     if settings.budget.order is Order.PRIORITY:
         find_priorities(connection)
     price, budget = settings.price, settings.budget
@@ -200,68 +196,70 @@ def in_order(budget: BudgetSettings) -> tuple[ColumnElement[Any], ...]:
     """Give the order in which looks go: what waited before comes first, then as the settings say."""
     first: tuple[ColumnElement[Any], ...] = {
         Order.EXPORT: (),
-        Order.NEWEST_COLLECTION: (WAITING.c.first_date.desc().nulls_last(),),
-        Order.PRIORITY: (WAITING.c.priority.desc().nulls_last(),),
+        Order.NEWEST_COLLECTION: (CANDIDATES.c.first_date.desc().nulls_last(),),
+        Order.PRIORITY: (CANDIDATES.c.priority.desc().nulls_last(),),
     }[budget.order]
-    return (WAITING.c.held_before.desc(), *first, WAITING.c.position, WAITING.c.key)
+    return (CANDIDATES.c.held_before.desc(), *first, CANDIDATES.c.position, CANDIDATES.c.key)
 
 
 def _apply_limits(connection: Connection, settings: Settings, room: Room, then: str) -> None:
     currency = settings.price.currency
-    stays: list[dict[str, str | None]] = []
+    held: list[dict[str, str | None]] = []
     rows = connection.execute(
-        select(WAITING)
+        select(CANDIDATES)
         # What another run has reserved is on its way already: others go first.
-        .order_by(WAITING.c.reserved, *in_order(settings.budget))
-        .execution_options(yield_per=HELD_AT_ONCE)
+        .order_by(CANDIDATES.c.reserved, *in_order(settings.budget))
+        .execution_options(yield_per=ROWS_AT_ONCE)
     )
     for row in rows:
         limit = room.take((row.fit_type, row.inference_num), row.collection, reserved=row.reserved)
         if limit is not None:
             # A run that has reserved it and is alive sends it.
-            words = (
+            reason = (
                 None if row.reserved else reason_for(limit, settings.budget, currency, row.collection, then)
             )
-            stays.append({"key": row.key, "held_by": words})
-    for start in range(0, len(stays), HELD_AT_ONCE):
-        given = as_table(stays[start : start + HELD_AT_ONCE], key=WAITING.c.key.type, held_by=Text())
+            held.append({"key": row.key, "held_by": reason})
+    for start in range(0, len(held), ROWS_AT_ONCE):
+        reasons = as_table(held[start : start + ROWS_AT_ONCE], key=CANDIDATES.c.key.type, held_by=Text())
         connection.execute(
-            update(WAITING).where(WAITING.c.key == given.c.key).values(goes=false(), held_by=given.c.held_by)
+            update(CANDIDATES)
+            .where(CANDIDATES.c.key == reasons.c.key)
+            .values(goes=false(), held_by=reasons.c.held_by)
         )
-    ready(connection, WAITING)
+    ready(connection, CANDIDATES)
 
 
 def _apply_size(connection: Connection, settings: Settings, run_id: str) -> None:
     """Let what is beyond a run's size wait for the next run."""
     most = settings.batches.max_submissions
     beyond = (
-        select(WAITING.c.key)
-        .where(WAITING.c.goes)
-        .order_by(WAITING.c.reserved, *in_order(settings.budget))
+        select(CANDIDATES.c.key)
+        .where(CANDIDATES.c.goes)
+        .order_by(CANDIDATES.c.reserved, *in_order(settings.budget))
         .offset(most * MAX_TASKS)
     )
     then = ASKED_FOR_AGAIN if is_narrow(connection, run_id) else GOES_FIRST
     reason = f"waits, because a run sends {most} submissions at most ([batches] max_submissions); {then}"
     # What another run has reserved is left to it.
-    held_by = case((WAITING.c.reserved, None), else_=reason)
+    held_by = case((CANDIDATES.c.reserved, None), else_=reason)
     changed = connection.execute(
-        update(WAITING).where(WAITING.c.key.in_(beyond)).values(goes=false(), held_by=held_by)
+        update(CANDIDATES).where(CANDIDATES.c.key.in_(beyond)).values(goes=false(), held_by=held_by)
     )
     if changed.rowcount:
-        ready(connection, WAITING)
+        ready(connection, CANDIDATES)
 
 
 def _estimate(connection: Connection, price: Price, run_id: str, before: Commitments) -> Estimate:
     counted = connection.execute(
         select(
-            WAITING.c.collection,
-            WAITING.c.fit_type,
-            WAITING.c.inference_num,
+            CANDIDATES.c.collection,
+            CANDIDATES.c.fit_type,
+            CANDIDATES.c.inference_num,
             func.count().label("looks"),
-            func.count().filter(WAITING.c.leftover).label("leftovers"),
+            func.count().filter(CANDIDATES.c.leftover).label("leftovers"),
         )
-        .where(WAITING.c.goes)
-        .group_by(WAITING.c.collection, WAITING.c.fit_type, WAITING.c.inference_num)
+        .where(CANDIDATES.c.goes)
+        .group_by(CANDIDATES.c.collection, CANDIDATES.c.fit_type, CANDIDATES.c.inference_num)
     ).all()
     kinds: Counter[Kind] = Counter()
     of_collection: dict[str, Counter[Kind]] = {}
@@ -274,10 +272,10 @@ def _estimate(connection: Connection, price: Price, run_id: str, before: Commitm
         for name, own in of_collection.items()
     ]
     held = connection.execute(
-        select(WAITING.c.held_by, func.count().label("looks"))
-        .where(WAITING.c.held_by.is_not(None))
-        .group_by(WAITING.c.held_by)
-        .order_by(func.count().desc(), WAITING.c.held_by)
+        select(CANDIDATES.c.held_by, func.count().label("looks"))
+        .where(CANDIDATES.c.held_by.is_not(None))
+        .group_by(CANDIDATES.c.held_by)
+        .order_by(func.count().desc(), CANDIDATES.c.held_by)
     ).all()
     uses, amount = cost_of(price, kinds)
     approved, rejected = connection.execute(
@@ -294,7 +292,7 @@ def _estimate(connection: Connection, price: Price, run_id: str, before: Commitm
         uses=uses,
         amount=amount,
         leftovers=sum(row.leftovers for row in counted),
-        shares=tuple(sorted(shares, key=lambda one: (-one.amount, one.collection))),
+        shares=tuple(sorted(shares, key=lambda share: (-share.amount, share.collection))),
         held={row.held_by: row.looks for row in held},
         rejected_rows=rejected,
         before=before.run,
@@ -305,15 +303,17 @@ def _estimate(connection: Connection, price: Price, run_id: str, before: Commitm
 
 def _hold_back(connection: Connection, run_id: str) -> None:
     """Take what there is no money for out of the batches of runs that are over, and say why it waits."""
-    for (words,) in connection.execute(
-        select(WAITING.c.held_by).where(WAITING.c.held_by.is_not(None)).distinct()
+    for (reason,) in connection.execute(
+        select(CANDIDATES.c.held_by).where(CANDIDATES.c.held_by.is_not(None)).distinct()
     ).all():
-        of_words = select(WAITING.c.key).where(WAITING.c.held_by == words)
-        hold_back(connection, looks.c.key.in_(of_words), words, run_id)
+        of_reason = select(CANDIDATES.c.key).where(CANDIDATES.c.held_by == reason)
+        hold_back(connection, looks.c.key.in_(of_reason), reason, run_id)
 
 
 def _adopt_leftovers(connection: Connection, run_id: str) -> None:
-    adopted = select(literal(run_id), WAITING.c.key, true()).where(WAITING.c.leftover, WAITING.c.goes)
+    adopted = select(literal(run_id), CANDIDATES.c.key, true()).where(
+        CANDIDATES.c.leftover, CANDIDATES.c.goes
+    )
     connection.execute(
         insert(run_looks).from_select(["run_id", "look_key", "leftover"], adopted).on_conflict_do_nothing()
     )
@@ -322,14 +322,14 @@ def _adopt_leftovers(connection: Connection, run_id: str) -> None:
 def _cut(connection: Connection, settings: Settings, run_id: str) -> None:
     """Give each look that goes a batch of this run."""
     place = func.row_number().over(
-        partition_by=(WAITING.c.fit_type, WAITING.c.inference_num), order_by=in_order(settings.budget)
+        partition_by=(CANDIDATES.c.fit_type, CANDIDATES.c.inference_num), order_by=in_order(settings.budget)
     )
     CUT.create(connection)
     connection.execute(
         insert(CUT).from_select(
             ["key", "fit_type", "inference_num", "place"],
-            select(WAITING.c.key, WAITING.c.fit_type, WAITING.c.inference_num, place - 1).where(
-                WAITING.c.goes
+            select(CANDIDATES.c.key, CANDIDATES.c.fit_type, CANDIDATES.c.inference_num, place - 1).where(
+                CANDIDATES.c.goes
             ),
         )
     )
@@ -346,10 +346,10 @@ def _cut(connection: Connection, settings: Settings, run_id: str) -> None:
         return
     ids = connection.execute(
         insert(batches).returning(batches.c.id, sort_by_parameter_order=True),
-        [{"run_id": run_id, "fit_type": one.fit_type, "inference_num": one.inference_num} for one in parts],
+        [{"run_id": run_id, "fit_type": row.fit_type, "inference_num": row.inference_num} for row in parts],
     ).scalars()
     new = as_table(
-        [{"id": batch_id, **one._mapping} for batch_id, one in zip(ids, parts, strict=True)],
+        [{"id": batch_id, **row._mapping} for batch_id, row in zip(ids, parts, strict=True)],
         id=batches.c.id.type,
         fit_type=CUT.c.fit_type.type,
         inference_num=CUT.c.inference_num.type,
@@ -373,8 +373,7 @@ def _cut(connection: Connection, settings: Settings, run_id: str) -> None:
 
 
 def _batches_with_work(connection: Connection, run_id: str) -> tuple[int, ...]:
-    not_ended = tuple(state.value for state in LookState if not state.ended)
-    work = select(looks.c.key).where(looks.c.batch_id == batches.c.id, looks.c.state.in_(not_ended)).exists()
+    work = select(looks.c.key).where(looks.c.batch_id == batches.c.id, looks.c.state.in_(NOT_ENDED)).exists()
     return tuple(
         connection.execute(
             select(batches.c.id).where(batches.c.run_id == run_id, work).order_by(batches.c.id)

@@ -53,11 +53,7 @@ def begin_run(engine: Engine, run: Run) -> None:
 
 
 def noted_export(engine: Engine, run_id: str) -> tuple[str, date] | None:
-    """Give the export that was noted for a run when it began, and its date; None when the run is not known.
-
-    Args:
-        run_id: Which run.
-    """
+    """Give the export that was noted for a run when it began, and its date; None when the run is not known."""
     with engine.connect() as connection:
         found = connection.execute(
             select(runs.c.export, runs.c.export_date).where(runs.c.id == run_id)
@@ -65,14 +61,14 @@ def noted_export(engine: Engine, run_id: str) -> tuple[str, date] | None:
     return None if found is None else (found.export, found.export_date)
 
 
-def record_missing(engine: Engine, run: Run, words: str) -> None:
+def record_missing(engine: Engine, run: Run, problem: str) -> None:
     """Note with a run that its export did not come.
 
     Args:
-        words: Which export, and what to do.
+        problem: Which export, and what to do.
     """
     with engine.begin() as connection:
-        connection.execute(update(runs).where(runs.c.id == run.id).values(problem=words))
+        connection.execute(update(runs).where(runs.c.id == run.id).values(problem=problem))
 
 
 def record_figures(engine: Engine, run: Run, figures: Mapping[str, Any]) -> None:

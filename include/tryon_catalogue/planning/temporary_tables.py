@@ -1,4 +1,4 @@
-"""Tables that live as long as one transaction: what a chunk of an export wants, and how a run is cut.
+"""Tables that live as long as one transaction: the looks that a chunk asks for, and how a run is cut.
 
 A hundred thousand looks are planned by a few statements over them instead of a few statements each.
 """
@@ -29,14 +29,12 @@ if TYPE_CHECKING:
 
 _metadata = MetaData()
 
-WANTED = Table(
-    "wanted",
+REQUESTED = Table(
+    "requested",
     _metadata,
     Column("sku", Text, index=True),
     Column("place", SmallInteger, doc="among the looks of the garment, from 0"),
-    Column(
-        "of", SmallInteger, doc="looks the garment was cast for, those that its pictures rule out included"
-    ),
+    Column("cast", SmallInteger, doc="looks of the garment, those that its pictures rule out included"),
     Column("title", Text),
     Column("collection", Text),
     Column("priority", Float, doc="of the garment; null when it has none"),
@@ -59,17 +57,17 @@ WANTED = Table(
 )
 """One row for each look of each garment, whether the ledger has the look or not."""
 
-OURS = Table(
-    "ours",
+LOOKS_OF_RUN = Table(
+    "looks_of_run",
     _metadata,
     Column("key", KEY, index=True),
     prefixes=["TEMPORARY"],
     postgresql_on_commit="DROP",
 )
-"""The looks that a run has to see to."""
+"""The looks that a run asks for and that have not ended, or are to be made again."""
 
-WAITING = Table(
-    "waiting",
+CANDIDATES = Table(
+    "candidates",
     _metadata,
     Column("key", KEY, primary_key=True),
     Column("fit_type", Text),
@@ -77,7 +75,7 @@ WAITING = Table(
     Column("collection", Text),
     Column("reserved", Boolean, doc="another run that is alive has reserved it"),
     Column("leftover", Boolean, doc="no row of the run's export asks for it"),
-    Column("again", Boolean, doc="it has ended, and the run is asked to make it again"),
+    Column("remake", Boolean, doc="it has ended, and the run is asked to make it again"),
     Column("held_before", Boolean, doc="a limit did not let it go earlier"),
     Column("first_date", Date, doc="of its collection"),
     Column("position", BigInteger, doc="in the export"),
@@ -88,7 +86,7 @@ WAITING = Table(
     prefixes=["TEMPORARY"],
     postgresql_on_commit="DROP",
 )
-"""The looks that are planned and that a run may send, whether there is money for them or not."""
+"""The looks that a run may send, whether there is money for them or not."""
 
 CUT = Table(
     "cut",
@@ -103,19 +101,19 @@ CUT = Table(
 """The looks that get a batch, in the order in which they are to be sent."""
 
 
-def fill_wanted(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Make the table `WANTED` and fill it; it is gone when the transaction ends.
+def fill_requested(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Make the table `REQUESTED` and fill it; it is gone when the transaction ends.
 
     Args:
         rows: Values in the order of the table's columns.
     """
-    WANTED.create(connection)
+    REQUESTED.create(connection)
     driver: Any = connection.connection.driver_connection
-    columns = ", ".join(f'"{column.name}"' for column in WANTED.columns)
-    with driver.cursor() as cursor, cursor.copy(f"COPY {WANTED.name} ({columns}) FROM STDIN") as copy:
+    columns = ", ".join(f'"{column.name}"' for column in REQUESTED.columns)
+    with driver.cursor() as cursor, cursor.copy(f"COPY {REQUESTED.name} ({columns}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
-    ready(connection, WANTED)
+    ready(connection, REQUESTED)
 
 
 def ready(connection: Connection, table: Table) -> None:

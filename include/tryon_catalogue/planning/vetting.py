@@ -1,4 +1,4 @@
-"""Holds the looks of a garment to what preflight found of their pictures, and gives each look its key.
+"""Vets the looks of garments by what preflight found of their pictures, and gives each look its key.
 
 A garment whose own picture breaks a rule gets no look. A model of the roster whose picture does is left out, and the
 garment is shown on the others.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldLook:
+class VettedLook:
     """A look whose pictures may go to the vendor.
 
     Attributes:
@@ -40,15 +40,15 @@ class HeldLook:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What became of the looks of a garment.
+class VettedLooks:
+    """The looks of a garment, vetted.
 
     Attributes:
         looks: Those that may be planned.
         rejections: Why others may not.
     """
 
-    looks: tuple[HeldLook, ...]
+    looks: tuple[VettedLook, ...]
     rejections: tuple[Rejection, ...]
 
 
@@ -62,7 +62,7 @@ class GarmentLooks:
 
     garment: Garment
     cast: int
-    looks: tuple[HeldLook, ...]
+    looks: tuple[VettedLook, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class VettedChunk:
     @property
     def rejected_rows(self) -> int:
         """Rows that cannot be used, whatever speaks against each."""
-        return len({one.line for one in self.rejections if one.line > ROSTER_LINE})
+        return len({rejection.line for rejection in self.rejections if rejection.line > ROSTER_LINE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,80 +96,78 @@ class _Problem:
     advice: str
 
 
-def wanted_images(look: Look) -> tuple[ImageKey, ...]:
+def image_keys(look: Look) -> tuple[ImageKey, ...]:
     """Give the pictures that a look needs, each with what it is to be."""
-    wanted = [(url, ImageRole.PICTURE) for url in look.images[:3] if url is not None]
+    keys = [(url, ImageRole.PICTURE) for url in look.images[:3] if url is not None]
     if look.mask_image is not None:
-        wanted.append((look.mask_image, ImageRole.MASK))
-    return tuple(wanted)
+        keys.append((look.mask_image, ImageRole.MASK))
+    return tuple(keys)
 
 
 def vet_chunk(
     chunk: Chunk, settings: Settings, load: Callable[[Collection[ImageKey]], Mapping[ImageKey, KnownImage]]
 ) -> VettedChunk:
-    """Cast the garments of a chunk, and hold their looks to what is known of their pictures.
+    """Cast the garments of a chunk, and vet their looks by what is known of their pictures.
 
     Args:
         load: Gives what is known of pictures.
     """
     rejections: list[Rejection] = list(chunk.rejections)
-    cast_for: list[tuple[Garment, tuple[Look, ...]]] = []
+    cast_garments: list[tuple[Garment, tuple[Look, ...]]] = []
     for garment in chunk.garments:
-        answer = cast(garment, settings)
-        if isinstance(answer, Rejection):
-            rejections.append(answer)
+        looks = cast(garment, settings)
+        if isinstance(looks, Rejection):
+            rejections.append(looks)
         else:
-            cast_for.append((garment, answer))
-    known = load({image for _, answer in cast_for for look in answer for image in wanted_images(look)})
+            cast_garments.append((garment, looks))
+    known = load({image for _, looks in cast_garments for look in looks for image in image_keys(look)})
     garments: list[GarmentLooks] = []
-    for garment, answer in cast_for:
-        held = hold(garment, answer, known, settings.export.columns)
-        rejections += held.rejections
-        if held.looks:
-            garments.append(GarmentLooks(garment, len(answer), held.looks))
+    for garment, looks in cast_garments:
+        vetted = vet_looks(garment, looks, known, settings.export.columns)
+        rejections += vetted.rejections
+        if vetted.looks:
+            garments.append(GarmentLooks(garment, len(looks), vetted.looks))
     return VettedChunk(chunk, tuple(garments), tuple(rejections))
 
 
-def hold(
+def vet_looks(
     garment: Garment, cast: Sequence[Look], known: Mapping[ImageKey, KnownImage], columns: ExportColumns
-) -> Held:
-    """Hold the looks of a garment to what is known of their pictures.
+) -> VettedLooks:
+    """Vet the looks of a garment by what is known of their pictures.
 
     Args:
-        garment: Whose looks.
-        cast: What it was cast for.
+        cast: The looks that the garment was cast for.
         known: What preflight found; a picture it never saw may not go to the vendor either.
-        columns: The export's columns, for the reasons.
     """
-    held: list[HeldLook] = []
+    vetted: list[VettedLook] = []
     of_roster: list[Rejection] = []
     for place, look in enumerate(cast):
         problem = _problem_of(look, known)
         if problem is None:
-            held.append(_held(place, look, known))
+            vetted.append(_vetted(place, look, known))
             continue
         column = _column_of(garment, problem.url, columns)
         if column is not None:
-            return Held((), (_of_row(garment, _rejection(column, problem)),))
+            return VettedLooks((), (_of_row(garment, _rejection(column, problem)),))
         of_roster.append(_rejection(f"model {look.model}", problem))
-    if not held and of_roster:
-        # The row gets nothing, and says so itself.
+    if not vetted and of_roster:
+        # The row gets no look, and has a rejection of its own.
         of_roster.append(_of_row(garment, of_roster[0]))
-    return Held(tuple(held), tuple(of_roster))
+    return VettedLooks(tuple(vetted), tuple(of_roster))
 
 
-def _held(place: int, look: Look, known: Mapping[ImageKey, KnownImage]) -> HeldLook:
-    found = {url: known[url, role] for url, role in wanted_images(look)}
-    digests = {url: one.sha256 for url, one in found.items() if one.sha256 is not None}
+def _vetted(place: int, look: Look, known: Mapping[ImageKey, KnownImage]) -> VettedLook:
+    found = {url: known[url, role] for url, role in image_keys(look)}
+    digests = {url: image.sha256 for url, image in found.items() if image.sha256 is not None}
     of_look = tuple(None if url is None else digests[url] for url in look.images)
-    return HeldLook(place, look.key_with(digests), _sent(look, found), of_look)
+    return VettedLook(place, look.key_with(digests), _sent(look, found), of_look)
 
 
 def _sent(look: Look, found: Mapping[str, KnownImage]) -> Look:
     """Give a look as the vendor gets it: with our repaired copies where there are any."""
-    if not any(one.used_url for one in found.values()):
+    if not any(image.used_url for image in found.values()):
         return look
-    used = {url: one.used_url or url for url, one in found.items()}
+    used = {url: image.used_url or url for url, image in found.items()}
     return replace(
         look,
         model_image=used[look.model_image],
@@ -180,7 +178,7 @@ def _sent(look: Look, found: Mapping[str, KnownImage]) -> Look:
 
 
 def _problem_of(look: Look, known: Mapping[ImageKey, KnownImage]) -> _Problem | None:
-    for url, role in wanted_images(look):
+    for url, role in image_keys(look):
         found = known.get((url, role))
         if found is None:
             advice = "The export changed while it was read, or names it in another role. Start the run again."
@@ -217,7 +215,7 @@ def _column_of(garment: Garment, url: str, columns: ExportColumns) -> str | None
 
 
 def _rejection(column: str, problem: _Problem) -> Rejection:
-    """Say of a picture, whoever's it is, that it may not go to the vendor."""
+    """Give the rejection of a picture; it is the roster's unless a row is set."""
     return Rejection(
         line=ROSTER_LINE,
         sku="",
@@ -234,5 +232,7 @@ def _rejection(column: str, problem: _Problem) -> Rejection:
     )
 
 
-def _of_row(garment: Garment, one: Rejection) -> Rejection:
-    return replace(one, line=garment.line, sku=garment.sku, reason=told(garment.where, one.reason))
+def _of_row(garment: Garment, rejection: Rejection) -> Rejection:
+    return replace(
+        rejection, line=garment.line, sku=garment.sku, reason=told(garment.where, rejection.reason)
+    )

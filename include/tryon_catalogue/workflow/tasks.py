@@ -104,7 +104,7 @@ def preflight() -> dict[str, int]:
         if not found.rows and run.request.selects and context["dag_run"].run_type == "manual":
             raise RequestError(
                 f"The export {run.export} has no row of what was asked for: "
-                f"{run.request.words(settings.price.currency)}. Nothing was done; correct the request."
+                f"{run.request.describe(settings.price.currency)}. Nothing was done; correct the request."
             )
     log.info("%s: %s", run.export, found)
     return found.as_json()

@@ -56,7 +56,7 @@ def test_the_question_says_what_is_needed_to_answer_it() -> None:
     question = question_of(DEAR, PRICE, BUDGET)
     assert question is not None
     assert question.subject == "Spend ¥1,900 on 2,000 looks?"
-    for words in (
+    for text in (
         r"| autumn\|2026 | 1,500 | ¥1,425 |",
         "| none | 500 | ¥475 |",
         "| in all | 2,000 | ¥1,900 |",
@@ -66,7 +66,7 @@ def test_the_question_says_what_is_needed_to_answer_it() -> None:
         "the packs have 500 uses left",
         "Above ¥100",
     ):
-        assert words in question.body
+        assert text in question.body
 
 
 def test_many_collections_are_summed_up() -> None:
@@ -144,7 +144,7 @@ def test_looks_say_that_they_wait_for_a_person(engine: Engine, asked: Settings) 
 
 
 @pytest.mark.parametrize(
-    ("answer", "bound", "words"),
+    ("answer", "bound", "outcome"),
     [
         (Approved(), Approved(Decimal(6)), "approved by ada: up to ¥6"),
         (Approved(amount=Decimal(99)), Approved(Decimal(6)), "approved by ada: up to ¥6"),
@@ -154,13 +154,13 @@ def test_looks_say_that_they_wait_for_a_person(engine: Engine, asked: Settings) 
     ],
 )
 def test_an_approval_is_of_what_was_asked_and_no_more(
-    answer: Approved | None, bound: Approved | None, words: str, engine: Engine, asked: Settings
+    answer: Approved | None, bound: Approved | None, outcome: str, engine: Engine, asked: Settings
 ) -> None:
     for _ in range(2):  # a second try of the task gets the same answer
         assert record_answer(engine, "dag/1", Answer("ada", answer), asked.price) == bound
     with engine.connect() as connection:
-        said = connection.execute(select(runs.c.approval)).scalar_one()
-    assert said == f"asked for ¥6 for 6 looks; {words}"
+        approval = connection.execute(select(runs.c.approval)).scalar_one()
+    assert approval == f"asked for ¥6 for 6 looks; {outcome}"
 
 
 def test_rejected_looks_say_who_rejected_them(engine: Engine, asked: Settings) -> None:

@@ -93,7 +93,7 @@ def test_a_look_is_sent_from_where_the_newest_export_has_it(
         with engine.begin() as connection:  # the same bytes at another address
             store_images(connection, [good_image(url, sha256="5" * 64)])
         runs.append(Run(f"dag/{place}", str(file), day))
-    for run in sorted(runs, key=lambda one: one.export_date, reverse=newest_first):
+    for run in sorted(runs, key=lambda run: run.export_date, reverse=newest_first):
         plan_run(engine, settings, run)
     with engine.connect() as connection:
         assert connection.execute(select(looks.c.tops_image)).scalars().all() == ["https://new.example/a.png"]

@@ -136,12 +136,12 @@ def test_the_rule_for_every_category_takes_what_no_other_rule_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tag", "told"), [("kids", "'kids'; its tags are men, new, women"), ("", "no gender")]
+    ("tag", "reason"), [("kids", "'kids'; its tags are men, new, women"), ("", "no gender")]
 )
-def test_a_row_whose_tag_no_model_has_is_a_rejection(tag: str, told: str) -> None:
+def test_a_row_whose_tag_no_model_has_is_a_rejection(tag: str, reason: str) -> None:
     rejection = refusal_of(replace(GARMENT, tag=tag))
     assert (rejection.rule, rejection.column, rejection.value) == (Rule.NO_MODEL, "gender", tag)
-    assert told in rejection.reason
+    assert reason in rejection.reason
 
 
 def test_a_shop_without_a_tag_column_means_the_whole_roster() -> None:

@@ -60,9 +60,9 @@ def test_its_account_says_the_price_and_that_nothing_was_sent(
     account = close_run(engine, priced, "hand/1")
     judge(account, priced.account)
     assert "2 would be made for 4 CNY. Nothing was sent or planned." in str(account)
-    told = as_text(read_run_note(engine, account))
-    assert "Dry run: 2 looks would be made for ¥4; nothing was sent" in told
-    assert "the request: The run was asked for sku z" in told
+    text = as_text(read_run_note(engine, account))
+    assert "Dry run: 2 looks would be made for ¥4; nothing was sent" in text
+    assert "the request: The run was asked for sku z" in text
 
 
 def test_the_list_says_what_would_be_made_and_why(engine: Engine, priced: Settings, export: str) -> None:
@@ -70,9 +70,9 @@ def test_the_list_says_what_would_be_made_and_why(engine: Engine, priced: Settin
     end(engine)
     nothing = dry(engine, priced, export)
     assert as_list(nothing).splitlines() == ["sku,collection,model,fit type,pictures,why"]
-    again = dry(engine, priced, export, skus=("a-3",), redo=Redo.ALL)
-    assert as_list(again).splitlines()[1:] == ["a-3,autumn,anna,HALF_BODY,1,PUBLISHED"]
-    assert again.estimate.amount == 1
+    remake = dry(engine, priced, export, skus=("a-3",), redo=Redo.ALL)
+    assert as_list(remake).splitlines()[1:] == ["a-3,autumn,anna,HALF_BODY,1,PUBLISHED"]
+    assert remake.estimate.amount == 1
 
 
 def test_looks_whose_pictures_break_a_rule_are_not_in_the_price(

@@ -57,14 +57,14 @@ def test_by_the_export_what_stands_first_goes_first(night: Night) -> None:
 def test_the_newest_collection_is_the_one_that_appeared_last(night: Night) -> None:
     night("newest_collection", 9, [("a1", "aw26", ""), ("s1", "ss27", "")], day=1)
     night("newest_collection", 9, [("a1", "aw26", ""), ("s1", "ss27", ""), ("b1", "basics", "")], day=2)
-    wanted = [("x1", "", ""), ("a2", "aw26", ""), ("b2", "basics", ""), ("c2", "capsule", "")]
-    assert night("newest_collection", 1, wanted, day=3) == ["c2"]
-    assert night("newest_collection", 3, [*wanted[:3], ("b3", "basics", "")], day=4) == ["a2", "b2", "x1"]
+    rows = [("x1", "", ""), ("a2", "aw26", ""), ("b2", "basics", ""), ("c2", "capsule", "")]
+    assert night("newest_collection", 1, rows, day=3) == ["c2"]
+    assert night("newest_collection", 3, [*rows[:3], ("b3", "basics", "")], day=4) == ["a2", "b2", "x1"]
 
 
 def test_among_collections_of_one_age_the_export_decides_and_none_goes_last(night: Night) -> None:
-    wanted = [("x", "", ""), ("s", "ss27", ""), ("a", "aw26", ""), ("s2", "ss27", "")]
-    assert night("newest_collection", 3, wanted) == ["a", "s", "s2"]
+    rows = [("x", "", ""), ("s", "ss27", ""), ("a", "aw26", ""), ("s2", "ss27", "")]
+    assert night("newest_collection", 3, rows) == ["a", "s", "s2"]
 
 
 def test_an_old_export_makes_no_collection_new(night: Night) -> None:
@@ -74,15 +74,15 @@ def test_an_old_export_makes_no_collection_new(night: Night) -> None:
 
 
 def test_the_highest_priority_goes_first_and_none_at_all_last(night: Night) -> None:
-    wanted = [("blank", "", ""), ("low", "", "-1"), ("ten", "", "10"), ("nine", "", "9.5"), ("zero", "", "0")]
-    assert night("priority", 3, wanted) == ["nine", "ten", "zero"]
+    rows = [("blank", "", ""), ("low", "", "-1"), ("ten", "", "10"), ("nine", "", "9.5"), ("zero", "", "0")]
+    assert night("priority", 3, rows) == ["nine", "ten", "zero"]
     assert night("priority", 1, [], day=2) == ["low"]
     assert night("priority", 1, [], day=3) == ["blank"]
 
 
 def test_a_look_of_several_garments_goes_with_the_best_of_them(night: Night) -> None:
-    wanted = [("one-s", "", "1"), ("two", "", "5"), ("one-m", "", "7")]
-    assert night("priority", 1, wanted) == ["one-m", "one-s"]
+    rows = [("one-s", "", "1"), ("two", "", "5"), ("one-m", "", "7")]
+    assert night("priority", 1, rows) == ["one-m", "one-s"]
 
 
 def test_what_waited_goes_before_what_is_more_urgent(night: Night) -> None:

@@ -126,7 +126,7 @@ def test_what_a_limit_held_back_is_in_the_preview_of_the_night_that_takes_it_up(
     export = write("b-", 1)
     few, all_of_it = next_run(engine, narrow, export), next_run(engine, wide, export)
     assert (all_of_it.estimate.looks, all_of_it.estimate.leftovers) == (4, 3)
-    assert [(one.sku, one.why) for one in all_of_it.listed] == [
+    assert [(listed.sku, listed.why) for listed in all_of_it.listed] == [
         *((f"a-{number}", "left over") for number in (2, 3, 4)),
         ("b-0", "new"),
     ]
@@ -171,7 +171,7 @@ def test_a_failed_look_is_to_make_while_it_has_attempts_left(
         )
     found = next_run(engine, settings, export)
     assert (found.known, found.estimate.looks) == ({LookState.FAILED: 3}, 2)
-    assert {one.why for one in found.listed} == {"FAILED"}
+    assert {listed.why for listed in found.listed} == {"FAILED"}
 
 
 def test_a_picture_that_breaks_a_rule_leaves_its_row_out_and_says_why(

@@ -72,6 +72,6 @@ def test_preview_dry_run_and_approval_say_what_the_next_run_reserves(
             run_id: connection.execute(select(*figures).where(runs.c.id == run_id)).one()
             for run_id in (run.id, dry.id)
         }
-    assert Counter(one.look for one in previewed.listed) == Counter(look_of(row) for row in reserved)
+    assert Counter(listed.look for listed in previewed.listed) == Counter(look_of(row) for row in reserved)
     assert previewed.listed == dried.listed
     assert noted[run.id] == noted[dry.id] == (previewed.estimate.uses, previewed.estimate.amount)

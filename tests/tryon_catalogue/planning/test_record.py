@@ -51,12 +51,12 @@ def test_every_row_becomes_a_planned_look_or_a_rejection_with_its_reason(
     assert (plan.rows, plan.rejected, plan.looks, plan.new) == (5, 3, 2, 2)
     with engine.connect() as connection:
         refused = connection.execute(select(rejections).order_by(rejections.c.line)).all()
-        assert [(one.line, one.sku, one.rule) for one in refused] == [
+        assert [(rejection.line, rejection.sku, rejection.rule) for rejection in refused] == [
             (3, "b", "missing_image"),
             (4, "a", "duplicate_sku"),
             (5, "c", "unknown_category"),
         ]
-        assert all(one.reason for one in refused)
+        assert all(rejection.reason for rejection in refused)
 
 
 def test_a_text_that_no_database_takes_costs_its_row_and_not_the_run(
@@ -78,7 +78,7 @@ def test_a_text_that_no_database_takes_costs_its_row_and_not_the_run(
         found = connection.execute(
             select(rejections.c.sku, rejections.c.rule).order_by(rejections.c.line)
         ).all()
-    assert [tuple(one) for one in found] == [("cut", "bad_text"), ("�", "bad_text"), ("lost", "bad_text")]
+    assert [tuple(row) for row in found] == [("cut", "bad_text"), ("�", "bad_text"), ("lost", "bad_text")]
 
 
 def test_the_shops_row_of_a_rejected_garment_is_written_however_long_its_sku(
@@ -149,10 +149,10 @@ def test_a_batch_holds_looks_of_one_fit_type_in_the_order_of_the_export(
             )
         ).all()
     kinds: dict[int, set[str]] = {}
-    for one in found:
-        kinds.setdefault(one.batch_id, set()).add(one.fit_type)
+    for look in found:
+        kinds.setdefault(look.batch_id, set()).add(look.fit_type)
     assert sorted(len(kind) for kind in kinds.values()) == [1] * 5
-    numbers = [int(one.tops_image.rpartition("-")[2].removesuffix(".png")) for one in found]
+    numbers = [int(look.tops_image.rpartition("-")[2].removesuffix(".png")) for look in found]
     of_dresses = [number for number in numbers if number % 3 == 0]
     assert of_dresses == sorted(of_dresses)
 
@@ -271,8 +271,8 @@ def test_a_failed_look_is_tried_again_by_later_runs_until_it_has_had_its_attempt
     plan_export([row("a")])
     walk(engine, *SENT_AND_FAILED)
     assert plan_export([row("a")]).batch_ids == ()  # not by the run that failed it
-    again = plan_export([row("a")], "dag/2")
-    assert (again.new, len(again.batch_ids)) == (1, 1)
+    second = plan_export([row("a")], "dag/2")
+    assert (second.new, len(second.batch_ids)) == (1, 1)
     walk(engine, *SENT_AND_FAILED)
     assert settings.safety.max_attempts == 2
     assert plan_export([row("a")], "dag/3").new == 0

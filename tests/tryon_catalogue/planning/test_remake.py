@@ -101,8 +101,8 @@ def test_a_plan_that_died_half_way_goes_on_where_it_stopped(
 ) -> None:
     ask(engine, priced, export, skus=SKUS, redo=Redo.ALL)
     assert states(engine) == {"PLANNED": 3, "PUBLISHED": 2}
-    again = ask(engine, priced, export, skus=SKUS, redo=Redo.ALL)
-    send(engine, priced, again)
+    remake = ask(engine, priced, export, skus=SKUS, redo=Redo.ALL)
+    send(engine, priced, remake)
     assert charged(engine) == {1: 2, 2: 3}
 
 
@@ -180,6 +180,8 @@ def test_the_history_of_a_look_says_why_it_was_made_again(
 ) -> None:
     ask(engine, priced, export, skus=("a-0",), redo=Redo.ALL)
     with engine.connect() as connection:
-        (told,) = connection.execute(select(look_moves).where(look_moves.c.from_state == "PUBLISHED")).all()
-    assert (told.to_state, told.run) == ("PLANNED", "hand/1")
-    assert "paid for, again" in told.reason
+        (look_move,) = connection.execute(
+            select(look_moves).where(look_moves.c.from_state == "PUBLISHED")
+        ).all()
+    assert (look_move.to_state, look_move.run) == ("PLANNED", "hand/1")
+    assert "paid for, again" in look_move.reason

@@ -15,7 +15,7 @@ from tryon_catalogue.exports import REQUEST_LINE
 from tryon_catalogue.ledger.tables import garment_looks, looks, rejections, run_looks, runs
 from tryon_catalogue.planning.preview import preview_run
 from tryon_catalogue.planning.record import Plan, plan_run, record_run
-from tryon_catalogue.planning.request import Redo, Request, RequestError, read_request, read_wanted
+from tryon_catalogue.planning.request import Redo, Request, RequestError, read_request, read_requested
 from tryon_catalogue.planning.reserve import cut_run
 from tryon_catalogue.planning.runs import Run
 from tryon_catalogue.reporting.account import close_run
@@ -73,7 +73,7 @@ def test_lists_lose_their_blanks_and_what_stands_twice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("params", "words"),
+    ("params", "expected"),
     [
         ({"sku": ["a"]}, ["sku: a run cannot be asked for that", "skus", "collections"]),
         ({"skus": "a"}, ["skus = 'a'", "a list of skus is expected"]),
@@ -90,11 +90,11 @@ def test_lists_lose_their_blanks_and_what_stands_twice() -> None:
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_a_plain_sentence(
-    params: Mapping[str, Any], words: list[str]
+    params: Mapping[str, Any], expected: list[str]
 ) -> None:
     with pytest.raises(RequestError) as refused:
         read_request(params)
-    for word in words:
+    for word in expected:
         assert word in str(refused.value)
     assert refused.value.__cause__ is None
 
@@ -121,11 +121,11 @@ def test_what_a_run_is_asked_for_is_said_in_words() -> None:
     asked = Request(
         skus=("a", "b"), tag="studio", inference_num=2, budget=Decimal(20), redo=Redo.ALL, dry_run=True
     )
-    assert asked.words("CNY") == (
+    assert asked.describe("CNY") == (
         "only skus a, b; models tagged studio; 2 pictures a look; for ¥20 at most; made again, published or not; "
         "as a dry run, which spends nothing"
     )
-    assert Request(export="other.csv").words("CNY") == ""
+    assert Request(export="other.csv").describe("CNY") == ""
     assert Request.model_validate(asked.as_json()) == asked
 
 
@@ -138,7 +138,7 @@ def test_a_run_is_about_the_garments_it_was_asked_for_alone(
     with engine.connect() as connection:
         refused = connection.execute(select(rejections).order_by(rejections.c.line)).all()
         assert connection.execute(select(runs.c.request)).scalar_one() == {"skus": ["a", "d", "z", "y"]}
-    assert [(one.line, one.sku, one.rule) for one in refused] == [
+    assert [(rejection.line, rejection.sku, rejection.rule) for rejection in refused] == [
         (REQUEST_LINE, None, "unknown_sku"),
         (5, "d", "missing_image"),
     ]
@@ -158,8 +158,8 @@ def test_a_collection_is_known_by_its_name_whatever_its_case(
 
 
 def test_a_rejected_row_is_known_by_its_collection_too(settings: Settings, export: str) -> None:
-    (chunk,) = read_wanted(Request(collections=("winter",)), export, settings)
-    assert [one.sku for one in chunk.rejections] == ["d"]
+    (chunk,) = read_requested(Request(collections=("winter",)), export, settings)
+    assert [rejection.sku for rejection in chunk.rejections] == ["d"]
 
 
 def test_a_narrow_run_leaves_to_others_what_others_left(

@@ -60,7 +60,7 @@ def to_be_sent(engine: Engine) -> list[str]:
             .where(looks.c.state == "PLANNED", looks.c.batch_id.is_not(None))
             .order_by(looks.c.tops_image)
         ).scalars()
-        return [Path(one).stem for one in found]
+        return [Path(path).stem for path in found]
 
 
 def sent(engine: Engine) -> list[str]:
@@ -69,7 +69,7 @@ def sent(engine: Engine) -> list[str]:
         found = connection.execute(
             select(submission_looks.c.tops_image).order_by(submission_looks.c.tops_image)
         )
-        return [Path(one).stem for one in found.scalars()]
+        return [Path(path).stem for path in found.scalars()]
 
 
 def test_a_run_sends_nothing_that_only_its_earlier_export_asked_for(

@@ -30,8 +30,8 @@ from tryon_catalogue.planning.preflight.person_check import (
     open_person_check,
     without_people,
 )
-from tryon_catalogue.planning.request import EVERYTHING, read_wanted
-from tryon_catalogue.planning.vetting import wanted_images
+from tryon_catalogue.planning.request import EVERYTHING, read_requested
+from tryon_catalogue.planning.vetting import image_keys
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -141,10 +141,10 @@ def images_of_export(
         tryon_catalogue.exports.ExportError: When the file cannot be read as an export at all.
     """
     seen: set[ImageKey] = set()
-    for chunk in read_wanted(request, export, settings):
+    for chunk in read_requested(request, export, settings):
         answers = [cast(garment, settings) for garment in chunk.garments]
         looks = [look for answer in answers if not isinstance(answer, Rejection) for look in answer]
-        keys = {image for look in looks for image in wanted_images(look)}
+        keys = {image for look in looks for image in image_keys(look)}
         yield ExportImages(chunk.rows, keys - seen, frozenset(look.model_image for look in looks))
         seen |= keys
 

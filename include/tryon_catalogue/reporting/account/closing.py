@@ -12,7 +12,7 @@ from tryon_catalogue.budget.commitments import is_closed, note_reason
 from tryon_catalogue.budget.limits import ASKED_FOR_AGAIN, TAKEN_UP
 from tryon_catalogue.errors import RunFailedError
 from tryon_catalogue.ledger.tables import run_looks, runs
-from tryon_catalogue.planning.candidates import is_spoken_for
+from tryon_catalogue.planning.candidates import is_decided_elsewhere
 from tryon_catalogue.planning.request import Request
 from tryon_catalogue.publishing.left_behind import runs_of
 from tryon_catalogue.publishing.writeback import Catalogue
@@ -55,7 +55,7 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
     # Said once: when its account is written anew, other runs may have had their say.
     if run.cut_at is None and not run.is_closed:
         then = ASKED_FOR_AGAIN if run.request else TAKEN_UP
-        others = is_spoken_for(run_looks, runs, timedelta(hours=settings.budget.answer_within_hours))
+        others = is_decided_elsewhere(run_looks, runs, timedelta(hours=settings.budget.answer_within_hours))
         with engine.begin() as connection:
             note_reason(connection, run_id, f"{DIED}; {then}", unless=others)
     written = catalogue.write_run(engine, run_id)

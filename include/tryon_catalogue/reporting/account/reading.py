@@ -109,7 +109,7 @@ def count_run(connection: Connection, run: Row[Any], currency: str) -> Account:
         planned=planned,
         cut=run.cut_at is not None,
         problem=run.problem or "",
-        asked_for=request.words(currency),
+        asked_for=request.describe(currency),
         would_make=run.looks_new if request.dry_run and planned else None,
     )
 
