@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import CronTriggerTimetable, dag, task, task_group
 
-from tryon_catalogue.reporting.asset import NEWS
+from tryon_catalogue.reporting.asset import CATALOGUE_ALIAS
 from tryon_catalogue.settings import load_settings
 from tryon_catalogue.workflow import tasks
 from tryon_catalogue.workflow.groups import PUBLISH_FIRST, collect, default_args
@@ -49,7 +49,7 @@ def tryon_recover() -> None:
         # In no pool of ours: those bound what is sent, and a large night that fills them would keep this waiting.
         collect(batch_id, settings, patience_seconds=PATIENCE_SECONDS, late_fails=False)
 
-    @task(trigger_rule="all_done", priority_weight=PUBLISH_FIRST, outlets=[NEWS])
+    @task(trigger_rule="all_done", priority_weight=PUBLISH_FIRST, outlets=[CATALOGUE_ALIAS])
     def account(batch_ids: list[int]) -> list[str]:
         return tasks.refresh_accounts(batch_ids)
 

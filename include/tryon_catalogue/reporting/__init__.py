@@ -1,1 +1,1 @@
-"""What people and machines are told of a run: account, notes, alerts, metrics, status, report."""
+"""What people and machines learn of a run: account, notes, alerts, metrics, status, report."""

@@ -1,7 +1,7 @@
-"""Telling the person on duty: of doubts, stop signals, missing exports, late runs; each once for a run.
+"""Alerts to the person on duty: of doubts, stop signals, missing exports, late runs; each once for a run.
 
-Who is told is a setting: any Airflow notifier, built from its class path and arguments when there is something to
-say. What was told stands in the ledger, so that retries, cleared tasks and recovery do not say it again. A
+The notifier is a setting: any of Airflow's, built from its class path and arguments when there is a message. What was
+sent stands in the ledger, so that retries, cleared tasks and recovery do not send it a second time. A
 notifier that fails or hangs costs the run nothing: it is logged, and the next occasion tries again.
 """
 
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OLD_NEWS: Final = timedelta(days=2)
-"""A run that has been late for so long is not told of any more: whoever sets alerts up is to hear of now."""
+STALE_AFTER: Final = timedelta(days=2)
+"""No alert is sent of what is older, so that a new notifier does not begin with old troubles."""
 
 
 class Event(StrEnum):
-    """What a person is told of. The values are what the ledger stores."""
+    """What an alert is about. The values are what the ledger stores."""
 
     DOUBT = "DOUBT"
-    """Something was sent and its answer never came: it waits for a person's word."""
+    """Something was sent and its answer never came: a person decides."""
     STOP = "STOP"
     """The vendor takes nothing more before a person has acted: credentials, package."""
     APPROVAL = "APPROVAL"
@@ -89,8 +89,8 @@ def doubt_alert(run_id: str, doubts: Sequence[Doubt]) -> Alert:
     Args:
         doubts: Its submissions in doubt, one at least.
     """
-    count = sum(one.looks for one in doubts)
-    listed = "\n".join(f"{one.id}: {one.looks} looks, {one.words}" for one in doubts)
+    count = sum(doubt.looks for doubt in doubts)
+    listed = "\n".join(f"{doubt.id}: {doubt.looks} looks, {doubt.words}" for doubt in doubts)
     return Alert(
         Event.DOUBT,
         run_id,
@@ -101,11 +101,7 @@ def doubt_alert(run_id: str, doubts: Sequence[Doubt]) -> Alert:
 
 
 def stop_alert(stop: Stop) -> Alert:
-    """Make the message that the vendor takes nothing more before a person has acted.
-
-    Args:
-        stop: What a run has learned.
-    """
+    """Make the message that the vendor takes nothing more before a person has acted."""
     return Alert(
         Event.STOP,
         stop.set_by,
@@ -115,11 +111,7 @@ def stop_alert(stop: Stop) -> Alert:
 
 
 def late_alert(run_id: str, started: datetime) -> Alert:
-    """Make the message that a run is not done in time.
-
-    Args:
-        started: When it began.
-    """
+    """Make the message that a run is not done in time."""
     return Alert(
         Event.LATE,
         run_id,
@@ -145,22 +137,22 @@ def undone_alert(run_id: str, due: str, state: str) -> Alert:
     )
 
 
-def missing_alert(run_id: str, words: str) -> Alert:
+def missing_alert(run_id: str, problem: str) -> Alert:
     """Make the message that there is no export for a run to read.
 
     Args:
-        words: Which export, and what to do.
+        problem: Which export, and what to do.
     """
-    return Alert(Event.MISSING, run_id, "Try-on: an export is missing", f"Run {run_id}: {words}")
+    return Alert(Event.MISSING, run_id, "Try-on: an export is missing", f"Run {run_id}: {problem}")
 
 
 def of_run(engine: Engine, run_id: str) -> tuple[Alert, ...]:
     """Make the messages that one run gives reason for: its doubts, the stop it has learned of, no export."""
-    return tuple(one for one in _standing(engine) if one.run_id == run_id)
+    return tuple(alert for alert in _standing(engine) if alert.run_id == run_id)
 
 
 def of_all(engine: Engine, late_after: timedelta) -> tuple[Alert, ...]:
-    """Make the messages that any run gives reason for, late ones included; told or not.
+    """Make the messages that any run gives reason for, late ones included; sent already or not.
 
     Args:
         late_after: How long a run may take until it has its account.
@@ -170,7 +162,9 @@ def of_all(engine: Engine, late_after: timedelta) -> tuple[Alert, ...]:
         began = case((runs.c.ended_at.is_(None), runs.c.started_at), else_=runs.c.opened_at)
         late = connection.execute(
             select(runs.c.id, began.label("began"))
-            .where(~is_closed(), began.between(func.now() - late_after - OLD_NEWS, func.now() - late_after))
+            .where(
+                ~is_closed(), began.between(func.now() - late_after - STALE_AFTER, func.now() - late_after)
+            )
             .order_by(began)
         ).all()
     return (*_standing(engine), *(late_alert(row.id, row.began) for row in late))
@@ -186,7 +180,7 @@ def _standing(engine: Engine) -> list[Alert]:
             select(runs.c.id, runs.c.problem)
             .where(
                 runs.c.problem.is_not(None),
-                runs.c.started_at > func.now() - OLD_NEWS,
+                runs.c.started_at > func.now() - STALE_AFTER,
                 runs.c.backfill.is_(False),  # whoever started it looks at its dates; a season has many
             )
             .order_by(runs.c.started_at)
@@ -198,11 +192,10 @@ def _standing(engine: Engine) -> list[Alert]:
     ]
 
 
-def tell(engine: Engine, settings: AlertSettings, alert: Alert, context: Mapping[str, Any]) -> bool:
-    """Send a message, unless nobody is to be told or somebody was told already. Never fails the task.
+def send_once(engine: Engine, settings: AlertSettings, alert: Alert, context: Mapping[str, Any]) -> bool:
+    """Send a message, unless there is no notifier or it was sent already. Never fails the task.
 
     Args:
-        settings: The ``[alerts]`` section.
         context: Airflow's, for what the notifier's templates name.
 
     Returns:
@@ -212,7 +205,7 @@ def tell(engine: Engine, settings: AlertSettings, alert: Alert, context: Mapping
         return False
     try:
         # The row is committed once the notifier has done its work: one that fails is tried again another time,
-        # and of two tasks that want to tell the same the second waits here and sees that it is told.
+        # and of two tasks with the same message the second waits here and sees that it is sent.
         with engine.begin() as connection:
             new = connection.execute(
                 insert(alerts)
@@ -228,12 +221,11 @@ def tell(engine: Engine, settings: AlertSettings, alert: Alert, context: Mapping
     return new is not None
 
 
-def tell_late(engine: Engine, settings: AlertSettings, alert: Alert, context: Mapping[str, Any]) -> bool:
-    """Send the message that a run is late, unless it is only late because its export has not come: that is told.
+def send_late(engine: Engine, settings: AlertSettings, alert: Alert, context: Mapping[str, Any]) -> bool:
+    """Send the message that a run is late, unless its export has not come: that has an alert of its own.
 
     Args:
-        settings: The ``[alerts]`` section.
-        context: See ``tell``.
+        context: See ``send_once``.
 
     Returns:
         Whether it was sent now.
@@ -242,15 +234,14 @@ def tell_late(engine: Engine, settings: AlertSettings, alert: Alert, context: Ma
         problem = connection.execute(
             select(runs.c.problem).where(runs.c.id == alert.run_id)
         ).scalar_one_or_none()
-    return problem is None and tell(engine, settings, alert, context)
+    return problem is None and send_once(engine, settings, alert, context)
 
 
-def tell_anyway(settings: AlertSettings, alert: Alert, context: Mapping[str, Any]) -> None:
+def send_unrecorded(settings: AlertSettings, alert: Alert, context: Mapping[str, Any]) -> None:
     """Send a message without the ledger, which is not there to remember it. Never fails its caller.
 
     Args:
-        settings: The ``[alerts]`` section.
-        context: See ``tell``.
+        context: See ``send_once``.
     """
     try:
         _notify(settings, alert, context)

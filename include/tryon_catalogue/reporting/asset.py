@@ -19,23 +19,19 @@ if TYPE_CHECKING:
 
 CATALOGUE: Final = Asset("tryon_catalogue")
 """What a DAG of the shop names as its schedule."""
-NEWS: Final = AssetAlias("tryon_catalogue_news")
-"""The outlet of the tasks that may have something to tell."""
+CATALOGUE_ALIAS: Final = AssetAlias("tryon_catalogue_news")
+"""The outlet of the tasks that may change the catalogue."""
 
 
-def news_of(account: Account) -> dict[str, Any]:
-    """Give what stands in the event: counts, and whose they are.
-
-    Args:
-        account: Of the run that changed the catalogue.
-    """
-    # A state that a look stays in; what is under way is told once it stands there.
+def event_of(account: Account) -> dict[str, Any]:
+    """Give what stands in the event of a run that changed the catalogue: its counts, and whose they are."""
+    # A state that a look stays in; what is under way is counted once it stands there.
     stays = dict.fromkeys((*ENDED, *NEED_A_PERSON))
     return {
         "run_id": account.run_id,
         "export_date": None if account.export_date is None else account.export_date.isoformat(),
         **{state.value.lower(): account.looks.get(state.value, 0) for state in stays},
-        "waiting": sum(account.waiting.values()),
+        "waiting": sum(account.reasons_not_sent.values()),
         "rejected_rows": account.rejected_rows,
         "uses": account.uses,
         "amount": str(account.cost),
@@ -47,7 +43,6 @@ def announce(account: Account, context: Context) -> None:
     """Send an event of the catalogue once the task has succeeded.
 
     Args:
-        account: Of the run that changed the catalogue.
-        context: Airflow's, of a task with ``NEWS`` among its outlets.
+        context: Airflow's, of a task with ``CATALOGUE_ALIAS`` among its outlets.
     """
-    context["outlet_events"][NEWS].add(CATALOGUE, extra=news_of(account))
+    context["outlet_events"][CATALOGUE_ALIAS].add(CATALOGUE, extra=event_of(account))

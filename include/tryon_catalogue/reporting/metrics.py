@@ -54,7 +54,7 @@ class Figures:
 
 
 def read_figures(engine: Engine) -> Figures:
-    """Count."""
+    """Count the looks and the submissions of the ledger by their states."""
     with engine.connect() as connection:
         of_looks = connection.execute(select(looks.c.state, func.count()).group_by(looks.c.state)).all()
         of_submissions = connection.execute(

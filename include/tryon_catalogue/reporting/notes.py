@@ -1,4 +1,4 @@
-"""What people are told of a run: figures, what stops it, what waits and why, what is in doubt, what was rejected.
+"""The note of a run: figures, what stops it, what was not sent and why, what is in doubt, what was rejected.
 
 A ``Note`` is data; ``as_markdown`` makes of it what the Airflow UI shows beside the run, and ``as_text`` what stands in
 the task's log. Reading it from the ledger is at the end.
@@ -41,8 +41,8 @@ NO_ANSWER: Final = "no answer came"
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """Looks that are wanted and were not sent."""
+class NotSent:
+    """Looks that were not sent, and why."""
 
     looks: int
     reason: str
@@ -50,15 +50,15 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What people are told of a run.
+    """What people read of a run beside it in the Airflow UI and in the log.
 
     Attributes:
         title: What it is about, without a full stop.
         figures: Name -> value in words, in their order.
         stops: Why nothing is sent at all right now.
-        waiting: Looks that were not sent.
+        not_sent: Looks that were not sent.
         doubts: Submissions in doubt.
-        review: Looks that wait for a person's word.
+        review: Looks in review.
         rejected: The first rejected rows, in the order of the export.
         refused: The first rows that the catalogue's table did not take, and why.
     """
@@ -66,7 +66,7 @@ class Note:
     title: str
     figures: tuple[tuple[str, str], ...] = ()
     stops: tuple[Stop, ...] = ()
-    waiting: tuple[Waiting, ...] = ()
+    not_sent: tuple[NotSent, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     review: tuple[Review, ...] = ()
     rejected: tuple[Rejection, ...] = ()
@@ -77,18 +77,17 @@ def as_markdown(note: Note, most_characters: int = MOST_CHARACTERS) -> str:
     """Give a note as Markdown that Airflow takes: whole lines, as many as there is room for.
 
     Args:
-        note: What to tell.
         most_characters: The longest text.
     """
     lines = [f"**{escape_markdown(note.title)}**", ""]
     lines += [f"- {escape_markdown(name)}: {escape_markdown(value)}" for name, value in note.figures]
-    for heading, told in _sections(note):
+    for heading, section in _sections(note):
         lines += ["", f"**{heading}**", ""]
         lines += [
-            f"- {_shown(words)}{f' `{command}`' if command else ''}" for words, command in told[:MOST_LINES]
+            f"- {_shown(text)}{f' `{command}`' if command else ''}" for text, command in section[:MOST_LINES]
         ]
-        if len(told) > MOST_LINES:
-            lines.append(f"- and {len(told) - MOST_LINES} more in the log")
+        if len(section) > MOST_LINES:
+            lines.append(f"- and {len(section) - MOST_LINES} more in the log")
     return _cut(lines, most_characters)
 
 
@@ -96,49 +95,51 @@ def as_text(note: Note) -> str:
     """Give a note as plain lines for a log."""
     lines = [f"{note.title}."]
     lines += [f"  {name}: {value}" for name, value in note.figures]
-    for heading, told in _sections(note):
+    for heading, section in _sections(note):
         lines.append(f"{heading}:")
         lines += [
-            f"  {' '.join(words.split())}{f' {command}' if command else ''}"
-            for words, command in told[:MOST_LINES_LOGGED]
+            f"  {' '.join(text.split())}{f' {command}' if command else ''}"
+            for text, command in section[:MOST_LINES_LOGGED]
         ]
-        if len(told) > MOST_LINES_LOGGED:
-            lines.append(f"  and {len(told) - MOST_LINES_LOGGED} more")
+        if len(section) > MOST_LINES_LOGGED:
+            lines.append(f"  and {len(section) - MOST_LINES_LOGGED} more")
     return "\n".join(lines)
 
 
 def _sections(note: Note) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Heading, and lines of words with the command to type; a section without lines is left out."""
+    """Give headings, each with lines of a text and the command to type; one without lines is left out."""
     sections = {
-        "Stopped": [(f"{one.conn_id}: {one.reason}", "tryon resume") for one in note.stops],
-        "Waiting": [(f"{counted(one.looks, 'look')}: {one.reason}", "") for one in note.waiting],
+        "Stopped": [(f"{stop.conn_id}: {stop.reason}", "tryon resume") for stop in note.stops],
+        "Waiting": [(f"{counted(group.looks, 'look')}: {group.reason}", "") for group in note.not_sent],
         "In doubt": [
             (
-                f"{one.id}: {counted(one.looks, 'look')} of {_skus(one)}, sent {_utc(one.sent_at)}: "
-                f"{one.words or NO_ANSWER}",
-                f"tryon doubts resolve {one.id}",
+                f"{doubt.id}: {counted(doubt.looks, 'look')} of {_skus(doubt)}, sent {_utc(doubt.sent_at)}: "
+                f"{doubt.words or NO_ANSWER}",
+                f"tryon doubts resolve {doubt.id}",
             )
-            for one in note.doubts
+            for doubt in note.doubts
         ],
         "To review": [
             (
-                f"{', '.join(one.skus) or 'no garment'} on {one.model or 'a model'}: {one.reason}",
-                f"tryon review {'accept' if one.paths else 'collect'} {one.key[:SHORT_KEY]}",
+                f"{', '.join(look.skus) or 'no garment'} on {look.model or 'a model'}: {look.reason}",
+                f"tryon review {'accept' if look.paths else 'collect'} {look.key[:SHORT_KEY]}",
             )
-            for one in note.review
+            for look in note.review
         ],
-        "Not written to the catalogue": [(words, "") for words in note.refused],
-        "Rejected": [(f"{_place(one)}: {one.reason}", "") for one in note.rejected],
+        "Not written to the catalogue": [(reason, "") for reason in note.refused],
+        "Rejected": [(f"{_place(rejection)}: {rejection.reason}", "") for rejection in note.rejected],
     }
     return [(heading, lines) for heading, lines in sections.items() if lines]
 
 
-def _place(row: Rejection) -> str:
-    return f"the {row.place}" if row.place else f"line {row.line}, {row.sku or 'no sku'}"
+def _place(rejection: Rejection) -> str:
+    return (
+        f"the {rejection.place}" if rejection.place else f"line {rejection.line}, {rejection.sku or 'no sku'}"
+    )
 
 
-def _shown(words: str) -> str:
-    return escape_markdown(words if len(words) <= LONGEST_REASON else f"{words[: LONGEST_REASON - 2]} …")
+def _shown(text: str) -> str:
+    return escape_markdown(text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 2]} …")
 
 
 def _skus(doubt: Doubt) -> str:
@@ -161,11 +162,7 @@ def _cut(lines: Sequence[str], most_characters: int) -> str:
 
 
 def read_run_note(engine: Engine, account: Account) -> Note:
-    """Put together what people are told of a run whose account is written.
-
-    Args:
-        account: Of the run.
-    """
+    """Make the note of a run whose account is written."""
     run_id = account.run_id
     with engine.connect() as connection:
         stops = active_stops(connection)
@@ -180,7 +177,7 @@ def read_run_note(engine: Engine, account: Account) -> Note:
             *((("repaired pictures sent", str(repaired)),) if repaired else ()),
         ),
         stops=stops,
-        waiting=tuple(Waiting(count, reason) for reason, count in account.waiting.items()),
+        not_sent=tuple(NotSent(count, reason) for reason, count in account.reasons_not_sent.items()),
         doubts=doubts,
         review=tuple(review),
         rejected=rejected,
@@ -189,7 +186,7 @@ def read_run_note(engine: Engine, account: Account) -> Note:
 
 
 def read_recovery_note(engine: Engine, batches: int, newly_doubted: int) -> Note:
-    """Put together what people are told of a recovery, before it collects what it has found.
+    """Make the note of a recovery, before it collects what it has found.
 
     Args:
         batches: How many batches it is going to collect.

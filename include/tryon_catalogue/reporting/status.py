@@ -39,9 +39,9 @@ class Status:
         currency: Of the price.
         oldest_unpublished: Age of the oldest accepted submission that is not collected; None without one.
         stops: Why nothing is sent at all right now.
-        missing: What is said of the exports that did not come in the last two days.
+        missing: What is known of the exports that did not come in the last two days.
         refused: Rows that the catalogue's table did not take, by each DAG's newest account, and why.
-        more_refused: What is said of the accounts that name only the first of such rows.
+        more_refused: A line for each of the accounts that name only the first of such rows.
     """
 
     looks: Counter[LookState]
@@ -56,11 +56,7 @@ class Status:
 
 
 def read_status(engine: Engine, price: Price) -> Status:
-    """Count.
-
-    Args:
-        price: The currency.
-    """
+    """Count the looks and the submissions of the ledger, and read what stops or fails."""
     with engine.connect() as connection:
         by_state = connection.execute(select(looks.c.state, func.count()).group_by(looks.c.state)).all()
         uses, cost = connection.execute(
@@ -81,7 +77,7 @@ def read_status(engine: Engine, price: Price) -> Status:
             .where(runs.c.problem.is_not(None), runs.c.started_at > func.now() - LATELY)
             .order_by(runs.c.started_at)
         ).scalars()
-        told = tuple(str(words) for words in missing)
+        problems = tuple(str(problem) for problem in missing)
         accounts = connection.execute(
             select(runs.c.id, runs.c.summary)
             .where(runs.c.ended_at > func.now() - LATELY, runs.c.summary.is_not(None))
@@ -98,21 +94,20 @@ def read_status(engine: Engine, price: Price) -> Status:
     )
     counts = Counter({LookState(state): count for state, count in by_state})
     age = now - oldest if oldest else None
-    return Status(counts, uses, cost, price.currency, age, stops, told, tuple(refused), more_refused)
+    return Status(counts, uses, cost, price.currency, age, stops, problems, tuple(refused), more_refused)
 
 
 def show_status(status: Status, console: Console | None = None) -> None:
-    """Print it.
+    """Print a status.
 
     Args:
-        status: What was counted.
         console: To print to; the terminal by default.
     """
     console = console or Console(highlight=False)
-    for words in status.missing:
-        console.print(f"[bold red]Missing:[/] {escape(words)}")
-    for words in (*status.refused, *status.more_refused):
-        console.print(f"[bold red]Not written to the catalogue:[/] {escape(words)}")
+    for problem in status.missing:
+        console.print(f"[bold red]Missing:[/] {escape(problem)}")
+    for refusal in (*status.refused, *status.more_refused):
+        console.print(f"[bold red]Not written to the catalogue:[/] {escape(refusal)}")
     if not status.looks.total():
         console.print("The ledger holds no looks yet: no run has read an export.")
         return

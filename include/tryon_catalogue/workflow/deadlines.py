@@ -119,7 +119,7 @@ def tell_late(context: Mapping[str, Any]) -> None:
     message = alerts.undone_alert(f"{run['dag_id']}/{run['dag_run_id']}", in_words(due), str(run["state"]))
     try:
         with told_plainly():
-            alerts.tell_late(engine_from_connection(settings), settings.alerts, message, context)
+            alerts.send_late(engine_from_connection(settings), settings.alerts, message, context)
     # A connection that is refused is an OSError, one that is no address a ValueError; one that is not there, or
     # cannot be asked for, an error of Airflow's.
     except (
@@ -131,4 +131,4 @@ def tell_late(context: Mapping[str, Any]) -> None:
         ValueError,
     ) as error:
         log.warning("It is told without the ledger, which will not remember it: %s", error)
-        alerts.tell_anyway(settings.alerts, message, context)
+        alerts.send_unrecorded(settings.alerts, message, context)

@@ -12,7 +12,7 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, task, task
 from tryon_catalogue.errors import RunFailedError
 from tryon_catalogue.exports.errors import ExportRefusedError
 from tryon_catalogue.planning.request import RequestError
-from tryon_catalogue.reporting.asset import NEWS
+from tryon_catalogue.reporting.asset import CATALOGUE_ALIAS
 from tryon_catalogue.workflow import tasks
 from tryon_catalogue.workflow.export_sensor import ExportSensor
 from tryon_catalogue.workflow.groups import (
@@ -64,7 +64,12 @@ def make_pictures(settings: Settings, *, wait_for_export: bool) -> None:
             pool=settings.batches.pool,
         )
 
-    @task(trigger_rule="all_done", retry_policy=RED_RETRIES, priority_weight=PUBLISH_FIRST, outlets=[NEWS])
+    @task(
+        trigger_rule="all_done",
+        retry_policy=RED_RETRIES,
+        priority_weight=PUBLISH_FIRST,
+        outlets=[CATALOGUE_ALIAS],
+    )
     def account() -> dict[str, object]:
         return tasks.account()
 

@@ -147,7 +147,7 @@ def plan() -> list[int] | Question:
         if question is not None:
             approval.record_question(engine, run.id, estimate, settings.price)
             asking = alerts.Alert(alerts.Event.APPROVAL, run.id, question.subject, question.body)
-            alerts.tell(engine, settings.alerts, asking, dict(get_current_context()))
+            alerts.send_once(engine, settings.alerts, asking, dict(get_current_context()))
             return question
     return _cut(settings, engine, run.id, None)
 
@@ -384,4 +384,4 @@ def _alert(settings: Settings, engine: Engine, messages: Iterable[Alert], contex
     from tryon_catalogue.reporting import alerts
 
     for message in messages:
-        alerts.tell(engine, settings.alerts, message, dict(context))
+        alerts.send_once(engine, settings.alerts, message, dict(context))

@@ -25,7 +25,7 @@ from tryon_catalogue.ledger.states import (
     SubmissionState,
 )
 from tryon_catalogue.looks import MOVES, LookState
-from tryon_catalogue.reporting.asset import news_of
+from tryon_catalogue.reporting.asset import event_of
 from tryon_catalogue.reporting.metrics import Figures
 from tryon_catalogue.reporting.report.style import STATE_STYLE
 from tryon_catalogue.reporting.status import Status, show_status
@@ -175,7 +175,7 @@ def test_the_documents_name_every_metric_of_a_state_and_every_count_of_an_event(
         }
     start = words.index("`extra` holds")
     listed = set(re.findall(r"`(\w+)`", words[start : words.index("\n\n", start)])) - {"extra"}
-    assert listed == set(news_of(NIGHT.account))
+    assert listed == set(event_of(NIGHT.account))
 
 
 def test_every_state_is_shown_in_a_terminal() -> None:

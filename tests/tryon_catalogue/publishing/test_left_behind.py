@@ -30,7 +30,7 @@ from tryon_catalogue.publishing.left_behind import (
 )
 from tryon_catalogue.publishing.publisher import Publisher
 from tryon_catalogue.reporting.account import close_run, refresh_accounts
-from tryon_catalogue.reporting.asset import NEWS
+from tryon_catalogue.reporting.asset import CATALOGUE_ALIAS
 from tryon_catalogue.settings import Settings, load_settings
 from tryon_catalogue.submission.batch import submit_batch
 from tryon_catalogue.submission.journal import Batch
@@ -319,7 +319,7 @@ def test_the_tasks_of_the_recovery_collect_what_a_dead_run_left_and_tell_whoever
     assert tasks.publish(found[0]) == {"published": 12, "review": 0, "failed": 0, "waiting": 0}
     assert tasks.refresh_accounts(found) == [batch.run_id]
     assert summary_of(engine, batch.run_id)["looks"] == {"PUBLISHED": 12}
-    (event,) = task_context["outlet_events"][NEWS].asset_alias_events
+    (event,) = task_context["outlet_events"][CATALOGUE_ALIAS].asset_alias_events
     assert (event.extra["run_id"], event.extra["published"]) == (batch.run_id, 12)
     assert tasks.find_left_behind() == []
     assert tasks.refresh_accounts([]) == []

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select, text
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks
 from tests.tryon_catalogue.vendor import connection_to, open_vendor, open_website
 from tryon_catalogue.ledger.tables import alerts
-from tryon_catalogue.reporting.alerts import Alert, Event, late_alert, of_all, of_run, tell
+from tryon_catalogue.reporting.alerts import Alert, Event, late_alert, of_all, of_run, send_once
 from tryon_catalogue.settings import AlertSettings, load_settings
 from tryon_catalogue.workflow.operators import SubmitBatchOperator
 
@@ -69,7 +69,7 @@ def by(name: str, timeout_seconds: float = 30, **kwargs: str) -> AlertSettings:
     )
 
 
-def told(engine: Engine) -> list[tuple[str, str]]:
+def recorded(engine: Engine) -> list[tuple[str, str]]:
     with engine.connect() as connection:
         return [(row.run_id, row.event) for row in connection.execute(select(alerts))]
 
@@ -93,28 +93,28 @@ def put_in_doubt(engine: Engine, batch_id: int, run_id: str) -> None:
 
 
 def test_nobody_is_told_by_default(engine: Engine) -> None:
-    assert not tell(engine, AlertSettings(), ALERT, {})
-    assert told(engine) == []
+    assert not send_once(engine, AlertSettings(), ALERT, {})
+    assert recorded(engine) == []
 
 
 def test_the_notifier_is_told_once_for_an_event_and_a_run(engine: Engine, carried: list[str]) -> None:
-    assert tell(engine, by("Pigeon"), ALERT, {})
-    assert not tell(engine, by("Pigeon"), ALERT, {})
+    assert send_once(engine, by("Pigeon"), ALERT, {})
+    assert not send_once(engine, by("Pigeon"), ALERT, {})
     assert carried == ["DOUBT subject <pre>text &lt;b&gt;</pre>"]
-    assert tell(engine, by("Pigeon"), Alert(Event.STOP, ALERT.run_id, "s", "t"), {})
-    assert tell(engine, by("Pigeon"), Alert(Event.DOUBT, "tryon_nightly/n2", "s", "t"), {})
-    assert len(told(engine)) == 3
+    assert send_once(engine, by("Pigeon"), Alert(Event.STOP, ALERT.run_id, "s", "t"), {})
+    assert send_once(engine, by("Pigeon"), Alert(Event.DOUBT, "tryon_nightly/n2", "s", "t"), {})
+    assert len(recorded(engine)) == 3
 
 
 def test_of_many_tasks_that_want_to_tell_the_same_one_does(engine: Engine, carried: list[str]) -> None:
     with ThreadPoolExecutor(4) as threads:
-        sent = list(threads.map(lambda _: tell(engine, by("Pigeon"), ALERT, {}), range(4)))
+        sent = list(threads.map(lambda _: send_once(engine, by("Pigeon"), ALERT, {}), range(4)))
     assert sorted(sent) == [False, False, False, True]
     assert len(carried) == 1
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "reason"),
     [
         (by("Wounded"), "Wounded failed with RuntimeError: no wind"),
         (by("Nobody"), "AttributeError"),
@@ -126,13 +126,15 @@ def test_of_many_tasks_that_want_to_tell_the_same_one_does(engine: Engine, carri
     ids=["raises", "no class", "no module", "no notifier", "wrong arguments", "hangs"],
 )
 def test_a_notifier_that_fails_is_logged_and_tried_again_another_time(
-    engine: Engine, settings: AlertSettings, words: str, caplog: pytest.LogCaptureFixture
+    engine: Engine, settings: AlertSettings, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert not tell(engine, settings, ALERT, {})
-    (record,) = [one for one in caplog.records if one.levelname == "ERROR" and one.name.endswith("alerts")]
-    assert words in record.getMessage()
-    assert told(engine) == []
-    assert tell(engine, by("Pigeon"), ALERT, {})
+    assert not send_once(engine, settings, ALERT, {})
+    (record,) = [
+        record for record in caplog.records if record.levelname == "ERROR" and record.name.endswith("alerts")
+    ]
+    assert reason in record.getMessage()
+    assert recorded(engine) == []
+    assert send_once(engine, by("Pigeon"), ALERT, {})
 
 
 def test_a_run_gives_reason_for_its_own_doubts_and_the_stop_it_learned(
@@ -188,7 +190,7 @@ def test_a_run_that_was_begun_again_after_its_account_is_late_by_its_new_beginni
     assert of_all(engine, after) == ()
     with engine.begin() as connection:
         connection.execute(text("UPDATE tryon.runs SET opened_at = now() - interval '7 hours'"))
-    assert [one.run_id for one in of_all(engine, after)] == ["dag/run"]
+    assert [alert.run_id for alert in of_all(engine, after)] == ["dag/run"]
 
 
 def test_a_run_that_died_long_ago_is_no_news(engine: Engine, plan_batch: PlanBatch) -> None:

@@ -33,9 +33,9 @@ class Recorder:
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    one = Recorder()
-    stats.initialize(factory=lambda: one, export_legacy_names=False)
-    yield one
+    recorder = Recorder()
+    stats.initialize(factory=lambda: recorder, export_legacy_names=False)
+    yield recorder
     # What comes after in this process loads file systems and the like, which are timed by it too.
     stats.initialize(factory=get_stats_factory(), export_legacy_names=False)
 

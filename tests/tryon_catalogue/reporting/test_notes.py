@@ -16,7 +16,7 @@ from tryon_catalogue.reporting.account import Account, close_run
 from tryon_catalogue.reporting.notes import (
     MOST_CHARACTERS,
     Note,
-    Waiting,
+    NotSent,
     as_markdown,
     as_text,
     read_recovery_note,
@@ -29,8 +29,8 @@ from tryon_catalogue.submission.stops import Stop, StopKind
 NIGHT = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
 
 
-def doubt(number: int, words: str = "timed out") -> Doubt:
-    return Doubt(number, "tryon_nightly/n1", "damo_tryon", NIGHT, 2, 2, ("A-1", "A-2"), None, words, None)
+def doubt(number: int, answer: str = "timed out") -> Doubt:
+    return Doubt(number, "tryon_nightly/n1", "damo_tryon", NIGHT, 2, 2, ("A-1", "A-2"), None, answer, None)
 
 
 def rejection(line: int, sku: str, reason: str) -> Rejection:
@@ -46,7 +46,7 @@ def test_a_note_shows_figures_stops_what_waits_doubts_and_rejections_in_this_ord
         "3 of 9 looks published",
         figures=(("rows", "12 read, 1 rejected (1 missing)"), ("cost", "5 uses in 2 submissions, ¥4.75")),
         stops=(stop("bad credentials"),),
-        waiting=(Waiting(4, "not sent"),),
+        not_sent=(NotSent(4, "not sent"),),
         doubts=(doubt(7),),
         rejected=(rejection(3, "A-9", "no picture"), rejection(4, "", "no sku")),
     )
@@ -81,9 +81,9 @@ def test_a_note_names_the_rows_that_the_catalogue_refused(
     plan_batch(some_looks(2))
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE catalogue ADD CHECK (sku <> 'sku-1' OR tryon_status IS NULL)"))
-    told = as_text(read_run_note(engine, close_run(engine, settings, "dag/run")))
-    assert "rows of the catalogue not written: 1\n" in told
-    assert "Not written to the catalogue:\n  sku sku-1: the table catalogue does not take its row" in told
+    log = as_text(read_run_note(engine, close_run(engine, settings, "dag/run")))
+    assert "rows of the catalogue not written: 1\n" in log
+    assert "Not written to the catalogue:\n  sku sku-1: the table catalogue does not take its row" in log
 
 
 def test_a_note_without_trouble_has_no_empty_sections() -> None:
@@ -96,9 +96,9 @@ def test_a_note_without_trouble_has_no_empty_sections() -> None:
 def test_a_note_always_fits_and_stays_in_its_lines(reasons: list[str], figures: list[str]) -> None:
     note = Note(
         "a night",
-        figures=tuple((one, one) for one in figures),
-        doubts=tuple(doubt(number, words) for number, words in enumerate(reasons)),
-        rejected=tuple(rejection(number + 1, words, words) for number, words in enumerate(reasons)),
+        figures=tuple((name, name) for name in figures),
+        doubts=tuple(doubt(number, reason) for number, reason in enumerate(reasons)),
+        rejected=tuple(rejection(number + 1, reason, reason) for number, reason in enumerate(reasons)),
     )
     shown = as_markdown(note)
     assert len(shown) <= MOST_CHARACTERS
@@ -112,7 +112,7 @@ def test_a_long_section_says_how_much_more_there_is_and_the_log_has_it() -> None
 
 
 def test_the_log_is_plain_text() -> None:
-    note = Note("x", figures=(("looks", "2 IN_DOUBT"),), waiting=(Waiting(1, "a_b\nc"),))
+    note = Note("x", figures=(("looks", "2 IN_DOUBT"),), not_sent=(NotSent(1, "a_b\nc"),))
     assert as_text(note) == "x.\n  looks: 2 IN_DOUBT\nWaiting:\n  1 look: a_b c"
 
 
@@ -137,11 +137,11 @@ def test_the_note_of_a_run_is_read_from_the_ledger(
     assert note.title == "0 of 5 looks published"
     assert note.figures[0] == ("rows", "8 read, 3 rejected (2 image, 1 sku)")
     assert note.figures[1] == ("looks", "5 PLANNED")
-    assert [(one.looks, one.reason) for one in note.waiting] == [
+    assert [(group.looks, group.reason) for group in note.not_sent] == [
         (3, "not sent; the log of the run's tasks says why"),
         (2, "the vendor is throttling us"),
     ]
-    assert [one.line for one in note.rejected] == [4, 5, 9]
+    assert [row.line for row in note.rejected] == [4, 5, 9]
 
 
 def test_the_note_of_a_run_says_how_many_rows_are_no_garments_of_their_own(
@@ -167,7 +167,7 @@ def test_the_note_of_a_run_that_was_not_cut_says_so_and_why_its_looks_wait(
         connection.execute(update(looks).values(batch_id=None))
     note = read_run_note(engine, close_run(engine, settings, batch.run_id))
     assert note.title == "The export was read, and nothing of it was sent"
-    assert [(one.looks, one.reason.partition(":")[0]) for one in note.waiting] == [(2, "not sent")]
+    assert [(group.looks, group.reason.partition(":")[0]) for group in note.not_sent] == [(2, "not sent")]
 
 
 def test_the_note_of_a_recovery_names_every_doubt_and_stop(engine: Engine, plan_batch: PlanBatch) -> None:
@@ -209,7 +209,7 @@ def test_the_account_of_a_run_with_nothing_to_do_is_short(engine: Engine) -> Non
     ]
 
 
-def told(engine: Engine, **changes: object) -> list[str]:
+def note_lines(engine: Engine, **changes: object) -> list[str]:
     """The note of a run that read an export of four rows and made nothing, with these changes, as lines."""
     account = Account("dag/run", 4, 0, 0, {}, 0, 0, 0, Decimal(0), "CNY", 0, 0)
     return as_text(read_run_note(engine, replace(account, **changes))).splitlines()
@@ -219,5 +219,5 @@ def told(engine: Engine, **changes: object) -> list[str]:
 def test_an_export_without_a_row_that_is_meant_is_told_where_it_may_not_be_empty(
     engine: Engine, rows: dict[str, object]
 ) -> None:
-    assert told(engine, may_be_empty=False, **rows)[0] == "The export has no row that is meant."
-    assert told(engine, may_be_empty=True, **rows)[0] == "Nothing new to make."
+    assert note_lines(engine, may_be_empty=False, **rows)[0] == "The export has no row that is meant."
+    assert note_lines(engine, may_be_empty=True, **rows)[0] == "Nothing new to make."

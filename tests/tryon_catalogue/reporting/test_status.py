@@ -91,14 +91,14 @@ def test_the_oldest_submission_that_is_not_collected_gives_its_age(
 def test_a_screen_names_each_state_that_has_looks_and_what_it_means() -> None:
     counts = Counter({LookState.PUBLISHED: 12_000, LookState.IN_DOUBT: 3})
     screen = shown(Status(counts, 12_003, Decimal("11402.85"), "CNY", timedelta(minutes=61)))
-    for words in (
+    for line in (
         "12,000",
         LOOK_STATES[LookState.IN_DOUBT].meaning,
         "12,003 uses so far",
         "¥11,402.85",
         "61 minutes old",
     ):
-        assert words in screen
+        assert line in screen
     assert "REVIEW" not in screen
 
 
@@ -117,8 +117,8 @@ def test_rows_that_the_catalogue_refused_are_told_until_an_account_has_written_t
             text("ALTER TABLE catalogue ADD CONSTRAINT shut CHECK (sku <> 'sku-1' OR tryon_status IS NULL)")
         )
     close_run(engine, settings, "dag/run")
-    said = " ".join(shown(read_status(engine, Price())).split())
-    assert "Not written to the catalogue: sku sku-1: the table catalogue does not take its row" in said
+    screen = " ".join(shown(read_status(engine, Price())).split())
+    assert "Not written to the catalogue: sku sku-1: the table catalogue does not take its row" in screen
 
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE catalogue DROP CONSTRAINT shut"))
@@ -133,9 +133,9 @@ def test_where_more_rows_were_refused_than_are_named_the_screen_says_how_many(
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE catalogue ADD CONSTRAINT shut CHECK (tryon_status IS NULL)"))
     close_run(engine, settings, "dag/run")
-    said = " ".join(shown(read_status(engine, Price())).split())
-    assert said.count("the table catalogue does not take its row") == 20
+    screen = " ".join(shown(read_status(engine, Price())).split())
+    assert screen.count("the table catalogue does not take its row") == 20
     assert (
         "Not written to the catalogue: dag names the first 20 of 23 rows; the log of its account has all"
-        in said
+        in screen
     )

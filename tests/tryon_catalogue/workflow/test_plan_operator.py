@@ -111,7 +111,7 @@ def test_whoever_is_told_of_things_is_told_of_the_question(
 ) -> None:
     monkeypatch.setenv("TRYON_BUDGET__APPROVE_ABOVE", "3.79")
     told: list[alerts.Alert] = []
-    monkeypatch.setattr(alerts, "tell", lambda _engine, _settings, alert, _context: told.append(alert))
+    monkeypatch.setattr(alerts, "send_once", lambda _engine, _settings, alert, _context: told.append(alert))
     with pytest.raises(TaskAwaitingInput):
         run_plan(operator())
     assert [(one.event, one.subject) for one in told] == [(alerts.Event.APPROVAL, "Spend ¥3.80 on 4 looks?")]

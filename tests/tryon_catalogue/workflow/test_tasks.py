@@ -23,7 +23,7 @@ from tryon_catalogue.planning.approval_options import APPROVE_UP_TO, REJECT
 from tryon_catalogue.planning.request import RequestError
 from tryon_catalogue.publishing.publisher import PublishError
 from tryon_catalogue.publishing.writeback import CatalogueError
-from tryon_catalogue.reporting.asset import NEWS
+from tryon_catalogue.reporting.asset import CATALOGUE_ALIAS
 from tryon_catalogue.submission.journal import load_batch
 from tryon_catalogue.workflow import tasks
 from tryon_catalogue.workflow.context import ON_DEMAND
@@ -156,7 +156,7 @@ def test_an_account_that_changed_the_catalogue_is_an_event_of_the_asset(
     tasks.publish(batch_id)
     around = in_context()
     tasks.account()
-    (event,) = around["outlet_events"][NEWS].asset_alias_events
+    (event,) = around["outlet_events"][CATALOGUE_ALIAS].asset_alias_events
     assert event.dest_asset_key.name == "tryon_catalogue"
     assert event.extra == {
         "run_id": "dag/night",
@@ -178,7 +178,7 @@ def test_an_account_that_changed_nothing_is_no_event(in_context: InContext) -> N
     around = in_context()
     tasks.begin_run(around)
     tasks.account()
-    assert around["outlet_events"][NEWS].asset_alias_events == []
+    assert around["outlet_events"][CATALOGUE_ALIAS].asset_alias_events == []
 
 
 def test_a_run_whose_export_was_never_read_is_red(in_context: InContext) -> None:

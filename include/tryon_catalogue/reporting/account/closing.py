@@ -28,17 +28,11 @@ if TYPE_CHECKING:
     from tryon_catalogue.settings import AccountSettings, Settings
 
 DIED: Final = "not sent: the run that asked for it ended before it was decided what goes"
-REFUSED_ROWS_TOLD: Final = 20
+REFUSED_ROWS_KEPT: Final = 20
 
 
 def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
     """Write what is left to write to the catalogue, count, and keep the account with the run.
-
-    Args:
-        settings: The catalogue, the export's kind, the currency.
-
-    Returns:
-        The counts, which are kept in the run's row as well.
 
     Raises:
         RunFailedError: When the ledger has no such run.
@@ -52,7 +46,7 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
                 "log of its first task that failed"
             )
         catalogue = Catalogue(connection, settings.catalogue)
-    # Said once: when its account is written anew, other runs may have had their say.
+    # Noted once: when its account is written anew, other runs may have decided on its looks.
     if run.cut_at is None and not run.is_closed:
         then = ASKED_FOR_AGAIN if run.request else TAKEN_UP
         others = is_decided_elsewhere(run_looks, runs, timedelta(hours=settings.budget.answer_within_hours))
@@ -68,7 +62,7 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
             rows_written=written.changed,
             unlisted=catalogue.count_unlisted(connection, run_id),
             refused=len(written.refused),
-            refused_rows=tuple(str(row) for row in written.refused[:REFUSED_ROWS_TOLD]),
+            refused_rows=tuple(str(row) for row in written.refused[:REFUSED_ROWS_KEPT]),
         )
         connection.execute(
             update(runs).where(runs.c.id == run_id).values(ended_at=func.now(), summary=account.as_json())
@@ -81,10 +75,6 @@ def refresh_accounts(engine: Engine, settings: Settings, batch_ids: Sequence[int
 
     A run that has no account yet is left alone: it writes its own, or it died before and never had one. So is one that
     was begun again after its account: it is at work.
-
-    Args:
-        settings: The catalogue, the price.
-        batch_ids: The batches that were collected.
 
     Returns:
         The accounts, the newest run first.
@@ -118,10 +108,6 @@ def judge(account: Account, settings: AccountSettings) -> None:
     Never green while a look that it may send has not been sent. Nothing to make is success, and so is an export without
     a row that is meant where there may be such. Nothing read, nothing decided or nothing made never is.
 
-    Args:
-        account: Of the run.
-        settings: The ``[account]`` section.
-
     Raises:
         RunFailedError: The run is red.
     """
@@ -136,16 +122,17 @@ def judge(account: Account, settings: AccountSettings) -> None:
             "the export was read, and then it was not decided what of it goes: see the log of the task plan, clear it, "
             f"and give an answer that it can use where it asks. {account}"
         )
-    if not account.meant_rows and not account.may_be_empty:
+    if not account.garment_rows and not account.may_be_empty:
         raise RunFailedError(
             "the export has no row that is meant, and [export] kind = full says that it names every garment: see "
             "whether it was written to its end, and hold [[export.filters]] against it with `tryon preview`; where it "
             f'may name nothing, set kind = "incremental". {account}'
         )
-    if account.meant_rows and account.rejected_rows >= account.meant_rows:
+    if account.garment_rows and account.rejected_rows >= account.garment_rows:
         raise RunFailedError(
-            f"every row of the export that is meant was rejected ({account.meant_rows}): the first reasons are in the "
-            f"table rejections of this run; check [export.columns] and [[export.values]] against the export. {account}"
+            f"every row of the export that is meant was rejected ({account.garment_rows}): the first reasons are in "
+            "the table rejections of this run; check [export.columns] and [[export.values]] against the export. "
+            f"{account}"
         )
     if not account.tried:
         return

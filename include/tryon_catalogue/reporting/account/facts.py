@@ -25,12 +25,12 @@ class Account:
         rejections: Rule -> how often it was broken, by rows or by the roster, the commonest first.
         further: Rows that belong to the garment of an earlier row.
         left_out: What a filter of the settings says of a row -> rows it left out.
-        may_be_empty: Whether an export without a row that is meant is nothing to wonder at: an incremental one, or
-            one of which the run was asked for some garments only.
+        may_be_empty: Whether an export without a row that is meant is expected: an incremental one, or one of
+            which the run was asked for some garments only.
         known: Looks of the export that had an end before this run.
         looks: State -> the looks that were this run's to make, in the order in which states are shown.
         elsewhere: Further looks that it asked for and another run carries.
-        held_for: Why further looks that it asked for are carried by nobody (no money, no person's word, or not cut)
+        held_for: Why further looks that it asked for are carried by nobody (no money, no approval, or not cut)
             -> how many, the commonest first.
         unsent_for: Why looks that are this run's to make were not sent yet -> how many, the commonest first.
         pictures: How many are kept of the looks that were this run's to make.
@@ -46,7 +46,7 @@ class Account:
         export_date: The date that its export is of.
         ended: Whether the run is over; else this is how far it is.
         planned: Whether its export was read to the end.
-        cut: Whether it was decided after that what of it goes, were it nothing.
+        cut: Whether it was decided what of it goes, even where nothing does.
         problem: Why there was no export to read, in words; empty when there was one.
         asked_for: What of the export the run was asked for, in words; empty for all of it.
         would_make: Looks that a dry run would have sent, for the estimate; None for a run that is none, and for one
@@ -88,7 +88,7 @@ class Account:
     refused_rows: tuple[str, ...] = ()
 
     @property
-    def meant_rows(self) -> int:
+    def garment_rows(self) -> int:
         """Rows of the export that are to be garments: neither left out nor part of another row's."""
         return self.rows - self.further - sum(self.left_out.values())
 
@@ -100,7 +100,7 @@ class Account:
     @property
     def all_rejected(self) -> bool:
         """Whether there are rows that are to be garments, and none of them gets a picture."""
-        return 0 < self.meant_rows <= self.rejected_rows
+        return 0 < self.garment_rows <= self.rejected_rows
 
     @property
     def tried(self) -> int:
@@ -123,7 +123,7 @@ class Account:
         return sum(self.held_for.values())
 
     @property
-    def waiting(self) -> Mapping[str, int]:
+    def reasons_not_sent(self) -> Mapping[str, int]:
         """Why looks were not sent that nobody else is going to send -> how many, the commonest first."""
         reasons = dict.fromkeys((*self.held_for, *self.unsent_for))
         counts = {reason: self.held_for.get(reason, 0) + self.unsent_for.get(reason, 0) for reason in reasons}

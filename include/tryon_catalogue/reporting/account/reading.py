@@ -35,7 +35,6 @@ def count_run(connection: Connection, run: Row[Any], currency: str) -> Account:
     Args:
         connection: In a transaction that sees one moment, where other figures of the run are read beside these.
         run: As ``every_run`` selects it.
-        currency: Of the price.
     """
     ours = batches.c.run_id.is_not_distinct_from(run.id)
     of_nobody = carried_by_nobody(run.started_at)

@@ -1,4 +1,4 @@
-"""The words in which people are told of a run, wherever they read of it."""
+"""What people read of a run: its headline and its figures, the same wherever they stand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def headline(account: Account) -> str:
         (not account.planned, "The export was not read" if ended else "The export is being read"),
         (ended and not account.cut, "The export was read, and nothing of it was sent"),
         (
-            ended and not account.meant_rows and not account.may_be_empty,
+            ended and not account.garment_rows and not account.may_be_empty,
             "The export has no row that is meant",
         ),
         (
@@ -32,7 +32,7 @@ def headline(account: Account) -> str:
         (account.elsewhere > 0, f"{counted(account.elsewhere, 'look')} left to another run"),
         (account.all_rejected, "Every row was rejected"),
     )
-    return next((words for holds, words in cases if holds), "Nothing new to make")
+    return next((text for applies, text in cases if applies), "Nothing new to make")
 
 
 def figures(account: Account) -> dict[str, str]:
@@ -58,7 +58,7 @@ def figures(account: Account) -> dict[str, str]:
         "approval": account.approval,
         "warning": "; ".join(account.warnings),
     }
-    return {name: words for name, words in every.items() if words}
+    return {name: value for name, value in every.items() if value}
 
 
 def spent(account: Account) -> str:

@@ -35,12 +35,11 @@ def write_report(
     """Write the report of a run to a file, and say where and how large it is.
 
     Args:
-        settings: The price, the archive.
         run_id: ``dag_id/run_id``, or ``last``.
         say: Prints a line.
         output: The page; a file named after the run in this folder without it.
-        rejected: Write the rejections there as well, for a spreadsheet.
-        in_browser: Open the page.
+        rejected: A file for the rejections as well, for a spreadsheet; none is written without it.
+        in_browser: Whether to open the page.
 
     Returns:
         Where the page is.
@@ -67,11 +66,7 @@ def write_report(
 
 
 def file_name(run_id: str) -> str:
-    """Give the name of a report's file.
-
-    Args:
-        run_id: ``dag_id/run_id``.
-    """
+    """Give the name of a report's file."""
     # Plain letters only: the name goes into an HTTP header as well.
     plain = re.sub(r"[^\w.-]+", "-", run_id, flags=re.ASCII).strip("-.")
     return f"tryon-report-{plain}.html"

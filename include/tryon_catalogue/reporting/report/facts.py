@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ReportedInput:
     """An input image of a look.
 
     Attributes:
@@ -33,7 +33,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class ReportedPicture:
     """A picture of a look.
 
     Attributes:
@@ -62,11 +62,11 @@ class ReportedLook:
         collection: Of the first of them.
         model: Roster name; empty when the export named the picture.
         state: Where it stands.
-        reason: why, in words; may be empty.
-        given: model, top and, where there is one, bottom.
-        made: Its pictures, first one first.
+        reason: Why, in words; may be empty.
+        inputs: Of the model, top and, where there is one, bottom.
+        pictures: In the order of their numbers.
         carried_by: The run that sees to it, where that is another one; else empty.
-        held: Whether no run sees to it: no money, or no person's word.
+        held: Whether no run sees to it: no money, or no approval.
     """
 
     key: str
@@ -76,8 +76,8 @@ class ReportedLook:
     model: str
     state: LookState
     reason: str
-    given: tuple[Given, ...]
-    made: tuple[Made, ...]
+    inputs: tuple[ReportedInput, ...]
+    pictures: tuple[ReportedPicture, ...]
     carried_by: str = ""
     held: bool = False
 
@@ -105,7 +105,7 @@ class Report:
         rejections: In the order of the export, as many as are shown.
         rejected_images: What is rejected (see ``Rejection.subject``) -> digest of the image at that address, hex, where
             there is one and it could be fetched.
-        doubts: What nobody knows whether it is paid for.
+        doubts: Submissions in doubt.
         stops: Why nothing is sent at all right now.
     """
 
@@ -136,11 +136,11 @@ class Report:
     @property
     def doubtful_cost(self) -> Decimal:
         """What is in doubt costs so much more if the vendor has it."""
-        return sum((one.cost for one in self.doubts), Decimal())
+        return sum((doubt.cost for doubt in self.doubts), Decimal())
 
     @property
     def in_review(self) -> tuple[ReportedLook, ...]:
-        """Looks that wait for a person's word."""
+        """Looks in review."""
         return tuple(look for look in self.looks if look.state is LookState.REVIEW)
 
     @property

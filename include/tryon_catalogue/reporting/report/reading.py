@@ -25,11 +25,11 @@ from tryon_catalogue.ledger.tables import (
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.reporting.account.reading import carried_by_nobody, count_run, every_run
 from tryon_catalogue.reporting.report.facts import (
-    Given,
-    Made,
     Report,
     ReportedDoubt,
+    ReportedInput,
     ReportedLook,
+    ReportedPicture,
 )
 from tryon_catalogue.submission import doubts
 from tryon_catalogue.submission.stops import active_stops
@@ -47,7 +47,7 @@ MOST_LOOKS: Final = 5_000
 MOST_REJECTIONS: Final = 1_000
 """Rejections on one page; the spreadsheet has all of them."""
 
-_FEW_RUNS: Final = 5
+_NAMED_RUNS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,6 @@ def read_report(
     """Read what became of a run.
 
     Args:
-        price: The currency.
         run_id: ``dag_id/run_id``, or `LAST`.
         most_looks: Looks to read; those with trouble come first when there are more.
         most_rejections: Rejections to read.
@@ -95,8 +94,10 @@ def read_report(
             account=count_run(connection, run, price.currency),
             looks=_looks(connection, run, most_looks),
             rejections=rejected,
-            rejected_images=_digests(connection, {one.subject for one in rejected if "://" in one.subject}),
-            doubts=tuple(ReportedDoubt(one, one.amount) for one in doubts.of_run(connection, run.id)),
+            rejected_images=_digests(
+                connection, {rejection.subject for rejection in rejected if "://" in rejection.subject}
+            ),
+            doubts=tuple(ReportedDoubt(doubt, doubt.amount) for doubt in doubts.of_run(connection, run.id)),
             stops=active_stops(connection),
         )
 
@@ -132,13 +133,13 @@ def find_run(connection: Connection, run_id: str) -> Row[Any]:
     """
     every = every_run()
     newest = every.order_by(runs.c.started_at.desc(), runs.c.id)
-    wanted = newest.limit(1) if run_id == LAST else every.where(runs.c.id == run_id)
-    run = connection.execute(wanted).one_or_none()
+    query = newest.limit(1) if run_id == LAST else every.where(runs.c.id == run_id)
+    run = connection.execute(query).one_or_none()
     if run is not None:
         return run
-    few = [one.id for one in connection.execute(newest.limit(_FEW_RUNS))]
-    there = f"The newest ones are: {', '.join(few)}." if few else "No run has read an export yet."
-    raise NoSuchRunError(f"The ledger has no run {run_id}. {there}")
+    ids = [row.id for row in connection.execute(newest.limit(_NAMED_RUNS))]
+    hint = f"The newest ones are: {', '.join(ids)}." if ids else "No run has read an export yet."
+    raise NoSuchRunError(f"The ledger has no run {run_id}. {hint}")
 
 
 def _looks(connection: Connection, run: Row[Any], most: int) -> tuple[ReportedLook, ...]:
@@ -156,38 +157,39 @@ def _looks(connection: Connection, run: Row[Any], most: int) -> tuple[ReportedLo
     found = sorted(connection.execute(first).all(), key=lambda row: (row.position, row.key))
     keys = [row.key for row in found]
     garments = _garments(connection, keys)
-    made = _made(connection, keys)
-    given = _given(connection, found)
+    pictures_of = _pictures(connection, keys)
+    inputs = _inputs(connection, found)
     return tuple(
-        _look(row, garments.get(row.key, []), made.get(row.key, []), given[row.key], run.id) for row in found
+        _look(row, garments.get(row.key, []), pictures_of.get(row.key, []), inputs[row.key], run.id)
+        for row in found
     )
 
 
 def _look(
     row: Row[Any],
     garments: Sequence[_Garment],
-    made: Sequence[Made],
-    given: Sequence[Given],
+    shown_pictures: Sequence[ReportedPicture],
+    inputs: Sequence[ReportedInput],
     run_id: str,
 ) -> ReportedLook:
     return ReportedLook(
         key=row.key,
-        skus=tuple(one.sku for one in garments),
+        skus=tuple(garment.sku for garment in garments),
         title=garments[0].title if garments else "",
         collection=garments[0].collection if garments else "",
         model=row.model,
         state=LookState(row.state),
         reason=row.reason or "",
-        given=tuple(given),
-        made=tuple(made),
+        inputs=tuple(inputs),
+        pictures=tuple(shown_pictures),
         carried_by="" if row.held or row.carrier in {run_id, None} else row.carrier,
         held=row.held,
     )
 
 
-def _given(connection: Connection, found: Sequence[Row[Any]]) -> dict[str, list[Given]]:
-    """Each look's inputs, with what preflight had to say of each."""
-    inputs = {
+def _inputs(connection: Connection, found: Sequence[Row[Any]]) -> dict[str, list[ReportedInput]]:
+    """Give each look's inputs, each with the warnings of preflight."""
+    digests_of = {
         row.key: [
             ("model", row.model_sha256),
             ("top", row.tops_sha256),
@@ -195,8 +197,8 @@ def _given(connection: Connection, found: Sequence[Row[Any]]) -> dict[str, list[
         ]
         for row in found
     }
-    digests = {sha256 for given in inputs.values() for _, sha256 in given if sha256}
-    told = connection.execute(
+    digests = {sha256 for inputs in digests_of.values() for _, sha256 in inputs if sha256}
+    warned = connection.execute(
         select(images.c.sha256, images.c.warnings).where(
             images.c.sha256 == func.any(sorted(digests)),
             func.jsonb_array_length(images.c.warnings) > 0,
@@ -204,10 +206,10 @@ def _given(connection: Connection, found: Sequence[Row[Any]]) -> dict[str, list[
         )
     )
     # The same bytes may be behind several addresses.
-    warnings = {row.sha256: tuple(row.warnings) for row in told}
+    warnings = {row.sha256: tuple(row.warnings) for row in warned}
     return {
-        key: [Given(role, sha256, warnings.get(sha256, ())) for role, sha256 in given]
-        for key, given in inputs.items()
+        key: [ReportedInput(role, sha256, warnings.get(sha256, ())) for role, sha256 in inputs]
+        for key, inputs in digests_of.items()
     }
 
 
@@ -225,19 +227,19 @@ def _garments(connection: Connection, keys: Sequence[str]) -> dict[str, list[_Ga
     return garments
 
 
-def _made(connection: Connection, keys: Sequence[str]) -> dict[str, list[Made]]:
+def _pictures(connection: Connection, keys: Sequence[str]) -> dict[str, list[ReportedPicture]]:
     found = connection.execute(
         select(pictures)
         .join(looks, looks.c.key == pictures.c.look_key)
         .where(pictures.c.look_key.in_(keys), newest_pictures())
         .order_by(pictures.c.look_key, pictures.c.number)
     )
-    made: dict[str, list[Made]] = {}
+    pictures_of: dict[str, list[ReportedPicture]] = {}
     for row in found:
-        made.setdefault(row.look_key, []).append(
-            Made(row.path, row.thumbnail, row.url, row.sha256, row.score)
+        pictures_of.setdefault(row.look_key, []).append(
+            ReportedPicture(row.path, row.thumbnail, row.url, row.sha256, row.score)
         )
-    return made
+    return pictures_of
 
 
 def _digests(connection: Connection, urls: Collection[str]) -> Mapping[str, str]:

@@ -38,10 +38,18 @@ def write_rejections_csv(engine: Engine, run_id: str, path: Path) -> int:
         with part.open("w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(HEADINGS)
-            for one in every_rejection(engine, run_id):
-                cells = (one.sku, one.rule, one.column, one.subject, one.measured, one.limit, one.reason)
+            for rejection in every_rejection(engine, run_id):
+                cells = (
+                    rejection.sku,
+                    rejection.rule,
+                    rejection.column,
+                    rejection.subject,
+                    rejection.measured,
+                    rejection.limit,
+                    rejection.reason,
+                )
                 # Some lines stand for what has none.
-                writer.writerow([one.place or one.line, *map(harmless, cells)])
+                writer.writerow([rejection.place or rejection.line, *map(harmless, cells)])
                 count += 1
         part.replace(path)
     finally:

@@ -21,16 +21,16 @@ from tryon_catalogue.ledger.states import LOOK_STATES, SHOWN, in_words
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.reporting.account.wording import headline, spent
 from tryon_catalogue.reporting.report.style import STATE_STYLE
-from tryon_catalogue.reporting.report.thumbnails import MEDIA_TYPE, Wanted, place_of_input
+from tryon_catalogue.reporting.report.thumbnails import MEDIA_TYPE, ThumbnailRequest, place_of_input
 from tryon_catalogue.words import counted, money
 
 if TYPE_CHECKING:
     from tryon_catalogue.exports import Rejection
     from tryon_catalogue.reporting.report.facts import (
-        Given,
-        Made,
         Report,
+        ReportedInput,
         ReportedLook,
+        ReportedPicture,
     )
     from tryon_catalogue.reporting.report.thumbnails import Thumbnails
     from tryon_catalogue.settings import ArchiveSettings
@@ -42,11 +42,11 @@ INPUT_SIZE: Final = (96, 128)
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A figure at the top of the page: what it counts, how many, and a few words more."""
+    """A figure at the top of the page: what it counts, how many, and a detail in a few words."""
 
     name: str
     value: str
-    words: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,9 @@ class Card:
     @property
     def score(self) -> float | None:
         """The best score among its pictures."""
-        return max((one.score for one in self.look.made if one.score is not None), default=None)
+        return max(
+            (picture.score for picture in self.look.pictures if picture.score is not None), default=None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +125,23 @@ def render(
     """Make the page: a file by default, or what the Airflow UI shows in a frame.
 
     Args:
-        report: What it tells.
         thumbnails: Makes the small images; what it cannot read is shown as an empty field.
         archive: The ``[archive]`` section, which says where inputs are kept.
         download_link: Where the page in the frame is to be had as a file; None for the file itself.
     """
-    wanted_pictures = {one: _picture(one) for look in report.looks for one in look.made}
-    digests = {one.sha256 for look in report.looks for one in look.given}
+    picture_requests = {picture: _picture(picture) for look in report.looks for picture in look.pictures}
+    digests = {image.sha256 for look in report.looks for image in look.inputs}
     digests |= set(report.rejected_images.values())
-    wanted_inputs = {sha256: _input(archive, sha256) for sha256 in sorted(filter(None, digests))}
-    small = thumbnails.of([*wanted_pictures.values(), *wanted_inputs.values()])
-    pictures = {one: _data_uri(small[wanted]) for one, wanted in wanted_pictures.items() if wanted in small}
-    inputs = {sha256: _data_uri(small[wanted]) for sha256, wanted in wanted_inputs.items() if wanted in small}
+    input_requests = {sha256: _input(archive, sha256) for sha256 in sorted(filter(None, digests))}
+    small = thumbnails.of([*picture_requests.values(), *input_requests.values()])
+    pictures = {
+        picture: _data_uri(small[request])
+        for picture, request in picture_requests.items()
+        if request in small
+    }
+    inputs = {
+        sha256: _data_uri(small[request]) for sha256, request in input_requests.items() if request in small
+    }
     classes = {sha256: f"i{number}" for number, sha256 in enumerate(inputs)}
     rules = "\n".join(
         f'.{classes[sha256]}{{background-image:url("{data}")}}' for sha256, data in inputs.items()
@@ -150,8 +157,8 @@ def render(
         shares=list(_shares(report)),
         cards=[_card(look, pictures, classes) for look in report.looks],
         rejections=[
-            ShownRejection(one, classes.get(report.rejected_images.get(one.subject, ""), ""))
-            for one in report.rejections
+            ShownRejection(rejection, classes.get(report.rejected_images.get(rejection.subject, ""), ""))
+            for rejection in report.rejections
         ],
         collections=sorted({look.collection for look in report.looks if look.collection}),
         models=sorted({look.model for look in report.looks if look.model}),
@@ -162,15 +169,15 @@ def render(
     )
 
 
-def render_notice(title: str, words: str) -> str:
+def render_notice(title: str, text: str) -> str:
     """Make a page that says why there is no report.
 
     Args:
         title: In a few words.
-        words: What to do.
+        text: What to do.
     """
     return _TEMPLATES.get_template("notice.html").render(
-        title=title, words=words, policy=policy_for(_STYLE), style=_STYLE
+        title=title, text=text, policy=policy_for(_STYLE), style=_STYLE
     )
 
 
@@ -181,7 +188,7 @@ def policy_for(*styles: str, script: str = "") -> str:
         styles: The content of its style elements.
         script: The content of its script element; empty for a page without one.
     """
-    style_digests = " ".join(f"'sha256-{_digest(one)}'" for one in styles)
+    style_digests = " ".join(f"'sha256-{_digest(style)}'" for style in styles)
     script_source = f"'sha256-{_digest(script)}'" if script else "'none'"
     return (
         f"default-src 'none'; img-src data:; style-src {style_digests}; script-src {script_source}; "
@@ -191,8 +198,8 @@ def policy_for(*styles: str, script: str = "") -> str:
 
 def utc(moment: datetime) -> str:
     """Write a moment as people read it: 20 November 2026, 02:30 UTC."""
-    there = moment.astimezone(UTC)
-    return f"{there.day} {there:%B %Y, %H:%M} UTC"
+    in_utc = moment.astimezone(UTC)
+    return f"{in_utc.day} {in_utc:%B %Y, %H:%M} UTC"
 
 
 def lasted(time: timedelta) -> str:
@@ -240,21 +247,21 @@ def _shares(report: Report) -> Iterator[Share]:
             start += width
 
 
-def _card(look: ReportedLook, pictures: Mapping[Made, str], classes: Mapping[str, str]) -> Card:
+def _card(look: ReportedLook, pictures: Mapping[ReportedPicture, str], classes: Mapping[str, str]) -> Card:
     hints: dict[str, list[str]] = {}
-    for one in look.given:
-        for warning in one.warnings:
-            hints.setdefault(warning, []).append(_label(one, look))
+    for image in look.inputs:
+        for warning in image.warnings:
+            hints.setdefault(warning, []).append(_label(image, look))
     return Card(
         look,
-        tuple(ShownPicture(pictures.get(one, ""), _linkable(one.url)) for one in look.made),
-        tuple(ShownInput(_label(one, look), classes.get(one.sha256 or "", "")) for one in look.given),
+        tuple(ShownPicture(pictures.get(picture, ""), _linkable(picture.url)) for picture in look.pictures),
+        tuple(ShownInput(_label(image, look), classes.get(image.sha256 or "", "")) for image in look.inputs),
         hints,
     )
 
 
-def _label(given: Given, look: ReportedLook) -> str:
-    return f"{given.role} {look.model}" if given.role == "model" and look.model else given.role
+def _label(image: ReportedInput, look: ReportedLook) -> str:
+    return f"{image.role} {look.model}" if image.role == "model" and look.model else image.role
 
 
 def _linkable(url: str) -> str:
@@ -262,13 +269,13 @@ def _linkable(url: str) -> str:
     return "" if url_problem(url) else url
 
 
-def _picture(made: Made) -> Wanted:
-    places = (made.thumbnail, made.path) if made.thumbnail else (made.path,)
-    return Wanted(places, made.sha256, PICTURE_SIZE)
+def _picture(picture: ReportedPicture) -> ThumbnailRequest:
+    places = (picture.thumbnail, picture.path) if picture.thumbnail else (picture.path,)
+    return ThumbnailRequest(places, picture.sha256, PICTURE_SIZE)
 
 
-def _input(archive: ArchiveSettings, sha256: str) -> Wanted:
-    return Wanted((place_of_input(archive, sha256),), sha256, INPUT_SIZE)
+def _input(archive: ArchiveSettings, sha256: str) -> ThumbnailRequest:
+    return ThumbnailRequest((place_of_input(archive, sha256),), sha256, INPUT_SIZE)
 
 
 def _data_uri(image: bytes) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MEDIA_TYPE: Final = "image/webp"
 _QUALITY: Final = 62
 _EFFORT: Final = 2  # of 6: beyond it files hardly get smaller
-_KEPT: Final = 10_000  # small images held for the next page, about 3 kB each
+_KEPT: Final = 10_000  # small images kept for the next page, about 3 kB each
 _AT_ONCE: Final = min(8, 2 + (os.cpu_count() or 1))
 _UNREADABLE: Final = (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
@@ -35,7 +35,7 @@ Read = Callable[[str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ThumbnailRequest:
     """A small image that a page needs.
 
     Attributes:
@@ -61,29 +61,29 @@ class Thumbnails:
         self._made: OrderedDict[tuple[str, Size], bytes] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, wanted: Collection[Wanted]) -> Mapping[Wanted, bytes]:
+    def of(self, requests: Collection[ThumbnailRequest]) -> Mapping[ThumbnailRequest, bytes]:
         """Make small images of those that can be read; the others are missing from what is returned.
 
         Args:
-            wanted: May name one image several times.
+            requests: May name one image several times.
 
         Returns:
             Images of `MEDIA_TYPE`.
         """
-        distinct = list(dict.fromkeys(wanted))
+        distinct = list(dict.fromkeys(requests))
         with ThreadPoolExecutor(_AT_ONCE) as workers:
-            found = zip(distinct, workers.map(self._one, distinct), strict=True)
-            return {one: small for one, small in found if small is not None}
+            found = zip(distinct, workers.map(self._thumbnail, distinct), strict=True)
+            return {request: small for request, small in found if small is not None}
 
-    def _one(self, wanted: Wanted) -> bytes | None:
-        key = (wanted.sha256, wanted.size)
+    def _thumbnail(self, request: ThumbnailRequest) -> bytes | None:
+        key = (request.sha256, request.size)
         with self._lock:
             if key in self._made:
                 self._made.move_to_end(key)
                 return self._made[key]
-        for place in wanted.places:
+        for place in request.places:
             try:
-                small = shrink(self._read(place), wanted.size)
+                small = shrink(self._read(place), request.size)
             except _UNREADABLE:
                 continue
             with self._lock:
@@ -128,9 +128,6 @@ def reader_of(archive: ArchiveSettings) -> Read:
     """Give what reads the bytes at a place of the archive: a path, or a URL of its object storage.
 
     What is returned raises OSError when there is nothing to read.
-
-    Args:
-        archive: The ``[archive]`` section.
     """
 
     def read(place: str) -> bytes:
@@ -149,7 +146,6 @@ def place_of_input(archive: ArchiveSettings, sha256: str) -> str:
     """Give the place of the small copy that the archive keeps of an input image.
 
     Args:
-        archive: The ``[archive]`` section.
         sha256: Digest of the image's bytes, hex.
     """
     return f"{archive.path.rstrip('/')}/{INPUTS}/{sha256}.jpg"

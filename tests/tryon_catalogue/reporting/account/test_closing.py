@@ -119,7 +119,7 @@ def test_an_account_says_which_rows_are_no_garments_of_their_own(
     with engine.begin() as connection:
         connection.execute(update(runs).values(rows_further=3, rows_left_out={"status is 'old'": 2}))
     account = close_run(engine, settings, RUN)
-    assert (account.further, account.left_out, account.meant_rows) == (3, {"status is 'old'": 2}, 4)
+    assert (account.further, account.left_out, account.garment_rows) == (3, {"status is 'old'": 2}, 4)
     assert (
         "9 rows read (3 of them further rows of a garment; 2 left out because status is 'old'), 2 rejected"
         in str(account)
@@ -196,16 +196,16 @@ def test_rows_that_the_catalogue_refuses_are_told_and_the_run_has_its_account(
         connection.execute(update(looks).where(looks.c.key == keys[2]).values(reason="It is bad. " * 9))
     account = close_run(engine, settings, RUN)
     assert (account.rows_written, account.refused) == (5, 1)
-    (told,) = account.refused_rows
-    assert told.startswith("sku sku-2: the table catalogue does not take its row (value too long")
+    (refusal,) = account.refused_rows
+    assert refusal.startswith("sku sku-2: the table catalogue does not take its row (value too long")
     assert "1 of its rows did not take what was to be written" in str(account)
     assert read_account(engine, RUN) == account
     with engine.connect() as connection:
         assert connection.execute(select(runs.c.ended_at)).scalar_one() is not None
         connection.execute(text("ALTER TABLE catalogue ALTER COLUMN tryon_detail TYPE text"))
         connection.commit()
-    again = close_run(engine, settings, RUN)
-    assert (again.rows_written, again.refused, again.refused_rows) == (1, 0, ())
+    second = close_run(engine, settings, RUN)
+    assert (second.rows_written, second.refused, second.refused_rows) == (1, 0, ())
 
 
 def test_a_run_that_was_never_planned_has_no_account(engine: Engine, settings: Settings) -> None:
@@ -242,7 +242,7 @@ def test_a_run_is_green_when_enough_succeeded(changes: dict[str, object], min_su
 
 
 @pytest.mark.parametrize(
-    ("changes", "min_success", "words"),
+    ("changes", "min_success", "reason"),
     [
         ({"looks": {"FAILED": 3}}, 0.5, "0 of 3 looks"),
         ({"looks": {"SUBMITTED": 1}}, 0.0, "0 of 1 looks"),
@@ -266,25 +266,25 @@ def test_a_run_is_green_when_enough_succeeded(changes: dict[str, object], min_su
     ids=str,
 )
 def test_a_run_is_red_when_too_little_succeeded(
-    changes: dict[str, object], min_success: float, words: str
+    changes: dict[str, object], min_success: float, reason: str
 ) -> None:
     account = account_of(**changes)
     with pytest.raises(RunFailedError) as caught:
         judge(account, AccountSettings(min_success=min_success))
-    assert words in str(caught.value)
+    assert reason in str(caught.value)
     assert str(account) in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "reason"),
     [
         ({"problem": "the export e.csv is not there"}, "e.csv is not there"),
         ({"planned": False}, "to its end"),
     ],
     ids=str,
 )
-def test_a_run_that_read_no_export_is_red(changes: dict[str, object], words: str) -> None:
-    with pytest.raises(RunFailedError, match=words):
+def test_a_run_that_read_no_export_is_red(changes: dict[str, object], reason: str) -> None:
+    with pytest.raises(RunFailedError, match=reason):
         judge(account_of(**changes), AccountSettings(min_success=0.0))
 
 

@@ -20,7 +20,7 @@ from tests.tryon_demo.nights import PAID_ONCE, said, screen
 
 from tryon_catalogue.ledger.states import PAID, SHOWN, SubmissionState, in_words
 from tryon_catalogue.reporting.account import close_run, headline
-from tryon_catalogue.reporting.asset import news_of
+from tryon_catalogue.reporting.asset import event_of
 from tryon_catalogue.reporting.notes import as_markdown, as_text, read_run_note
 from tryon_catalogue.reporting.report.reading import read_report
 from tryon_catalogue.reporting.report.rendering import render
@@ -82,30 +82,30 @@ def test_the_same_figures_of_a_run_stand_in_its_note_its_log_its_report_and_the_
     console = screen(200)
     show_summary(console, outcome, PAID_ONCE, pictures=Path("a"), sheet=Path("s"), report=Path("r"))
     demo = " ".join(said(console).split())
-    for told in (log, markdown, page, demo):
+    for output in (log, markdown, page, demo):
         assert headline(account) == f"2 of {account.tried} looks published, 3 looks held back"
-        assert headline(account) in told
-        assert money(account.cost, account.currency) in told
+        assert headline(account) in output
+        assert money(account.cost, account.currency) in output
     for state, count in account.looks.items():
         assert f"{count} {state}" in log
         assert f"{count} {state}" in markdown
         assert f" {count} {in_words(state)} " in page
     spent = f"{account.uses:,} uses in {account.submissions} submissions"
-    for told in (log, markdown, page):
-        assert spent in told
+    for output in (log, markdown, page):
+        assert spent in output
     assert f"{account.uses} expected by the ledger" in demo
     assert f"{account.tried} to make, {account.known} known before" in demo
     assert f"of {account.tried} looks to make" in page
-    for told, known, elsewhere, held in (
+    for output, known, elsewhere, held in (
         (log, "known before: 4", "carried by another run: 1", "held back: 3"),
         (markdown, "known before: 4", "carried by another run: 1", "held back: 3"),
         (page, "Known before 4", "Elsewhere 1", "Held back 3"),
     ):
-        assert all(words in told for words in (known, elsewhere, held))
+        assert all(figure in output for figure in (known, elsewhere, held))
     assert "1 rejected (2 missing, 1 too_small)" in log
     assert "2 missing" in page
     planned = account.looks["PLANNED"]
     assert f"{planned} looks: because" in log
     assert "3 looks: no money" in log
     assert "3 looks no money" in page
-    assert news_of(account)["waiting"] == planned + account.held
+    assert event_of(account)["waiting"] == planned + account.held

@@ -38,8 +38,8 @@ def test_an_account_of_an_earlier_release_is_read_without_the_reasons_it_did_not
     new = ("ended", "held_for", "unsent_for", "rejections", "pictures")
     values = {name: value for name, value in ACCOUNT.as_json().items() if name not in new}
     read = Account.from_json(values)
-    assert (read.held, read.waiting, read.looks) == (0, {}, ACCOUNT.looks)
+    assert (read.held, read.reasons_not_sent, read.looks) == (0, {}, ACCOUNT.looks)
 
 
 def test_what_waits_for_one_reason_is_told_together_wherever_it_waits() -> None:
-    assert list(ACCOUNT.waiting.items()) == [("not cut", 4), ("no money", 2)]
+    assert list(ACCOUNT.reasons_not_sent.items()) == [("not cut", 4), ("no money", 2)]

@@ -13,7 +13,7 @@ HELD = {"waits for money: per_run = ¥0.50 is taken up": 3, "not sent": 1}
 
 
 @pytest.mark.parametrize(
-    ("looks", "words"),
+    ("looks", "expected"),
     [
         ({}, "Nothing new to make"),
         ({"PUBLISHED": 1}, "The look published"),
@@ -22,12 +22,12 @@ HELD = {"waits for money: per_run = ¥0.50 is taken up": 3, "not sent": 1}
         ({"PUBLISHED": 1, "FAILED": 1}, "1 of 2 looks published"),
     ],
 )
-def test_the_headline_says_how_the_run_ended(looks: dict[str, int], words: str) -> None:
-    assert headline(replace(NOTHING, looks=looks)) == words
+def test_the_headline_says_how_the_run_ended(looks: dict[str, int], expected: str) -> None:
+    assert headline(replace(NOTHING, looks=looks)) == expected
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "expected"),
     [
         ({"problem": "the export is missing", "planned": False}, "No export"),
         ({"planned": False}, "The export was not read"),
@@ -46,9 +46,9 @@ def test_the_headline_says_how_the_run_ended(looks: dict[str, int], words: str) 
     ],
 )
 def test_a_run_that_made_nothing_is_not_said_to_have_had_nothing_to_make(
-    changes: dict[str, object], words: str
+    changes: dict[str, object], expected: str
 ) -> None:
-    assert headline(replace(NOTHING, **changes)) == words
+    assert headline(replace(NOTHING, **changes)) == expected
 
 
 def test_an_export_without_rows_that_may_be_empty_is_nothing_to_wonder_at() -> None:
@@ -61,5 +61,5 @@ def test_states_are_told_in_the_order_in_which_people_are_shown_them() -> None:
 
 
 def test_a_dry_run_of_which_no_rejections_are_kept_does_not_say_that_there_are_none() -> None:
-    told = figures(replace(NOTHING, would_make=4, rejected_rows=0))
-    assert (told["rows"], told["looks"]) == ("24 read", "4 would be made")
+    read = figures(replace(NOTHING, would_make=4, rejected_rows=0))
+    assert (read["rows"], read["looks"]) == ("24 read", "4 would be made")

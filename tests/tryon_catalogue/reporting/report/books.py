@@ -67,7 +67,7 @@ def open_run(engine: Engine, run_id: str = RUN, *, ended: bool = True, **values:
 
 def write_looks(engine: Engine, entries: Sequence[Entry], run_id: str = RUN) -> list[str]:
     """Write looks of a run; returns their keys. Each run that carries some has to be open."""
-    keys = [digest(f"{number} {run_id} {one}") for number, one in enumerate(entries)]
+    keys = [digest(f"{number} {run_id} {entry}") for number, entry in enumerate(entries)]
     with engine.begin() as connection:
         batch_ids = {
             carrier: connection.execute(
@@ -75,41 +75,41 @@ def write_looks(engine: Engine, entries: Sequence[Entry], run_id: str = RUN) -> 
                 .values(run_id=carrier, fit_type="HALF_BODY", inference_num=1)
                 .returning(batches.c.id)
             ).scalar_one()
-            for carrier in sorted({one.batch_run for one in entries if one.batch_run})
+            for carrier in sorted({entry.batch_run for entry in entries if entry.batch_run})
         }
         rows = [
             {
                 "key": key,
                 "fit_type": "HALF_BODY",
                 "inference_num": 1,
-                "model": one.model,
+                "model": entry.model,
                 **SENT,
-                "pants_image": "https://pictures.example/pants.jpg" if len(one.inputs) > 2 else None,
-                "model_sha256": one.inputs[0],
-                "tops_sha256": one.inputs[1],
-                "pants_sha256": one.inputs[2] if len(one.inputs) > 2 else None,
-                "state": one.state,
-                "reason": one.reason or None,
-                "batch_id": batch_ids[one.batch_run] if one.batch_run else None,
+                "pants_image": "https://pictures.example/pants.jpg" if len(entry.inputs) > 2 else None,
+                "model_sha256": entry.inputs[0],
+                "tops_sha256": entry.inputs[1],
+                "pants_sha256": entry.inputs[2] if len(entry.inputs) > 2 else None,
+                "state": entry.state,
+                "reason": entry.reason or None,
+                "batch_id": batch_ids[entry.batch_run] if entry.batch_run else None,
                 "position": number,
                 "moved_run": run_id,
                 "moved_try": 1,
             }
-            for number, (key, one) in enumerate(zip(keys, entries, strict=True))
+            for number, (key, entry) in enumerate(zip(keys, entries, strict=True))
         ]
         connection.execute(insert(looks), rows)
         connection.execute(insert(run_looks), [{"run_id": run_id, "look_key": key} for key in keys])
         places: dict[str, int] = {}
         garments = []
-        for key, one in zip(keys, entries, strict=True):
-            place = places[one.sku] = places.get(one.sku, -1) + 1
+        for key, entry in zip(keys, entries, strict=True):
+            place = places[entry.sku] = places.get(entry.sku, -1) + 1
             garments.append(
                 {
-                    "sku": one.sku,
+                    "sku": entry.sku,
                     "position": place,
                     "look_key": key,
-                    "title": one.title,
-                    "collection": one.collection,
+                    "title": entry.title,
+                    "collection": entry.collection,
                     "export_date": "2026-11-20",
                     "run_id": run_id,
                 }
@@ -126,10 +126,10 @@ def write_looks(engine: Engine, entries: Sequence[Entry], run_id: str = RUN) -> 
                 "width": 900,
                 "height": 1200,
                 "score": score,
-                "shown": one.state != "REVIEW",
+                "shown": entry.state != "REVIEW",
             }
-            for key, one in zip(keys, entries, strict=True)
-            for number, (path, score) in enumerate(one.pictures)
+            for key, entry in zip(keys, entries, strict=True)
+            for number, (path, score) in enumerate(entry.pictures)
         ]
         if made:
             connection.execute(insert(pictures), made)

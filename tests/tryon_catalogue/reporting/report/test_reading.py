@@ -18,7 +18,7 @@ from tests.tryon_catalogue.reporting.report.books import (
 )
 from tryon_catalogue.ledger.tables import images, looks, run_looks
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.reporting.report.facts import Given
+from tryon_catalogue.reporting.report.facts import ReportedInput
 from tryon_catalogue.reporting.report.reading import NoSuchRunError, every_rejection, read_report
 from tryon_catalogue.settings import Price
 
@@ -43,15 +43,18 @@ def test_a_report_tells_what_became_of_each_look_and_what_it_cost(engine: Engine
     assert (figures.further, figures.left_out) == (5, {"status is 'old'": 2})
     assert (figures.submissions, figures.uses, figures.cost) == (1, 3, Decimal("2.85"))
     assert (report.doubtful_cost, figures.pictures) == (Decimal("0.95"), 2)
-    assert [one.doubt.id for one in report.doubts] == [doubt]
+    assert [reported.doubt.id for reported in report.doubts] == [doubt]
     assert report.duration == timedelta(minutes=42)
     assert report.export == "catalogue.csv"
     first, second, third = report.looks
     assert (first.skus, first.title, first.collection, first.model) == (("A",), "Tee", "SS26", "Mei")
-    assert [(one.path, one.score) for one in first.made] == [("a.jpg", 0.9), ("b.jpg", None)]
-    assert first.given == (Given("model", "m" * 64), Given("top", "t" * 64))
+    assert [(reported.path, reported.score) for reported in first.pictures] == [
+        ("a.jpg", 0.9),
+        ("b.jpg", None),
+    ]
+    assert first.inputs == (ReportedInput("model", "m" * 64), ReportedInput("top", "t" * 64))
     assert (second.state, second.reason) == (LookState.FAILED, "the vendor could not")
-    assert third.given[2] == Given("bottom", "p" * 64)
+    assert third.inputs[2] == ReportedInput("bottom", "p" * 64)
 
 
 def test_a_look_that_another_run_carries_says_so_and_is_not_counted_as_this_runs(engine: Engine) -> None:
@@ -61,7 +64,7 @@ def test_a_look_that_another_run_carries_says_so_and_is_not_counted_as_this_runs
 
     report = read_report(engine, Price(), RUN)
 
-    assert [one.carried_by for one in report.looks] == ["", "tryon_nightly/other"]
+    assert [look.carried_by for look in report.looks] == ["", "tryon_nightly/other"]
     assert (report.account.tried, report.account.elsewhere, report.unshown_looks) == (1, 1, 0)
 
 
@@ -83,7 +86,7 @@ def test_looks_that_no_run_carries_are_held_back_for_their_reasons_and_not_anoth
         ("not sent; the log of the run's tasks says why", 1),
     ]
     assert (report.account.tried, report.account.elsewhere, report.unshown_looks) == (1, 0, 0)
-    assert [(one.held, one.carried_by) for one in report.looks] == [(False, "")] + 3 * [(True, "")]
+    assert [(look.held, look.carried_by) for look in report.looks] == [(False, "")] + 3 * [(True, "")]
 
 
 def test_a_look_that_was_to_be_made_again_and_did_not_go_is_held_back(engine: Engine) -> None:
@@ -96,12 +99,12 @@ def test_a_look_that_was_to_be_made_again_and_did_not_go_is_held_back(engine: En
 
     report = read_report(engine, Price(), RUN)
 
-    assert [(one.key, one.held, one.carried_by) for one in report.looks] == [(key, True, "")]
+    assert [(look.key, look.held, look.carried_by) for look in report.looks] == [(key, True, "")]
     assert (report.account.held, report.account.elsewhere) == (1, 0)
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "expected"),
     [
         (
             {"problem": "the export is missing", "planned_at": None},
@@ -113,12 +116,12 @@ def test_a_look_that_was_to_be_made_again_and_did_not_go_is_held_back(engine: En
     ],
 )
 def test_a_report_knows_of_a_run_without_an_export_and_of_a_dry_run(
-    engine: Engine, values: dict[str, object], told: tuple[str, bool, bool, int | None]
+    engine: Engine, values: dict[str, object], expected: tuple[str, bool, bool, int | None]
 ) -> None:
     open_run(engine, **values, estimated_amount=Decimal("3.80"))
     report = read_report(engine, Price(), RUN)
     account = report.account
-    assert (account.problem, account.planned, account.cut, account.would_make) == told
+    assert (account.problem, account.planned, account.cut, account.would_make) == expected
     assert account.estimate == Decimal("3.80")
 
 
@@ -158,9 +161,9 @@ def test_looks_with_trouble_are_kept_when_there_are_too_many_and_stand_where_the
 
     report = read_report(engine, Price(), RUN, most_looks=3)
 
-    assert [one.skus[0] for one in report.looks] == ["S0", "S2", "S4"]
+    assert [look.skus[0] for look in report.looks] == ["S0", "S2", "S4"]
     assert report.unshown_looks == 2
-    assert [one.skus[0] for one in report.in_review] == ["S4"]
+    assert [look.skus[0] for look in report.in_review] == ["S4"]
 
 
 def test_rejections_are_counted_by_row_and_by_rule_and_the_rosters_are_no_rows(engine: Engine) -> None:
@@ -179,9 +182,9 @@ def test_rejections_are_counted_by_row_and_by_rule_and_the_rosters_are_no_rows(e
 
     assert report.account.rejected_rows == 2
     assert list(report.account.rejections.items()) == [("missing", 3), ("too_small", 1)]
-    assert [one.line for one in report.rejections] == [0, 5]
+    assert [rejection.line for rejection in report.rejections] == [0, 5]
     assert report.unshown_rejections == 2
-    assert [one.line for one in every_rejection(engine, RUN)] == [0, 5, 5, 9]
+    assert [rejection.line for rejection in every_rejection(engine, RUN)] == [0, 5, 5, 9]
 
 
 def test_the_image_that_a_rejection_is_about_is_found_by_its_address(engine: Engine) -> None:
@@ -205,7 +208,7 @@ def test_the_image_that_a_rejection_is_about_is_found_by_its_address(engine: Eng
 def test_what_preflight_said_of_an_image_stands_with_every_look_that_is_made_from_it(engine: Engine) -> None:
     open_run(engine)
     write_looks(engine, [Entry(inputs=("m" * 64, "t" * 64)), Entry(inputs=("m" * 64, "p" * 64, "t" * 64))])
-    words = "CMYK: Save the image in RGB."
+    warning = "CMYK: Save the image in RGB."
     as_it_is = {"url": "https://pictures.example/top.jpg", "sha256": "t" * 64, "used_url": None}
     repaired = {
         "url": "https://pictures.example/model.jpg",
@@ -213,15 +216,15 @@ def test_what_preflight_said_of_an_image_stands_with_every_look_that_is_made_fro
         "used_url": "https://a.example/m",
     }
     rows = [
-        {"url_sha256": digest(str(one["url"])), "role": "picture", "warnings": [words], **one}
-        for one in (as_it_is, repaired)
+        {"url_sha256": digest(str(image["url"])), "role": "picture", "warnings": [warning], **image}
+        for image in (as_it_is, repaired)
     ]
     with engine.begin() as connection:
         connection.execute(insert(images), rows)
 
     first, second = read_report(engine, Price(), RUN).looks
-    assert first.given == (Given("model", "m" * 64), Given("top", "t" * 64, (words,)))
-    assert [one.warnings for one in second.given] == [(), (), (words,)]
+    assert first.inputs == (ReportedInput("model", "m" * 64), ReportedInput("top", "t" * 64, (warning,)))
+    assert [image.warnings for image in second.inputs] == [(), (), (warning,)]
 
 
 def test_the_last_run_is_the_one_that_started_last(engine: Engine) -> None:

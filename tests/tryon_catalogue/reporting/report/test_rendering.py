@@ -20,11 +20,11 @@ from tryon_catalogue.exports import Rejection
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.reporting.account import Account
 from tryon_catalogue.reporting.report.facts import (
-    Given,
-    Made,
     Report,
     ReportedDoubt,
+    ReportedInput,
     ReportedLook,
+    ReportedPicture,
 )
 from tryon_catalogue.reporting.report.rendering import lasted, render, render_notice
 from tryon_catalogue.reporting.report.thumbnails import Thumbnails
@@ -47,10 +47,10 @@ def read(place: str) -> bytes:
     return encoded.getvalue()
 
 
-def made(
+def a_picture(
     path: str = "/archive/1.jpg", *, url: str = "https://cdn.example/1.jpg", score: float | None = None
-) -> Made:
-    return Made(path, None, url, hashlib.sha256(path.encode()).hexdigest(), score)
+) -> ReportedPicture:
+    return ReportedPicture(path, None, url, hashlib.sha256(path.encode()).hexdigest(), score)
 
 
 def a_look(number: int = 1, text: str = "", **changes: object) -> ReportedLook:
@@ -62,8 +62,11 @@ def a_look(number: int = 1, text: str = "", **changes: object) -> ReportedLook:
         "model": f"Mei{text}",
         "state": LookState.PUBLISHED,
         "reason": text,
-        "given": (Given("model", "m" * 64, (text,) if text else ()), Given("top", f"{number:064x}")),
-        "made": (made(f"/archive/{number}.jpg"),),
+        "inputs": (
+            ReportedInput("model", "m" * 64, (text,) if text else ()),
+            ReportedInput("top", f"{number:064x}"),
+        ),
+        "pictures": (a_picture(f"/archive/{number}.jpg"),),
     }
     return ReportedLook(**(values | changes))  # type: ignore[arg-type]  # the values' types are those above
 
@@ -111,11 +114,11 @@ def everything(text: str = "") -> Report:
             2,
             text,
             state=LookState.REVIEW,
-            made=(made(f"/archive/2{text}.jpg", url=f"https://x.example/{text}"),),
+            pictures=(a_picture(f"/archive/2{text}.jpg", url=f"https://x.example/{text}"),),
         ),
-        a_look(3, text, state=LookState.IN_DOUBT, made=(), carried_by=f"run{text}"),
-        a_look(4, text, skus=(), made=(made("/archive/missing.jpg", url=f"/archive/{text}"),)),
-        a_look(6, text, state=LookState.PLANNED, made=(), held=True),
+        a_look(3, text, state=LookState.IN_DOUBT, pictures=(), carried_by=f"run{text}"),
+        a_look(4, text, skus=(), pictures=(a_picture("/archive/missing.jpg", url=f"/archive/{text}"),)),
+        a_look(6, text, state=LookState.PLANNED, pictures=(), held=True),
         a_look(5, text, skus=(f"A{text}", f"B{text}"), collection=f"AW26{text}", model=f"Leo{text}"),
     )
     doubt = Doubt(
@@ -180,7 +183,7 @@ class Page(HTMLParser):
         raise AssertionError(data)
 
     def values(self, name: str) -> list[str]:
-        return [value for _, one, value in self.attributes if one == name]
+        return [value for _, attribute, value in self.attributes if attribute == name]
 
 
 PLAIN = Page(page_of(everything("x")))
@@ -203,7 +206,9 @@ EVIL = (
 @given(st.text(min_size=1, max_size=60) | st.sampled_from(EVIL))
 def test_no_text_from_outside_becomes_a_tag_or_an_attribute(text: str) -> None:
     page = Page(page_of(everything(text)))
-    assert [one for one in page.shape if one != LINK] == [one for one in PLAIN.shape if one != LINK]
+    assert [element for element in page.shape if element != LINK] == [
+        element for element in PLAIN.shape if element != LINK
+    ]
     assert (page.blocks["script"], page.blocks["style"][0]) == (
         PLAIN.blocks["script"],
         PLAIN.blocks["style"][0],
@@ -221,7 +226,7 @@ def test_what_is_written_is_read_again_letter_by_letter() -> None:
 def test_the_page_asks_nothing_of_the_network_and_forbids_it() -> None:
     text = page_of(everything())
     page = Page(text)
-    assert all(one.startswith("data:image/webp;base64,") for one in page.values("src"))
+    assert all(source.startswith("data:image/webp;base64,") for source in page.values("src"))
     addresses = re.findall(r"url\(\"(.{16})", text)
     assert addresses
     assert set(addresses) == {"data:image/webp;"}
@@ -232,9 +237,9 @@ def test_the_page_asks_nothing_of_the_network_and_forbids_it() -> None:
 
 def test_only_the_pages_own_style_and_script_are_let_in() -> None:
     page = Page(page_of(everything()))
-    (policy,) = (one for one in page.values("content") if one.startswith("default-src"))
+    (policy,) = (content for content in page.values("content") if content.startswith("default-src"))
     blocks = page.blocks["style"] + page.blocks["script"]
-    digests = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in blocks]
+    digests = [base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() for content in blocks]
     assert len(digests) == 3
     assert sorted(re.findall(r"'sha256-([^']+)'", policy)) == sorted(digests)
 
@@ -258,26 +263,29 @@ def test_each_look_is_a_card_that_can_be_found_by_state_collection_model_and_wor
 
 def test_rows_that_are_no_garments_of_their_own_stand_beside_the_rejected_ones() -> None:
     report = of_account(a_report(), further=5, left_out={"status is 'old'": 2})
-    told = "of 24 rows read (5 of them further rows of a garment; 2 left out because status is 'old')"
-    assert told in Page(page_of(report)).words
+    rows = "of 24 rows read (5 of them further rows of a garment; 2 left out because status is 'old')"
+    assert rows in Page(page_of(report)).words
 
 
 def test_without_a_script_everything_can_be_read_and_the_filters_are_not_there() -> None:
     page = Page(page_of(everything()))
     assert ("div", "class", "role", "aria-label", "hidden") in page.shape
-    assert not [one for one in page.shape if one[0] == "article" and "hidden" in one]
+    assert not [element for element in page.shape if element[0] == "article" and "hidden" in element]
 
 
 def test_an_image_that_several_looks_share_stands_in_the_page_once() -> None:
-    looks = [a_look(number, given=(Given("model", "m" * 64),)) for number in range(1, 9)]
+    looks = [a_look(number, inputs=(ReportedInput("model", "m" * 64),)) for number in range(1, 9)]
     text = page_of(a_report(looks))
     assert text.count("background-image:url") == 1
     assert text.count('class="input i0"') == 8
 
 
 def test_what_preflight_said_of_an_image_stands_on_the_card() -> None:
-    given = (Given("model", "m" * 64), Given("top", "t" * 64, ("CMYK: Save the image in RGB.",)))
-    words = Page(page_of(a_report([a_look(given=given)]))).words
+    inputs = (
+        ReportedInput("model", "m" * 64),
+        ReportedInput("top", "t" * 64, ("CMYK: Save the image in RGB.",)),
+    )
+    words = Page(page_of(a_report([a_look(inputs=inputs)]))).words
     assert words.count("Image of the") == 1
     place = words.index("Image of the")
     assert words[place + 1 : place + 4] == ["top", ":", "CMYK: Save the image in RGB."]
@@ -285,38 +293,38 @@ def test_what_preflight_said_of_an_image_stands_on_the_card() -> None:
 
 def test_what_was_said_of_several_images_of_a_look_stands_on_its_card_once() -> None:
     square = ("1,000 x 1,000 pixels, a square: crop it.",)
-    given = tuple(Given(role, role[0] * 64, square) for role in ("top", "bottom"))
-    words = Page(page_of(a_report([a_look(given=given)]))).words
+    inputs = tuple(ReportedInput(role, role[0] * 64, square) for role in ("top", "bottom"))
+    words = Page(page_of(a_report([a_look(inputs=inputs)]))).words
     assert words.count(square[0]) == 1
     assert "top and bottom" in words
 
 
 def test_an_image_that_cannot_be_read_is_an_empty_field_with_a_link_where_there_is_one() -> None:
     looks = [
-        a_look(1, made=(made("/missing/1.jpg"),), given=(Given("model", None),)),
-        a_look(2, made=(made("/missing/2.jpg", url="/archive/2.jpg"),), given=()),
+        a_look(1, pictures=(a_picture("/missing/1.jpg"),), inputs=(ReportedInput("model", None),)),
+        a_look(2, pictures=(a_picture("/missing/2.jpg", url="/archive/2.jpg"),), inputs=()),
     ]
     page = Page(page_of(a_report(looks)))
     assert page.values("src") == []
-    assert [one for one in page.values("href") if not one.startswith("#")] == ["https://cdn.example/1.jpg"]
+    assert [link for link in page.values("href") if not link.startswith("#")] == ["https://cdn.example/1.jpg"]
     assert "The archive could not be read." in page.words
     assert "model Mei" in page.words
 
 
 def test_what_is_no_plain_address_is_no_link() -> None:
-    page = Page(page_of(a_report([a_look(1, made=(made(url="javascript:alert(1)"),))])))
+    page = Page(page_of(a_report([a_look(1, pictures=(a_picture(url="javascript:alert(1)"),))])))
     assert page.values("href") == []
 
 
 def test_a_doubt_is_shown_with_its_price_and_the_commands_that_settle_it() -> None:
     page = Page(page_of(everything()))
-    for words in (
+    for text in (
         "¥1.90",
         "tryon doubts resolve 7 --lost",
         "tryon doubts resolve 7 --give-up",
         "tryon resume",
     ):
-        assert words in page.words
+        assert text in page.words
     assert "tryon doubts resolve 7 --found RESULT_KEY" in page.words
 
 
@@ -329,8 +337,8 @@ def test_a_look_in_review_is_named_with_a_link_to_its_card() -> None:
 
 def test_a_rejection_is_shown_with_what_was_measured_and_its_image() -> None:
     page = Page(page_of(everything()))
-    for words in ("7", "S", "rule", "m", "l", "why", "c = v", "roster"):
-        assert words in page.words
+    for text in ("7", "S", "rule", "m", "l", "why", "c = v", "roster"):
+        assert text in page.words
     assert "the image" in page.values("aria-label")
 
 
@@ -338,7 +346,7 @@ def test_a_report_of_nothing_has_no_empty_parts() -> None:
     page = Page(page_of(of_account(a_report(), ended=False)))
     assert "Nothing new to make" in page.words
     assert "not ended" in page.words
-    assert not [one for one in page.shape if one[0] == "section"]
+    assert not [element for element in page.shape if element[0] == "section"]
 
 
 def test_in_the_airflow_ui_links_stay_in_the_frame_and_the_page_can_be_saved() -> None:
@@ -371,7 +379,7 @@ def test_a_dry_run_of_which_no_rejections_are_kept_does_not_say_that_there_are_n
 
 
 def test_looks_that_nobody_carries_are_held_back_with_the_reason_and_what_to_do() -> None:
-    held = a_look(state=LookState.PLANNED, made=(), held=True)
+    held = a_look(state=LookState.PLANNED, pictures=(), held=True)
     report = a_report([held])
     held_for = {"waits for money: per_run = ¥0.50 is taken up": 3, "not sent": 1}
     page = Page(page_of(of_account(report, looks={}, held_for=held_for)))
@@ -383,24 +391,24 @@ def test_looks_that_nobody_carries_are_held_back_with_the_reason_and_what_to_do(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0, "0 s"), (48, "48 s"), (120, "2 min"), (2520, "42 min"), (3900, "1 h 5 min")]
+    ("seconds", "text"), [(0, "0 s"), (48, "48 s"), (120, "2 min"), (2520, "42 min"), (3900, "1 h 5 min")]
 )
-def test_times_are_written_as_people_say_them(seconds: int, words: str) -> None:
-    assert lasted(timedelta(seconds=seconds)) == words
+def test_times_are_written_as_people_say_them(seconds: int, text: str) -> None:
+    assert lasted(timedelta(seconds=seconds)) == text
 
 
 def test_a_notice_runs_nothing() -> None:
     page = Page(render_notice("No <b>", "words & more"))
     assert "No <b>" in page.words
-    (policy,) = (one for one in page.values("content") if one.startswith("default-src"))
+    (policy,) = (content for content in page.values("content") if content.startswith("default-src"))
     assert "script-src 'none'" in policy
 
 
 def test_two_thousand_looks_are_a_file_that_can_be_sent() -> None:
     """The pictures of this test are plain and alike; with photographs' detail the page is about 10 MB."""
-    same = (made("/archive/1.jpg"),)
-    tops = [Given("top", f"{number:064x}") for number in range(100)]
-    looks = [a_look(number, made=same, given=(tops[number % 100],)) for number in range(2_000)]
+    same = (a_picture("/archive/1.jpg"),)
+    tops = [ReportedInput("top", f"{number:064x}") for number in range(100)]
+    looks = [a_look(number, pictures=same, inputs=(tops[number % 100],)) for number in range(2_000)]
     text = page_of(a_report(looks))
     assert text.count("<article") == 2_000
     assert text.count("<img") == 2_000

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tryon_catalogue.reporting.report.thumbnails import Thumbnails, Wanted, place_of_input, reader_of, shrink
+from tryon_catalogue.reporting.report.thumbnails import (
+    ThumbnailRequest,
+    Thumbnails,
+    place_of_input,
+    reader_of,
+    shrink,
+)
 from tryon_catalogue.settings import ArchiveSettings
 
 SIZE = (96, 128)
@@ -24,7 +30,7 @@ def seen(content: bytes) -> Image.Image:
 
 def near(pixel: object, colour: tuple[int, int, int]) -> bool:
     assert isinstance(pixel, tuple)
-    return all(abs(one - other) < 12 for one, other in zip(pixel, colour, strict=True))
+    return all(abs(value - other) < 12 for value, other in zip(pixel, colour, strict=True))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "1", "CMYK", "I;16"])
@@ -61,7 +67,7 @@ def test_the_first_place_that_can_be_read_counts_and_what_cannot_be_read_is_left
     good.write_bytes(encoded(Image.new("RGB", (300, 400))))
     broken.write_bytes(b"<html>")
     places = (str(tmp_path / "missing.png"), str(broken), f"file://{good}")
-    found, lost = Wanted(places, "a", SIZE), Wanted(places[:2], "b", SIZE)
+    found, lost = ThumbnailRequest(places, "a", SIZE), ThumbnailRequest(places[:2], "b", SIZE)
 
     made = Thumbnails(reader_of(ArchiveSettings())).of([found, lost, found])
 
@@ -76,8 +82,8 @@ def test_the_same_image_is_read_once() -> None:
         return encoded(Image.new("RGB", (300, 400)))
 
     thumbnails = Thumbnails(read)
-    first = thumbnails.of([Wanted(("here",), "a", SIZE)])
-    second = thumbnails.of([Wanted(("elsewhere",), "a", SIZE)])
+    first = thumbnails.of([ThumbnailRequest(("here",), "a", SIZE)])
+    second = thumbnails.of([ThumbnailRequest(("elsewhere",), "a", SIZE)])
     assert (list(first.values()), asked) == (list(second.values()), ["here"])
 
 
@@ -87,4 +93,4 @@ def test_inputs_and_pictures_are_read_from_object_storage_too() -> None:
     archive = ArchiveSettings(path="memory://report-archive")
     place = place_of_input(archive, "a" * 64)
     ObjectStoragePath(place).write_bytes(encoded(Image.new("RGB", (300, 400))))
-    assert Thumbnails(reader_of(archive)).of([Wanted((place,), "a" * 64, SIZE)])
+    assert Thumbnails(reader_of(archive)).of([ThumbnailRequest((place,), "a" * 64, SIZE)])
