@@ -92,7 +92,7 @@ def test_planning_gives_the_batches_of_the_dates_export(engine: Engine, in_conte
 def test_a_person_can_name_another_export(
     engine: Engine, in_context: InContext, tmp_path: Path, website: Website
 ) -> None:
-    file = tmp_path / "some.csv"
+    file = tmp_path / "exports" / "some.csv"
     file.write_text(f"{HEADER}sku-9,,autumn,shirt,{website.url}/top-9.png,,,\n")
     in_context(export=str(file))
     assert len(check_and_plan()) == 1

@@ -73,6 +73,7 @@ OF_TASKS: Final = (
     "tryon_catalogue.workflow.context",
     "tryon_catalogue.workflow.airflow_note",
     "tryon_catalogue.submission.batch",
+    "tryon_catalogue.submission.readiness",
 )
 
 
