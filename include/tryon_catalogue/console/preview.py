@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tryon_catalogue.budget.limits import cost_of
-from tryon_catalogue.exports import shown
+from tryon_catalogue.exports import printable
 from tryon_catalogue.planning.casting import rule_for
 from tryon_catalogue.words import counted, money
 
@@ -26,13 +26,10 @@ CATEGORIES: Final = 30
 def show_preview(
     asked: Asked, next_run: NextRun | None, settings: Settings, console: Console | None = None
 ) -> None:
-    """Print it.
+    """Print what a run over an export would make, and what that would cost.
 
     Args:
-        asked: What the export asks for.
         next_run: What a run would do; None without a ledger.
-        settings: Those it was read with.
-        console: To print to; the terminal by default.
     """
     console = console or Console(highlight=False)
     console.print(
@@ -69,7 +66,7 @@ def _show_columns(console: Console, asked: Asked, settings: Settings) -> None:
     table = _table("What stands where", "here", "column of the export", "in the first garment")
     for name, column in settings.export.columns:
         if column is not None:
-            table.add_row(name, escape(column), escape(shown(getattr(asked.example, name) or "")))
+            table.add_row(name, escape(column), escape(printable(getattr(asked.example, name) or "")))
     console.print(table)
 
 
@@ -82,7 +79,7 @@ def _show_categories(console: Console, asked: Asked, settings: Settings) -> None
         made = "[red]no rule[/]"
         if rule is not None:
             made = f"{rule.fit_type}, {counted(rule.inference_num, 'picture')}, pants {rule.pants}"
-        table.add_row(escape(shown(category)) or "(none)", f"{count:,}", made)
+        table.add_row(escape(printable(category)) or "(none)", f"{count:,}", made)
     console.print(table)
     if len(asked.categories) > CATEGORIES:
         console.print(f"and {len(asked.categories) - CATEGORIES:,} more categories.")
@@ -93,10 +90,10 @@ def _show_rejections(console: Console, asked: Asked) -> None:
         return
     table = _table("What cannot be used, and why", "rule", "rows", "line", "sku", "reason")
     for rule, count in asked.rejected.most_common():
-        for number, one in enumerate(asked.examples[rule]):
+        for number, rejection in enumerate(asked.examples[rule]):
             name, rows = (rule, f"{count:,}") if number == 0 else ("", "")
-            line = "" if one.line < 1 else str(one.line)
-            table.add_row(name, rows, line, escape(one.sku), escape(one.reason))
+            line = "" if rejection.line < 1 else str(rejection.line)
+            table.add_row(name, rows, line, escape(rejection.sku), escape(rejection.reason))
     console.print(table)
 
 
@@ -105,7 +102,7 @@ def _show_first(console: Console, asked: Asked) -> None:
         return
     table = _table(f"The first {len(asked.first)} looks", "sku", "model", "fit type", "top", "pants")
     for sku, look in asked.first:
-        tops, pants = escape(shown(look.tops_image)), escape(shown(look.pants_image or ""))
+        tops, pants = escape(printable(look.tops_image)), escape(printable(look.pants_image or ""))
         table.add_row(escape(sku), escape(look.model or "of the row"), look.fit_type.value, tops, pants)
     console.print(table)
 
@@ -144,13 +141,13 @@ def _totals(asked: Asked, next_run: NextRun | None, settings: Settings) -> Itera
 def _details(next_run: NextRun, settings: Settings) -> Iterator[str]:
     """Write what of it is whose, what stays, and what stands in the way."""
     estimate, currency = next_run.estimate, settings.price.currency
-    left = f", {estimate.leftovers:,} of them left over from earlier runs" if estimate.leftovers else ""
+    leftovers = f", {estimate.leftovers:,} of them left over from earlier runs" if estimate.leftovers else ""
     yield (
         f"The next run over this export is to make {counted(estimate.looks, 'look')} for "
-        f"{money(estimate.amount, currency)}{left}."
+        f"{money(estimate.amount, currency)}{leftovers}."
     )
-    for held in estimate.held_back:
-        yield f"Held back: {escape(held)}."
+    for reason in estimate.held_back:
+        yield f"Held back: {escape(reason)}."
     if next_run.in_doubt:
         yield f"{counted(next_run.in_doubt, 'look')} in doubt: not sent before you settle it. See `tryon doubts`."
     for stop in next_run.stops:

@@ -22,8 +22,8 @@ from tryon_catalogue.exports.garments import (
     Rejection,
     Rule,
     beside,
-    shown,
-    told,
+    printable,
+    with_place,
 )
 from tryon_catalogue.settings import ExportSettings
 
@@ -42,9 +42,9 @@ __all__ = [
     "Rejection",
     "Rule",
     "beside",
+    "printable",
     "read_export",
-    "shown",
-    "told",
+    "with_place",
 ]
 
 
@@ -57,15 +57,14 @@ def read_export(
     Memory holds one chunk and the skus of the whole export, by which a sku's second row is known.
 
     Args:
-        path: a local path, an object storage path, or the path or URL of one as text. With ``*``, ``?`` or
+        path: A local path, an object storage path, or the path or URL of one as text. With ``*``, ``?`` or
             ``[...]`` in it, it is every file that fits, in the order of their names.
-        settings: how the export is written, what it says, and the connection for a URL given as text.
-        roots: the folders that its local files must lie in, wherever links lead; None where no request named it.
+        roots: The folders that its local files must lie in, wherever links lead; None where no request named it.
 
     Raises:
-        ExportMissingError: there is no such file, or it is not complete yet.
-        ExportRefusedError: a file lies outside of the roots.
-        ExportError: a file cannot be read at all; see its message.
+        ExportMissingError: There is no such file, or it is not complete yet.
+        ExportRefusedError: A file lies outside of the roots.
+        ExportError: A file cannot be read at all; see its message.
     """
     from tryon_catalogue.exports.reading import chunks
 

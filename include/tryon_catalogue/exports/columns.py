@@ -1,4 +1,4 @@
-"""Which columns of a file are read, and what is told when one of them is missing."""
+"""Which columns of a file are read, and what is said when one of them is missing."""
 
 import difflib
 import logging
@@ -26,13 +26,8 @@ _SHOWN_NAME: Final = 30
 def columns_to_read(file: ExportFile, header: Sequence[str], settings: ExportSettings) -> tuple[str, ...]:
     """Check the header of a file, and give the columns that the settings name and the file has.
 
-    Args:
-        file: whose header it is.
-        header: the names of its columns.
-        settings: which names are needed, and what for.
-
     Raises:
-        ExportError: a column is missing that the export cannot do without, or stands there twice.
+        ExportError: A column is missing that the export cannot do without, or stands there twice.
     """
     needed = dict(_needed(settings))
     optional = {name: use for name, use in _optional(settings) if name not in needed}
@@ -60,8 +55,8 @@ def _needed(settings: ExportSettings) -> Iterator[tuple[str, str]]:
         yield getattr(settings.columns, field), f"{field} in [export.columns]"
     if settings.group is not None:
         yield settings.group, "group in [export]"
-    for one in settings.filters:
-        yield one.column, "[[export.filters]]"
+    for rule in settings.filters:
+        yield rule.column, "[[export.filters]]"
 
 
 def _optional(settings: ExportSettings) -> Iterator[tuple[str, str]]:
@@ -71,9 +66,9 @@ def _optional(settings: ExportSettings) -> Iterator[tuple[str, str]]:
     for name, use in ((settings.images.position, "position"), (settings.images.more, "further pictures")):
         if name is not None:
             yield name, use
-    for one in settings.values:
-        if one.column is not None:
-            yield one.column, one.field
+    for rule in settings.values:
+        if rule.column is not None:
+            yield rule.column, rule.field
 
 
 def _missing(header: Sequence[str], needed: Sequence[str]) -> list[str]:
@@ -88,7 +83,7 @@ def _missing(header: Sequence[str], needed: Sequence[str]) -> list[str]:
 
 
 def _nearest(name: str, header: Sequence[str]) -> str:
-    folded = {one.casefold(): one for one in header}
+    folded = {column.casefold(): column for column in header}
     found = difflib.get_close_matches(name.casefold(), folded, n=1)
     return f"; the nearest there is {_short(folded[found[0]])}" if found else ""
 
@@ -109,7 +104,7 @@ def _hint(header: Sequence[str], settings: ExportSettings) -> str:
     )
     if shop is not None and shop != settings.shop:
         return f'Its columns are those of [export] shop = "{shop}"'
-    told = "Correct [export.columns], or the export"
+    hint = "Correct [export.columns], or the export"
     if len(header) == 1:
-        told += "; with a single column, [export] delimiter may be wrong too"
-    return told
+        hint += "; with a single column, [export] delimiter may be wrong too"
+    return hint

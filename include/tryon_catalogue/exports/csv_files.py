@@ -34,7 +34,7 @@ def csv_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
     """Look into a CSV file, and give its tables: at most ``settings.chunk_rows`` rows each.
 
     Raises:
-        ExportError: it cannot be decoded, has no header, or lacks a column.
+        ExportError: It cannot be decoded, has no header, or lacks a column.
     """
     encoding = encoding_of(file, settings.encoding)
     with text_of(file, encoding) as stream:
@@ -100,8 +100,8 @@ def _tables(
 
 def _dialect(file: ExportFile, head: str, settings: ExportSettings) -> Dialect:
     lines = [line for line in io.StringIO(head, newline="") if line.strip()]
-    said = _SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
-    if said:
+    separator = _SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
+    if separator:
         del lines[0]
     header = lines[0] if lines else ""
     quote = settings.quote
@@ -109,18 +109,18 @@ def _dialect(file: ExportFile, head: str, settings: ExportSettings) -> Dialect:
         quote = "'" if header.lstrip().startswith("'") else '"'
     delimiter = settings.delimiter
     if delimiter == AUTO:
-        delimiter = said[1] if said else _likeliest(file, lines, quote, settings)
+        delimiter = separator[1] if separator else _likeliest(file, lines, quote, settings)
     return Dialect(delimiter, quote)
 
 
 def _likeliest(file: ExportFile, lines: Sequence[str], quote: str, settings: ExportSettings) -> str:
-    """Give the delimiter under which the header has most of the columns that are wanted; a comma in doubt."""
-    wanted = {name for name in settings.columns.model_dump().values() if name is not None}
+    """Give the delimiter under which the header has most of the columns that the settings name; a comma in doubt."""
+    columns = {name for name in settings.columns.model_dump().values() if name is not None}
 
     def found(delimiter: str) -> tuple[int, int]:
         header = next(csv_records(file, lines, Dialect(delimiter, quote), settings), (0, None))[1]
         if not isinstance(header, list):
             return 0, 0
-        return len(wanted.intersection(name.strip() for name in header)), len(header)
+        return len(columns.intersection(name.strip() for name in header)), len(header)
 
     return max(_DELIMITERS, key=found)

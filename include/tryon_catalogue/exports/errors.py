@@ -18,7 +18,6 @@ class ExportTooLargeError(ExportError):
     """A part of an export is larger than the settings allow. A person raises the bound, or has the export put right.
 
     Args:
-        source: The export.
         what: The part, and where it is.
         key: The bound, a key of ``[export]``.
         most: What it allows, in words.

@@ -18,7 +18,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from tryon_catalogue.exports.columns import columns_to_read
 from tryon_catalogue.exports.errors import ExportError
-from tryon_catalogue.exports.garments import shown
+from tryon_catalogue.exports.garments import printable
 from tryon_catalogue.exports.places import ExportFile
 from tryon_catalogue.exports.tables import Table, by_rows_and_text, text_frame
 from tryon_catalogue.exports.workbooks import WorkbookReader
@@ -51,7 +51,7 @@ def excel_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
     must not come out after the first rows have been planned and paid for.
 
     Raises:
-        ExportError: it is no workbook, is damaged, has no such sheet, or lacks a column.
+        ExportError: It is no workbook, is damaged, has no such sheet, or lacks a column.
     """
     with _sheet(file, settings) as sheet:
         rows = _rows(file, sheet)
@@ -71,14 +71,16 @@ def _sheet(file: ExportFile, settings: ExportSettings) -> Iterator[Any]:
                 reader.read()
                 book = reader.wb
         except _UNREADABLE as wrong:
-            problem = f"cannot be read as an Excel workbook ({_words(wrong)}); CSV, Parquet and JSON lines are read too"
-            raise ExportError(file, problem) from wrong
+            raise ExportError(
+                file,
+                f"cannot be read as an Excel workbook ({_problem(wrong)}); CSV, Parquet and JSON lines are read too",
+            ) from wrong
         try:
             name = settings.sheet or next(
-                (one.title for one in book.worksheets if one.sheet_state == "visible"), None
+                (sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"), None
             )
             if name is None or name not in book.sheetnames:
-                there = ", ".join(repr(shown(one)) for one in book.sheetnames[:10])
+                there = ", ".join(repr(printable(sheet)) for sheet in book.sheetnames[:10])
                 raise ExportError(file, f"has no sheet {name!r}, only {there}. Correct [export] sheet")
             yield book[name]
         finally:
@@ -94,11 +96,11 @@ def _rows(file: ExportFile, sheet: Any) -> Iterator[_Row]:
             yield number, row
     except _UNREADABLE as wrong:
         place = f"after row {number} of its sheet {sheet.title!r}"
-        problem = f"is damaged {place} ({_words(wrong)}); ask the shop to export it again"
+        problem = f"is damaged {place} ({_problem(wrong)}); ask the shop to export it again"
         raise ExportError(file, problem) from wrong
 
 
-def _words(wrong: Exception) -> str:
+def _problem(wrong: Exception) -> str:
     """What went wrong, without a value that is quoted: it may be long, and is nobody's business."""
     return str(wrong) if isinstance(wrong, _WITHOUT_VALUES) else type(wrong).__name__
 
@@ -118,7 +120,7 @@ def _tables(file: ExportFile, read: Sequence[str], settings: ExportSettings) -> 
         positions = [header.index(name) for name in read]
         filled = ((number, row) for number, row in rows if any(cell.value is not None for cell in row))
         texts = ((number, [_at(row, at) for at in positions]) for number, row in filled)
-        for some in by_rows_and_text(texts, settings.chunk_rows, lambda one: sum(map(len, one[1]))):
+        for some in by_rows_and_text(texts, settings.chunk_rows, lambda row: sum(map(len, row[1]))):
             columns = {name: [row[at] for _, row in some] for at, name in enumerate(read)}
             yield Table([number for number, _ in some], text_frame(columns, len(some)))
 

@@ -1,4 +1,4 @@
-"""The formats that exports come in, each told by how a file begins, and read by a module of its own."""
+"""The formats that exports come in, each recognised by how a file begins, and read by a module of its own."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
@@ -21,7 +21,7 @@ def read_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
     """Look into a file, and give its tables: at most ``settings.chunk_rows`` rows each, read one by one.
 
     Raises:
-        ExportError: it is no table, cannot be decoded, or lacks a column; at once, and not with the first table.
+        ExportError: It is no table, cannot be decoded, or lacks a column; at once, and not with the first table.
     """
     start = beginning_of(file).lstrip()
     for magic, kind in _NOT_A_TABLE.items():

@@ -23,20 +23,20 @@ PLACES: Final[Mapping[int, str]] = {ROSTER_LINE: "roster", REQUEST_LINE: "reques
 class Garment:
     """One garment of the catalogue that can be worked with.
 
-    Args:
-        line: the line its (first) row starts on, with the header on line 1; in Parquet the row's number. Where
+    Attributes:
+        line: The line its (first) row starts on, with the header on line 1; in Parquet the row's number. Where
             an export is several files, lines are counted on from file to file: unique in the whole export.
-        sku: the shop's number of the garment, exactly as written.
-        title: name for people; "" when unknown.
-        collection: the garment's collection; "" when unknown.
-        category: what the casting rules go by; "" when the row has none.
-        tag: tag of the models the row asks for; "" when it asks for none.
+        sku: The shop's number of the garment, exactly as written.
+        title: Name for people; "" when unknown.
+        collection: The garment's collection; "" when unknown.
+        category: What the casting rules go by; "" when the row has none.
+        tag: Tag of the models the row asks for; "" when it asks for none.
         tops_image: URL of the top or dress.
         pants_image: URL of the trousers or skirt, or None.
         mask_image: URL of a mask of ``model_image``, or None.
         model_image: URL of the one person to show the garment on, or None for the roster.
-        priority: the higher, the sooner it goes where money is short; None when the row has none.
-        where: file and line for people, where an export is several files; else "".
+        priority: The higher, the sooner it goes where money is short; None when the row has none.
+        where: File and line for people, where an export is several files; else "".
     """
 
     line: int
@@ -77,17 +77,17 @@ class Rule(StrEnum):
 class Rejection:
     """Why a row gets no picture, a model of the roster cannot be used, or a request is in vain.
 
-    Args:
-        line: as of `Garment`; or one of `PLACES`.
-        sku: the row's sku; "" when it has none or the row is broken.
-        rule: what it broke: a `Rule`, or a rule of pictures.
-        column: the export's column the reason is about, or the roster's model; "" when it is about the row.
-        value: what stands there, shortened, without logins.
-        reason: what is wrong and what to do about it, for the people who keep the catalogue.
-        collection: the row's collection; "" when unknown.
-        image: address of the picture that breaks the rule, without login and query; "" when it is about no picture.
-        measured: what was measured of the picture; "" where nothing was.
-        limit: what the rule allows; "" where nothing was measured.
+    Attributes:
+        line: As of `Garment`; or one of `PLACES`.
+        sku: The row's sku; "" when it has none or the row is broken.
+        rule: What it broke: a `Rule`, or a rule of pictures.
+        column: The export's column the reason is about, or the roster's model; "" when it is about the row.
+        value: What stands there, shortened, without logins.
+        reason: What is wrong and what to do about it, for the people who keep the catalogue.
+        collection: The row's collection; "" when unknown.
+        image: Address of the picture that breaks the rule, without login and query; "" when it is about no picture.
+        measured: What was measured of the picture; "" where nothing was.
+        limit: What the rule allows; "" where nothing was measured.
     """
 
     line: int
@@ -118,12 +118,12 @@ class Chunk:
 
     Each row is a garment, a rejection, a further row of a garment, or left out by a filter.
 
-    Args:
-        rows: how many rows were read.
-        garments: those that can be worked with.
-        rejections: those that cannot.
-        further: rows that belong to a garment or a rejection of an earlier row: its variants and pictures.
-        left_out: what a filter of the settings says of a row -> rows it left out.
+    Attributes:
+        rows: How many rows were read.
+        garments: Those that can be worked with.
+        rejections: Those that cannot.
+        further: Rows that belong to a garment or a rejection of an earlier row: its variants and pictures.
+        left_out: What a filter of the settings says of a row -> rows it left out.
     """
 
     rows: int
@@ -134,18 +134,13 @@ class Chunk:
 
 
 def beside(further: int, left_out: Mapping[str, int]) -> str:
-    """Give the rows that are no garments of their own, in words that follow the number of rows.
-
-    Args:
-        further: as of `Chunk`.
-        left_out: as of `Chunk`.
-    """
+    """Give the rows that are no garments of their own, in words that follow the number of rows; see `Chunk`."""
     more = (f"{further:,} of them further rows of a garment",) if further else ()
-    parts = (*more, *(f"{count:,} left out because {words}" for words, count in left_out.items()))
+    parts = (*more, *(f"{count:,} left out because {reason}" for reason, count in left_out.items()))
     return f" ({'; '.join(parts)})" if parts else ""
 
 
-def shown(value: str) -> str:
+def printable(value: str) -> str:
     """Give a value as it may stand in a report: short, on one line, with no login of a URL."""
     text = plain(_LOGIN.sub("//***@", value))
     return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
@@ -156,6 +151,6 @@ def plain(value: str) -> str:
     return _CONTROL.sub("�", value)
 
 
-def told(where: str, reason: str) -> str:
-    """Give a reason that begins with the place it is about, where there is one to tell."""
+def with_place(where: str, reason: str) -> str:
+    """Put the place that a reason is about before it, where there is one."""
     return f"{where}: {reason}" if where else reason

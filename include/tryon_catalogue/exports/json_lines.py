@@ -17,7 +17,7 @@ from tryon_catalogue.settings import ExportSettings
 
 _DEEPEST: Final = 100
 """How deep objects and lists may stand in each other."""
-_WORDS: Final[Mapping[object, str]] = {None: "", True: "true", False: "false"}
+_LITERALS: Final[Mapping[object, str]] = {None: "", True: "true", False: "false"}
 
 Record = dict[str, object]
 
@@ -28,7 +28,7 @@ def json_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
     Numbers stay the text they are: `00123` is no number in JSON, and `1.10` keeps its nought.
 
     Raises:
-        ExportError: it cannot be decoded, or none of its first rows has a column that is needed.
+        ExportError: It cannot be decoded, or none of its first rows has a column that is needed.
     """
     encoding = encoding_of(file, settings.encoding)
     with text_of(file, encoding) as stream:
@@ -48,16 +48,16 @@ def _chunks(file: ExportFile, stream: IO[str], settings: ExportSettings) -> Iter
     """Give the records with their lines; blank lines are left out."""
     lines = enumerate(lines_of(file, stream, settings.longest_line), start=1)
     numbered = ((number, line) for number, line in lines if line.strip())
-    for some in by_rows_and_text(numbered, settings.chunk_rows, lambda one: len(one[1])):
+    for some in by_rows_and_text(numbered, settings.chunk_rows, lambda numbered_line: len(numbered_line[1])):
         yield [(number, _record(line, number)) for number, line in some]
 
 
 def _tables(file: ExportFile, encoding: str, settings: ExportSettings) -> Iterator[Table]:
     with text_of(file, encoding) as stream:
         for some in _chunks(file, stream, settings):
-            broken = [one for _, one in some if isinstance(one, BrokenRow)]
-            lines = [number for number, one in some if not isinstance(one, BrokenRow)]
-            records = [one for _, one in some if not isinstance(one, BrokenRow)]
+            broken = [row for _, row in some if isinstance(row, BrokenRow)]
+            lines = [number for number, row in some if not isinstance(row, BrokenRow)]
+            records = [row for _, row in some if not isinstance(row, BrokenRow)]
             columns = {
                 name: [_text(_value(record, name)) for record in records] for name in named_columns(settings)
             }
@@ -80,7 +80,7 @@ def _record(line: str, number: int) -> Record | BrokenRow:
         )
     inside: list[object] = [found]
     for _ in range(_DEEPEST):
-        inside = [one for outer in inside for one in _contents(outer) if isinstance(one, dict | list)]
+        inside = [inner for outer in inside for inner in _contents(outer) if isinstance(inner, dict | list)]
         if not inside:
             return found
     return _too_deep(line, number)
@@ -119,7 +119,7 @@ def _text(value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return "\n".join(_text(one) for one in value)
+        return "\n".join(_text(item) for item in value)
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
-    return _WORDS[value]
+    return _LITERALS[value]

@@ -1,4 +1,4 @@
-"""Lines of an export that is several files: counted on from file to file, and told as people know them."""
+"""Lines of an export that is several files: counted on from file to file, and named as people know them."""
 
 from bisect import bisect_right
 
@@ -15,7 +15,7 @@ class Lines:
         """Count on in the next file.
 
         Args:
-            name: what people know it by; "" when there is no other.
+            name: What people know it by; "" when there is no other.
         """
         self._starts.append(self._last)
         self._names.append(name)

@@ -12,7 +12,7 @@ from typing import Final
 import pandas as pd
 
 from tryon_catalogue.exports.errors import ExportError, ExportTooLargeError
-from tryon_catalogue.exports.garments import shown
+from tryon_catalogue.exports.garments import printable
 from tryon_catalogue.exports.places import ExportFile
 from tryon_catalogue.exports.tables import Table, text_frame
 from tryon_catalogue.exports.text import BrokenRow
@@ -30,13 +30,12 @@ _MEMORY: Final = 100_000
 class Mapped:
     """Some rows of a file as garments.
 
-    Args:
-        lines: as of `Table`, of the first row of each garment.
-        frame: text, one column for each field of `ExportColumns`, and ``slot`` and ``pictures``: what the
+    Attributes:
+        lines: As of `Table`, of the first row of each garment.
+        frame: Text, one column for each field of `ExportColumns`, and ``slot`` and ``pictures``: what the
             garment's picture shows, and how many pictures it has.
-        broken: as of `Table`.
-        further: rows that belong to the garment of an earlier row.
-        left_out: what a filter says -> rows it left out.
+        further: Rows that belong to the garment of an earlier row.
+        left_out: What a filter says -> rows it left out.
     """
 
     lines: Sequence[int]
@@ -50,16 +49,16 @@ def mapped_tables(file: ExportFile, tables: Iterable[Table], settings: ExportSet
     """Give the garments of a file's rows.
 
     Raises:
-        ExportError: so many rows belong together that the column they share cannot be a garment's number.
+        ExportError: So many rows belong together that the column they share cannot be a garment's number.
     """
     translate = {name: _translator(name, settings) for name in ("category", "tag")}
     for joined in _joined(file, tables, settings):
         frame, left_out = joined.table.frame, Counter[str]()
         sizes = pd.Series(joined.sizes, index=frame.index, dtype="int64")
-        for one in settings.filters:
-            kept = frame[one.column].map(one.keeps).astype(bool)
+        for rule in settings.filters:
+            kept = frame[rule.column].map(rule.keeps).astype(bool)
             if not kept.all():
-                left_out[one.left_out] += int(sizes[~kept].sum())
+                left_out[rule.left_out] += int(sizes[~kept].sum())
                 frame, sizes = frame[kept], sizes[kept]
         lines = [joined.table.lines[at] for at in frame.index]
         further = int(sizes.sum()) - len(sizes)
@@ -114,8 +113,8 @@ def _joined(file: ExportFile, tables: Iterable[Table], settings: ExportSettings)
                 if last.size > MOST_ROWS_TOGETHER:
                     raise ExportError(
                         file,
-                        f"has more than {MOST_ROWS_TOGETHER} rows with the {settings.group} {shown(key)!r}: it cannot "
-                        "be the number of one garment. Correct [export] group",
+                        f"has more than {MOST_ROWS_TOGETHER} rows with the {settings.group} {printable(key)!r}: it "
+                        "cannot be the number of one garment. Correct [export] group",
                     )
             else:
                 if last is not None:
@@ -129,9 +128,9 @@ def _joined(file: ExportFile, tables: Iterable[Table], settings: ExportSettings)
                 last.pictures.append(
                     (_place(values[position] if position is not None else ""), values[image])
                 )
-        yield _one_row_each(done, names, image, table.broken)
+        yield _one_row_per_garment(done, names, image, table.broken)
     if last is not None:
-        yield _one_row_each([last], names, image, ())
+        yield _one_row_per_garment([last], names, image, ())
 
 
 def _place(text: str) -> float:
@@ -142,13 +141,15 @@ def _place(text: str) -> float:
         return float("inf")
 
 
-def _one_row_each(
+def _one_row_per_garment(
     done: Sequence[_Together], names: Sequence[str], image: int, broken: Sequence[BrokenRow]
 ) -> _Joined:
-    columns = {name: [one.values[at] for one in done] for at, name in enumerate(names)}
-    columns[names[image]] = ["\n".join(url for _, url in sorted(one.pictures, key=_by_place)) for one in done]
-    table = Table([one.line for one in done], text_frame(columns, len(done)), broken)
-    return _Joined(table, [one.size for one in done])
+    columns = {name: [garment.values[at] for garment in done] for at, name in enumerate(names)}
+    columns[names[image]] = [
+        "\n".join(url for _, url in sorted(garment.pictures, key=_by_place)) for garment in done
+    ]
+    table = Table([garment.line for garment in done], text_frame(columns, len(done)), broken)
+    return _Joined(table, [garment.size for garment in done])
 
 
 def _by_place(picture: tuple[float, str]) -> float:
@@ -200,13 +201,13 @@ _Translate = Callable[[pd.DataFrame], tuple[list[str], list[Slot]]]
 def _translator(name: str, settings: ExportSettings) -> _Translate:
     """Make what gives the words of the rules for the shop's words, remembering the ones it has seen."""
     own = getattr(settings.columns, name)
-    rules = [one for one in settings.values if one.field == name]
-    named = dict.fromkeys(name for name in (own, *(one.column for one in rules)) if name is not None)
+    rules = [rule for rule in settings.values if rule.field == name]
+    named = dict.fromkeys(name for name in (own, *(rule.column for rule in rules)) if name is not None)
     seen: dict[tuple[str, ...], tuple[str, Slot]] = {}
 
     def translate(frame: pd.DataFrame) -> tuple[list[str], list[Slot]]:
         blank = [""] * len(frame)
-        cells = [frame[one].tolist() if one in frame else blank for one in named]
+        cells = [frame[column].tolist() if column in frame else blank for column in named]
         if len(seen) > _MEMORY:
             seen.clear()
         found = []

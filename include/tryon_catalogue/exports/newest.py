@@ -15,14 +15,13 @@ def newest_export(settings: ExportSettings, day: date) -> tuple[str, date]:
     """Find the export of a date or, where there is none, the newest before it.
 
     Args:
-        settings: where exports are.
-        day: the newest date that is meant.
+        day: The newest date to look at.
 
     Returns:
-        Its path or URL, and its date; the date's own where there is none at all, which whoever reads it is told.
+        Its path or URL, and its date; ``day`` and its path where there is none at all.
 
     Raises:
-        ExportError: a file cannot be opened, or is empty.
+        ExportError: A file cannot be opened, or is empty.
     """
     if settings.path_for(day) == settings.path_for(day - timedelta(days=1)):
         return settings.path_for(day), day

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from tryon_catalogue.exports.columns import columns_to_read
 from tryon_catalogue.exports.errors import ExportError, ExportTooLargeError
-from tryon_catalogue.exports.garments import shown
+from tryon_catalogue.exports.garments import printable
 from tryon_catalogue.exports.places import ExportFile
 from tryon_catalogue.exports.tables import Table, by_rows_and_text, text_frame
 from tryon_catalogue.settings import ExportSettings
@@ -36,7 +36,7 @@ def parquet_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table
     The file is read through once for this, as a sheet of a workbook is.
 
     Raises:
-        ExportError: it is damaged, lacks a column, or has one that is no text.
+        ExportError: It is damaged, lacks a column, or has one that is no text.
     """
     with _parquet(file, ()) as parquet:
         read = columns_to_read(file, list(parquet.schema_arrow.names), settings)
@@ -64,9 +64,9 @@ def _bounded(
     for number in range(parquet.metadata.num_row_groups):
         group = parquet.metadata.row_group(number)
         for column in (group.column(at) for at in range(group.num_columns)):
-            held = column.total_uncompressed_size
-            if column.path_in_schema.split(".")[0] in read and held > settings.held_mb << 20:
-                what = f"{held >> 20:,} MB in one column of row group {number + 1}"
+            size = column.total_uncompressed_size
+            if column.path_in_schema.split(".")[0] in read and size > settings.held_mb << 20:
+                what = f"{size >> 20:,} MB in one column of row group {number + 1}"
                 raise ExportTooLargeError(file, what, "held_mb", f"{settings.held_mb:,} MB")
     return texts
 
@@ -122,9 +122,7 @@ def _texts(file: ExportFile, name: str, column: Any, longest: int) -> Iterable[s
     try:
         texts = pc.cast(column, pa.string())
     except (pa.lib.ArrowNotImplementedError, pa.lib.ArrowInvalid) as wrong:
-        problem = (
-            f"has a column {name!r} of type {shown(str(column.type))}, which cannot be read as text: {wrong}"
-        )
+        problem = f"has a column {name!r} of type {printable(str(column.type))}, which cannot be read as text: {wrong}"
         raise ExportError(file, problem) from wrong
     if (pc.max(pc.binary_length(texts)).as_py() or 0) > longest * _BYTES_OF_A_CHARACTER:
         raise _too_large(file, name, longest)
@@ -132,7 +130,7 @@ def _texts(file: ExportFile, name: str, column: Any, longest: int) -> Iterable[s
 
 
 def _too_large(file: ExportFile, name: str, longest: int) -> ExportTooLargeError:
-    what = f"a value of more than {longest:,} characters in its column {shown(name)!r}"
+    what = f"a value of more than {longest:,} characters in its column {printable(name)!r}"
     return ExportTooLargeError(file, what, "longest_cell", f"{longest:,}")
 
 
@@ -157,7 +155,7 @@ def _values(column: Any) -> list[Any]:
     except (
         UnicodeDecodeError
     ):  # Arrow writes such columns without a look at them; one value is not to cost the others
-        return [_value(one) for one in column]
+        return [_value(scalar) for scalar in column]
     return values
 
 

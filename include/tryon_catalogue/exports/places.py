@@ -32,13 +32,12 @@ _NO_PART: Final = ("_", ".")
 class ExportFile:
     """One file of an export.
 
-    Args:
-        source: where it is.
-        head: its first bytes, unpacked; fewer than 64 only when it has no more.
-        packed: whether it is packed with gzip.
-        name: its name where the export is several files, "" where it is alone.
-        roots: see `export_files`.
-        most_mb: how many megabytes may come out of it when it is unpacked; None for any number.
+    Attributes:
+        head: Its first bytes, unpacked; fewer than 64 only when it has no more.
+        packed: Whether it is packed with gzip.
+        name: Its name where the export is several files, "" where it is alone.
+        roots: See `export_files`.
+        most_mb: How many megabytes may come out of it when it is unpacked; None for any number.
     """
 
     source: "Source"
@@ -53,9 +52,9 @@ class ExportFile:
         """Open the file; what is read is unpacked.
 
         Raises:
-            ExportError: it is packed, and damaged; or it cannot be opened or read.
+            ExportError: It is packed, and damaged; or it cannot be opened or read.
         """
-        with _told(self.source), _opened(self.source, self.roots) as raw:
+        with _plain_errors(self.source), _opened(self.source, self.roots) as raw:
             if not self.packed:
                 yield raw
                 return
@@ -103,19 +102,19 @@ def export_files(
     """Find the files of an export, in the order of their names.
 
     Args:
-        path: a path, or a path or URL as text; with ``*``, ``?`` or ``[...]`` in it, every file it fits.
+        path: A path, or a path or URL as text; with ``*``, ``?`` or ``[...]`` in it, every file it fits.
         conn_id: Airflow connection for a URL.
-        marker: name of the file that says that the export is complete, beside it; None when there is none.
-        roots: the folders that a local file must lie in wherever links lead; None where nobody but the settings, or
+        marker: Name of the file that says that the export is complete, beside it; None when there is none.
+        roots: The folders that a local file must lie in wherever links lead; None where nobody but the settings, or
             a person with a shell, has named it.
 
     Raises:
-        ExportMissingError: there is no such file, or no marker yet.
-        ExportRefusedError: a file lies outside of the roots, or is none.
-        ExportError: a file cannot be opened, or is empty.
+        ExportMissingError: There is no such file, or no marker yet.
+        ExportRefusedError: A file lies outside of the roots, or is none.
+        ExportError: A file cannot be opened, or is empty.
     """
     given = _source(path, conn_id, roots)
-    with _told(given):
+    with _plain_errors(given):
         return _files(given, marker, roots)
 
 
@@ -133,8 +132,8 @@ def _files(given: "Source", marker: str | None, roots: Sequence[str] | None) -> 
     sources = _fitting(folder, pattern)
     if not sources:
         raise ExportMissingError(given, "fits no file; check [export] path, or wait for them")
-    names = [str(one).removeprefix(str(folder)).lstrip("/") for one in sources]
-    return tuple(_looked_into(one, name, roots) for one, name in zip(sources, names, strict=True))
+    names = [str(source).removeprefix(str(folder)).lstrip("/") for source in sources]
+    return tuple(_looked_into(source, name, roots) for source, name in zip(sources, names, strict=True))
 
 
 def problem_with(
@@ -143,26 +142,20 @@ def problem_with(
     marker: str | None,
     roots: Sequence[str] | None = None,
 ) -> ExportError | None:
-    """Look whether an export is there, for those who wait for one and ask again and again.
+    """Look whether an export is there, for those who wait for one; the arguments are those of `export_files`.
 
     An export that is there and empty, or cannot be reached, is as good as not there: it may be at the next look.
-
-    Args:
-        path: see `export_files`.
-        conn_id: see `export_files`.
-        marker: see `export_files`.
-        roots: see `export_files`.
 
     Returns:
         What is wrong; None when it is there and complete.
 
     Raises:
-        ExportError: it is in no storage that there is, and so will not come.
-        ExportRefusedError: it may not be read.
+        ExportError: It is in no storage that there is, and so will not come.
+        ExportRefusedError: It may not be read.
     """
     given = _source(path, conn_id, roots)
     try:
-        with _told(given):
+        with _plain_errors(given):
             if not isinstance(given, Path):
                 given.fs.invalidate_cache()  # it would list its folders as they were at the last look
             _files(given, marker, roots)
@@ -174,7 +167,7 @@ def problem_with(
 
 
 @contextmanager
-def _told(source: "str | Source") -> Iterator[None]:
+def _plain_errors(source: "str | Source") -> Iterator[None]:
     try:
         with nullcontext() if isinstance(source, Path) else plain_storage_errors():
             yield
@@ -191,7 +184,7 @@ def _source(
         return Path(path)
     if roots is not None and path.startswith("file:///"):
         return Path(path.removeprefix("file://"))  # what is opened of it is held to the roots
-    with _told(path):
+    with _plain_errors(path):
         return object_at(path, conn_id)
 
 
@@ -210,9 +203,9 @@ def _split(given: "Source") -> "tuple[Source, str]":
 
 def _fitting(folder: "Source", pattern: str) -> "list[Source]":
     # Built from the folder: what glob gives for object storage has forgotten the connection.
-    inside = [_beside(folder, one) for one in folder.glob(pattern)]
+    inside = [_beside(folder, found) for found in folder.glob(pattern)]
     found = [name for name in inside if not name.rpartition("/")[2].startswith(_NO_PART)]
-    return [one for one in (folder / name for name in sorted(found)) if one.is_file()]
+    return [source for source in (folder / name for name in sorted(found)) if source.is_file()]
 
 
 def _beside(folder: "Source", found: "Source") -> str:

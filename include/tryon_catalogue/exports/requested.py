@@ -27,11 +27,7 @@ _FOR_SCHEMA: Final = re.compile(r"([.^$*+?()\[\]{}|\\/])")
 
 
 def pattern_of(roots: Sequence[str]) -> str:
-    """Give the JSON-schema pattern of what a request may name: what can be told from the text alone.
-
-    Args:
-        roots: As of the settings.
-    """
+    """Give the JSON-schema pattern of what a request may name: what can be checked in the text alone."""
     within = "|".join(f"(?:{_escaped(root)})\\/[^\\/]" for root in map(_bare, roots))
     # Neither absolute nor a URL: it is looked for in the first root.
     relative = r"(?!\/|[A-Za-z][A-Za-z0-9+.\-]*:)[^\/]"
@@ -75,14 +71,13 @@ def hold_within(path: Path, roots: Sequence[str]) -> tuple[Path, Path]:
     """Give the root that a local path lies in, and the path itself, both without links.
 
     Args:
-        path: Of a file or a folder.
         roots: As of the settings; those that are URLs are left aside.
 
     Raises:
         ExportRefusedError: Its links lead out of the roots.
     """
     real = Path(os.path.realpath(path))
-    folders = (Path(os.path.realpath(one)) for one in map(_plain, roots) if "://" not in one)
+    folders = (Path(os.path.realpath(root)) for root in map(_plain, roots) if "://" not in root)
     root = next((folder for folder in folders if real.is_relative_to(folder)), None)
     if root is None:
         raise ExportRefusedError(path, f"leads out of the folders that runs may be asked for; {WHERE}")
@@ -91,10 +86,6 @@ def hold_within(path: Path, roots: Sequence[str]) -> tuple[Path, Path]:
 
 def open_within(path: Path, roots: Sequence[str]) -> IO[bytes]:
     """Open a local file that lies in one of the roots wherever its links lead, and is a regular file.
-
-    Args:
-        path: Which file.
-        roots: As of `hold_within`.
 
     Raises:
         ExportRefusedError: It lies in no root, or is something else than a file: a device, a pipe, a socket.

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from damo_tryon.contract import url_problem
-from tryon_catalogue.exports.garments import Garment, Rejection, Rule, plain, shown, told
+from tryon_catalogue.exports.garments import Garment, Rejection, Rule, plain, printable, with_place
 from tryon_catalogue.exports.lines import Lines
 from tryon_catalogue.exports.text import BrokenRow
 from tryon_catalogue.settings import ExportColumns, ExportSettings
@@ -57,8 +57,7 @@ class Examiner:
     """Tells garments and rejections apart in one export, and remembers its skus.
 
     Args:
-        settings: the names of the export's columns, for the reasons.
-        lines: where the lines of the export stand.
+        settings: The names of the export's columns, for the reasons.
     """
 
     def __init__(self, settings: ExportSettings, lines: Lines) -> None:
@@ -93,8 +92,8 @@ class Examiner:
 
     def broken(self, row: BrokenRow, line: int) -> Rejection:
         """Say why a row that could not be split into fields is no garment."""
-        reason = told(self._lines.where(line), row.problem)
-        return Rejection(line, "", Rule.BROKEN_ROW, "", shown(row.text), reason)
+        reason = with_place(self._lines.where(line), row.problem)
+        return Rejection(line, "", Rule.BROKEN_ROW, "", printable(row.text), reason)
 
     def _about_sku(self, row: Row) -> Rejection | None:
         column = self._columns.sku
@@ -138,8 +137,9 @@ class Examiner:
         column = self._columns.tops_image
         if row.slot == Slot.PANTS and row.pants_image and not row.tops_image:
             reason = (
-                f"A {shown(row.category)} is shown together with a top, and the row has none. Give [export] plain_top "
-                "the URL of a top that such garments are shown with, or leave them out with [[export.filters]]."
+                f"A {printable(row.category)} is shown together with a top, and the row has none. Give [export] "
+                "plain_top the URL of a top that such garments are shown with, or leave them out with "
+                "[[export.filters]]."
             )
             return self._rejection(row, Rule.MISSING_TOP, column, row.pants_image, reason)
         if row.tops_image and (row.slot == Slot.TOPS or row.pants_image):
@@ -175,15 +175,15 @@ class Examiner:
         return self._rejection(row, Rule.BAD_PRIORITY, column, row.priority, reason)
 
     def _rejection(self, row: Row, rule: Rule, column: str, value: str, reason: str) -> Rejection:
-        reason = told(self._lines.where(row.line), reason)
+        reason = with_place(self._lines.where(row.line), reason)
         # Whole where it is one: the account writes to the shop's row of that name.
-        sku = row.sku if _is_sku(row.sku) else shown(row.sku)
+        sku = row.sku if _is_sku(row.sku) else printable(row.sku)
         return Rejection(
             row.line,
             sku,
             rule,
             column,
-            shown(value),
+            printable(value),
             reason,
             collection=plain(row.collection[:MAX_COLLECTION_LENGTH]),
         )

@@ -1,7 +1,7 @@
 """A table of text: some rows of a file, whatever it is written in.
 
 Every value arrives as the text a person would read in the file: `00123`, `NA`, `1e5` and `true` stay as they
-are. What cannot be split into fields is told apart, row by row.
+are. What cannot be split into fields is a `BrokenRow` of its own.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,12 +22,12 @@ _Row = TypeVar("_Row")
 class Table:
     """Some rows of a file.
 
-    Args:
-        lines: where each row of ``frame`` starts: the line in text, the row in Excel, counted from 1 with the
+    Attributes:
+        lines: Where each row of ``frame`` starts: the line in text, the row in Excel, counted from 1 with the
             header; in Parquet the row's number, from 1.
-        frame: text only, without surrounding blanks, one column for each that is read, called as in the file;
+        frame: Text only, without surrounding blanks, one column for each that is read, called as in the file;
             "" where there is no value.
-        broken: the rows that are not in ``frame``.
+        broken: The rows that are not in ``frame``.
     """
 
     lines: Sequence[int]
@@ -41,7 +41,6 @@ def by_rows_and_text(
     """Put rows together that are held at once: so many at most, and fewer where they are long.
 
     Args:
-        most_rows: The most that are put together.
         size_of: Gives the characters of a row.
     """
     some: list[_Row] = []

@@ -35,10 +35,9 @@ _HIGH_BYTES: Final = re.compile(rb"[\x80-\xff]+")
 class BrokenRow:
     """A row that could not be split into fields.
 
-    Args:
-        line: the line it starts on.
-        text: the row as it stands in the file; its beginning is kept.
-        problem: what is wrong with it and what to do, in sentences.
+    Attributes:
+        text: The row as it stands in the file; its beginning is kept.
+        problem: What is wrong with it and what to do, in sentences.
     """
 
     line: int
@@ -53,9 +52,9 @@ class BrokenRow:
 class Dialect:
     """How the fields of a record are told apart.
 
-    Args:
-        delimiter: the character between two fields.
-        quote: the quotation mark around a field; "" when there is none.
+    Attributes:
+        delimiter: The character between two fields.
+        quote: The quotation mark around a field; "" when there is none.
     """
 
     delimiter: str
@@ -69,7 +68,7 @@ class _Lines:
         self._file = file
         self._stream = iter(stream)
         self._longest = longest
-        self._again: deque[str] = deque()
+        self._given_back: deque[str] = deque()
         self._size = 0
         self.record: list[str] = []
         self.number = 0
@@ -78,7 +77,7 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._again.popleft() if self._again else next(self._stream)
+        line = self._given_back.popleft() if self._given_back else next(self._stream)
         self.number += 1
         self._size += len(line)
         if self._size > self._longest:
@@ -95,7 +94,7 @@ class _Lines:
     def give_back_all_but_the_first(self) -> str:
         """End the record after its first line, which is given; the others are read again."""
         first, *others = self.record
-        self._again.extendleft(reversed(others))
+        self._given_back.extendleft(reversed(others))
         self.number -= len(others)
         return first
 
@@ -126,7 +125,7 @@ def csv_records(
             return
         except csv.Error as wrong:
             text = lines.give_back_all_but_the_first().rstrip("\r\n")
-            yield line, BrokenRow(line, text, f"{_in_words(wrong, settings.longest_cell)} {HOW_TO_QUOTE}")
+            yield line, BrokenRow(line, text, f"{_problem(wrong, settings.longest_cell)} {HOW_TO_QUOTE}")
             continue
         if fields:  # a blank line is no row
             yield line, fields
@@ -138,7 +137,7 @@ HOW_TO_QUOTE: Final = (
 )
 
 
-def _in_words(wrong: csv.Error, longest: int) -> str:
+def _problem(wrong: csv.Error, longest: int) -> str:
     if str(wrong).startswith("field larger than field limit"):
         return (
             f"A field is longer than {longest:,} characters ([export] longest_cell); perhaps its quotation mark is "
@@ -148,13 +147,7 @@ def _in_words(wrong: csv.Error, longest: int) -> str:
 
 
 def too_long(file: ExportFile, number: int, longest: int) -> ExportTooLargeError:
-    """Say that a line is longer than the settings allow.
-
-    Args:
-        file: Whose it is.
-        number: Of the line, from 1.
-        longest: How many characters are allowed.
-    """
+    """Make the error of a line, counted from 1, that has more than so many characters."""
     return ExportTooLargeError(
         file, f"a row of more than {longest:,} characters on line {number}", "longest_line", f"{longest:,}"
     )
@@ -164,9 +157,7 @@ def lines_of(file: ExportFile, stream: IO[str], longest: int) -> Iterator[str]:
     """Give the lines of a text, none of which is ever held when it is too long.
 
     Args:
-        file: Whose they are.
-        stream: Its text.
-        longest: How many characters are allowed.
+        longest: In characters.
 
     Raises:
         ExportTooLargeError: A line has more.
@@ -184,7 +175,7 @@ def text_of(file: ExportFile, encoding: str) -> Iterator[IO[str]]:
     """Open a file as text: its line ends as they are, without the mark of its encoding.
 
     Raises:
-        ExportError: it is packed, and damaged.
+        ExportError: It is packed, and damaged.
     """
     # newline="" leaves line ends to the CSV reader, which knows the ones within quotation marks.
     with file.open() as raw, io.TextIOWrapper(raw, encoding, errors="strict", newline="") as text:
@@ -201,21 +192,20 @@ def beginning_of(file: ExportFile) -> bytes:
     return file.head
 
 
-def encoding_of(file: ExportFile, wanted: str) -> str:
+def encoding_of(file: ExportFile, configured: str) -> str:
     """Give the encoding the whole file can be read in.
 
     The file is read through once for this: an error in its last line must not come after the first rows have
     been planned and paid for.
 
     Args:
-        file: the file.
-        wanted: the name of an encoding, or "auto".
+        configured: The name of an encoding, or "auto".
 
     Raises:
-        ExportError: it is not in this encoding; or, with "auto", in none of those that are tried.
+        ExportError: It is not in this encoding; or, with "auto", in none of those that are tried.
     """
-    if wanted != "auto":
-        candidates: tuple[str, ...] = (wanted.lower().replace("-sig", ""),)
+    if configured != "auto":
+        candidates: tuple[str, ...] = (configured.lower().replace("-sig", ""),)
     elif marked := next((name for mark, name in _MARKS.items() if file.head.startswith(mark)), None):
         candidates = (marked,)
     elif _undecodable(file, "utf-8") is None:

@@ -19,13 +19,7 @@ _KEPT: Final = len(b"</row>")
 
 
 class WorkbookReader(ExcelReader):
-    """Reads a workbook from an archive within bounds.
-
-    Args:
-        raw: The file.
-        file: The export, for the errors.
-        settings: The bounds.
-    """
+    """Reads a workbook from an archive within bounds."""
 
     def __init__(self, raw: IO[bytes], file: ExportFile, settings: ExportSettings) -> None:
         super().__init__(raw, read_only=True, data_only=True)
@@ -38,13 +32,7 @@ class WorkbookReader(ExcelReader):
 
 
 class _Archive(ZipFile):
-    """The archive.
-
-    Args:
-        raw: The file.
-        file: The export, for the errors.
-        settings: The bounds.
-    """
+    """An archive that unpacks to no more than the settings allow."""
 
     def __init__(self, raw: IO[bytes], file: ExportFile, settings: ExportSettings) -> None:
         super().__init__(raw)

@@ -6,7 +6,7 @@ they stand in the roster.
 
 from collections.abc import Sequence
 
-from tryon_catalogue.exports import Garment, Rejection, Rule, shown, told
+from tryon_catalogue.exports import Garment, Rejection, Rule, printable, with_place
 from tryon_catalogue.looks import Look
 from tryon_catalogue.settings import ANY_CATEGORY, CastingRule, Pants, RosterModel, Settings, normal_name
 
@@ -33,7 +33,7 @@ def cast(garment: Garment, settings: Settings) -> tuple[Look, ...] | Rejection:
     pants = None if rule.pants is Pants.NEVER else garment.pants_image
     if rule.pants is Pants.REQUIRED and pants is None:
         reason = (
-            f"The category {shown(garment.category)!r} is worn with trousers or a skirt, and the row has no "
+            f"The category {printable(garment.category)!r} is worn with trousers or a skirt, and the row has no "
             "picture of them. Give its URL, or change the rule's pants in the settings."
         )
         return _rejected(garment, Rule.MISSING_PANTS, columns.pants_image or "pants_image", "", reason)
@@ -83,7 +83,7 @@ def _models_for(garment: Garment, rule: CastingRule, settings: Settings) -> Sequ
         models = tuple(model for model in roster.models if tag in model.tag_names)
         tags = ", ".join(sorted({tag for model in roster.models for tag in model.tag_names})) or "none"
         reason = (
-            f"No model of the roster has the tag {shown(rule.tag or garment.tag)!r}; its tags are {tags}. "
+            f"No model of the roster has the tag {printable(rule.tag or garment.tag)!r}; its tags are {tags}. "
             "Correct the row, or add the tag to a model in the settings."
         )
     return models or _rejected(garment, Rule.NO_MODEL, column or "", garment.tag, reason)
@@ -91,5 +91,11 @@ def _models_for(garment: Garment, rule: CastingRule, settings: Settings) -> Sequ
 
 def _rejected(garment: Garment, rule: Rule, column: str, value: str, reason: str) -> Rejection:
     return Rejection(
-        garment.line, garment.sku, rule, column, shown(value), told(garment.where, reason), garment.collection
+        garment.line,
+        garment.sku,
+        rule,
+        column,
+        printable(value),
+        with_place(garment.where, reason),
+        garment.collection,
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from damo_tryon.contract import MAX_INFERENCE_NUM, MIN_INFERENCE_NUM, FitType
-from tryon_catalogue.exports import REQUEST_LINE, Chunk, Garment, Rejection, Rule, read_export, shown
+from tryon_catalogue.exports import REQUEST_LINE, Chunk, Garment, Rejection, Rule, printable, read_export
 from tryon_catalogue.ledger.states import ENDED, MAY_BE_RETRIED
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.settings import normal_name
@@ -289,4 +289,4 @@ def _problem(wrong: Any) -> str:
     field = Request.model_fields.get(name)
     if field is None:
         return f"{name}: a run cannot be asked for that; there are {', '.join(Request.model_fields)}."
-    return f"{name} = {shown(repr(wrong['input']))}: {field.description} is expected."
+    return f"{name} = {printable(repr(wrong['input']))}: {field.description} is expected."

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tryon_catalogue.exports import ROSTER_LINE, Rejection, told
+from tryon_catalogue.exports import ROSTER_LINE, Rejection, with_place
 from tryon_catalogue.pictures.fetch import shown
 from tryon_catalogue.pictures.rules import ImageRole, ImageRule, mask_size_problem
 from tryon_catalogue.planning.casting import cast
@@ -234,5 +234,5 @@ def _rejection(column: str, problem: _Problem) -> Rejection:
 
 def _of_row(garment: Garment, rejection: Rejection) -> Rejection:
     return replace(
-        rejection, line=garment.line, sku=garment.sku, reason=told(garment.where, rejection.reason)
+        rejection, line=garment.line, sku=garment.sku, reason=with_place(garment.where, rejection.reason)
     )

@@ -26,8 +26,8 @@ from tryon_catalogue.exports import (
     Garment,
     Rejection,
     Rule,
+    printable,
     read_export,
-    shown,
 )
 from tryon_catalogue.exports import text as reading_text
 from tryon_catalogue.exports.rules import _PLAIN_URL
@@ -198,9 +198,9 @@ def test_rejections_are_in_the_order_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_long_value_is_shown_short_on_one_line_and_without_a_login() -> None:
-    assert shown("a\nb") == "a�b"
-    assert len(shown("a" * 500)) == 120
-    assert shown("https://me:hunter2@example.com/a@b") == "https://***@example.com/a@b"
+    assert printable("a\nb") == "a�b"
+    assert len(printable("a" * 500)) == 120
+    assert printable("https://me:hunter2@example.com/a@b") == "https://***@example.com/a@b"
 
 
 # --- encodings ---
