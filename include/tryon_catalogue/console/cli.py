@@ -178,16 +178,16 @@ def doubts(context: typer.Context) -> None:
 
     with _ledger() as (settings, engine), engine.connect() as connection:
         found = open_doubts(connection)
-    for one in found:
-        cost = f"{one.amount} {settings.price.currency}"
-        skus = ", ".join(one.skus) or "of no garment now"
+    for doubt in found:
+        cost = f"{doubt.amount} {settings.price.currency}"
+        skus = ", ".join(doubt.skus) or "of no garment now"
         typer.echo(
-            f"{one.id}: {one.looks} looks, {cost} if the vendor has it; sent {one.sent_at:%Y-%m-%d %H:%M %Z} "
-            f"by {one.run_id}\n"
-            f"    skus: {skus}{' ...' if one.more_skus else ''}\n"
-            f"    what is known: {one.words or 'nothing'}"
-            f"{f' (code {one.vendor_code})' if one.vendor_code else ''}"
-            f"{f', request id {one.request_id}' if one.request_id else ''}"
+            f"{doubt.id}: {doubt.looks} looks, {cost} if the vendor has it; sent {doubt.sent_at:%Y-%m-%d %H:%M %Z} "
+            f"by {doubt.run_id}\n"
+            f"    skus: {skus}{' ...' if doubt.more_skus else ''}\n"
+            f"    what is known: {doubt.message or 'nothing'}"
+            f"{f' (code {doubt.vendor_code})' if doubt.vendor_code else ''}"
+            f"{f', request id {doubt.request_id}' if doubt.request_id else ''}"
         )
     typer.echo(DOUBTS_HELP if found else "Nothing is in doubt.")
 
@@ -212,14 +212,14 @@ def resolve(
     """Settle a doubt by your word, in exactly one of three ways."""
     from damo_tryon.errors import TryOnError
     from damo_tryon.hooks import DamoTryOnHook
-    from tryon_catalogue.submission import doubts as of
+    from tryon_catalogue.submission import doubts as ledger_doubts
 
     if [found is not None, lost, give_up].count(True) != 1:
         raise CommandError("Say one of --found RESULT_KEY, --lost and --give-up.")
     with _ledger() as (settings, engine):
         try:
             if found is not None:
-                count = of.record_found(
+                count = ledger_doubts.record_found(
                     engine,
                     lambda conn_id: DamoTryOnHook(conn_id).query,
                     submission,
@@ -227,27 +227,27 @@ def resolve(
                     by=_person(by),
                     price=settings.price,
                 )
-                said = (
+                outcome = (
                     "are paid for; the next run of tryon_recover collects their pictures (now: `airflow dags trigger "
                     "tryon_recover`)"
                 )
             elif lost:
-                count = of.declare_lost(engine, submission, _person(by))
-                said = "are planned again; the next run that wants them sends them"
+                count = ledger_doubts.declare_lost(engine, submission, _person(by))
+                outcome = "are planned again; the next run that wants them sends them"
             else:
-                count = of.give_up(engine, submission, _person(by))
-                said = "are FAILED; `tryon retry` would plan them again"
-        except (of.DoubtError, TryOnError) as error:
+                count = ledger_doubts.give_up(engine, submission, _person(by))
+                outcome = "are FAILED; `tryon retry` would plan them again"
+        except (ledger_doubts.DoubtError, TryOnError) as error:
             raise CommandError(str(error)) from error
-    typer.echo(f"Submission {submission}: {count} looks {said}.")
+    typer.echo(f"Submission {submission}: {count} looks {outcome}.")
 
 
 @app.command()
 def retry(looks: Looks, by: By = None) -> None:
     """Plan looks again that were rejected or failed, now that you have put right what was wrong with them."""
-    from tryon_catalogue.submission.retry import try_again
+    from tryon_catalogue.submission.retry import retry_looks
 
-    _decide(try_again, looks, by, "is planned again; the next run that wants it sends it.")
+    _decide(retry_looks, looks, by, "is planned again; the next run that wants it sends it.")
 
 
 @review_app.callback(invoke_without_command=True)
@@ -259,12 +259,12 @@ def review(context: typer.Context) -> None:
 
     with _ledger() as (_, engine), engine.connect() as connection:
         found = open_reviews(connection)
-    for one in found:
+    for look in found:
         typer.echo(
-            f"{one.key[:10]}: {', '.join(one.skus) or 'of no garment now'} on {one.model or 'a model'}"
+            f"{look.key[:10]}: {', '.join(look.skus) or 'of no garment now'} on {look.model or 'a model'}"
         )
-        typer.echo(f"    {one.reason}")
-        for path in one.paths or ("No new picture of it is with us.",):
+        typer.echo(f"    {look.reason}")
+        for path in look.paths or ("No new picture of it is with us.",):
             typer.echo(f"    {path}")
     typer.echo(REVIEW_HELP if found else "Nothing waits for review.")
 
@@ -282,11 +282,11 @@ def accept(looks: Looks, by: By = None) -> None:
     from tryon_catalogue.publishing.review import accept as publish
 
     settings = load_settings()
-    _decide(lambda engine, names, who: publish(engine, settings, names, who), looks, by, "is published.")
+    _decide(lambda engine, names, mover: publish(engine, settings, names, mover), looks, by, "is published.")
 
 
-@review_app.command()
-def again(looks: Looks, by: By = None) -> None:
+@review_app.command("again")
+def remake_looks(looks: Looks, by: By = None) -> None:
     """Plan looks again on your word: the next run that wants them sends, and pays for, them again."""
     from tryon_catalogue.publishing.review import remake
 
@@ -315,9 +315,9 @@ def resume(
 
     with _ledger() as (_, engine), engine.begin() as connection:
         lifted = lift_stops(connection, _person(by).run, conn_id=conn_id)
-    for one in lifted:
+    for lifted_conn_id in lifted:
         typer.echo(
-            f"Submissions over {one} go on. Clear the submit tasks that failed, or wait for the next run."
+            f"Submissions over {lifted_conn_id} go on. Clear the submit tasks that failed, or wait for the next run."
         )
     if not lifted:
         typer.echo("Nothing is stopped.")
@@ -380,19 +380,22 @@ def _first_line(error: object) -> str:
 
 
 def _decide(
-    decide: Callable[[Engine, Sequence[str], Mover], list[str]], looks: list[str], by: str | None, said: str
+    decide: Callable[[Engine, Sequence[str], Mover], list[str]],
+    looks: list[str],
+    by: str | None,
+    outcome: str,
 ) -> None:
     """Let a person's word move looks, and say of each what it means."""
     from tryon_catalogue.publishing.writeback import CatalogueError
-    from tryon_catalogue.submission.retry import TryAgainError
+    from tryon_catalogue.submission.retry import NoSuchLookError
 
     with _ledger() as (_, engine):
         try:
             keys = decide(engine, looks, _person(by))
-        except (TryAgainError, CatalogueError) as error:
+        except (NoSuchLookError, CatalogueError) as error:
             raise CommandError(str(error)) from error
     for key in keys:
-        typer.echo(f"{key} {said}")
+        typer.echo(f"{key} {outcome}")
 
 
 def _person(name: str | None) -> Mover:

@@ -24,7 +24,7 @@ from tryon_catalogue.ledger.tables import (
 )
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.publishing.writeback import Catalogue, RowRefusedError
-from tryon_catalogue.submission.retry import TryAgainError, look_keys
+from tryon_catalogue.submission.retry import NoSuchLookError, look_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +106,7 @@ def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) 
         The keys of the looks.
 
     Raises:
-        TryAgainError: No look that waits for review has this name, or it has no pictures.
+        NoSuchLookError: No look that waits for review has this name, or it has no pictures.
         tryon_catalogue.publishing.writeback.CatalogueError: The shop's table is not as the settings say.
         tryon_catalogue.publishing.writeback.RowRefusedError: It refused some rows; the others are published.
     """
@@ -116,7 +116,7 @@ def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) 
         catalogue = Catalogue(connection, settings.catalogue)
         keys = look_keys(connection, names, IN_REVIEW)
         if listed := _listed(connection, keys, with_pictures=False):
-            raise TryAgainError(
+            raise NoSuchLookError(
                 f"There is no new picture that could be accepted of these looks, and nothing was changed. {listed}. "
                 "`tryon review collect LOOK...` asks the vendor for them once more, which is free; "
                 "`tryon review again LOOK...` has them made, and paid for, again."
@@ -155,7 +155,7 @@ def remake(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
         The keys of the looks.
 
     Raises:
-        TryAgainError: A name is of no look that waits for review.
+        NoSuchLookError: A name is of no look that waits for review.
     """
     with engine.begin() as connection:
         keys = look_keys(connection, names, IN_REVIEW)
@@ -182,12 +182,12 @@ def recollect(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
         The keys of the looks.
 
     Raises:
-        TryAgainError: No look that waits for review has this name, or it has pictures.
+        NoSuchLookError: No look that waits for review has this name, or it has pictures.
     """
     with engine.begin() as connection:
         keys = look_keys(connection, names, IN_REVIEW)
         if listed := _listed(connection, keys, with_pictures=True):
-            raise TryAgainError(
+            raise NoSuchLookError(
                 f"The pictures of these looks are with us, and nothing was changed. {listed}. "
                 "`tryon review` says where they are."
             )

@@ -90,7 +90,7 @@ def doubt_alert(run_id: str, doubts: Sequence[Doubt]) -> Alert:
         doubts: Its submissions in doubt, one at least.
     """
     count = sum(doubt.looks for doubt in doubts)
-    listed = "\n".join(f"{doubt.id}: {doubt.looks} looks, {doubt.words}" for doubt in doubts)
+    listed = "\n".join(f"{doubt.id}: {doubt.looks} looks, {doubt.message}" for doubt in doubts)
     return Alert(
         Event.DOUBT,
         run_id,

@@ -114,7 +114,7 @@ def _sections(note: Note) -> list[tuple[str, list[tuple[str, str]]]]:
         "In doubt": [
             (
                 f"{doubt.id}: {counted(doubt.looks, 'look')} of {_skus(doubt)}, sent {_utc(doubt.sent_at)}: "
-                f"{doubt.words or NO_ANSWER}",
+                f"{doubt.message or NO_ANSWER}",
                 f"tryon doubts resolve {doubt.id}",
             )
             for doubt in note.doubts

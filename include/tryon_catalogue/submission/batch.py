@@ -69,10 +69,6 @@ def submit_batch(
 
     Args:
         send: The hook's ``submit``, which leaves throttling to the gate.
-        batch: What to send.
-        by: Who sends it.
-        price: What a use is.
-        gate: Lets submissions through one by one.
 
     Raises:
         tryon_catalogue.submission.errors.NotYetError: The rest waits for its turn, in the line.
@@ -133,6 +129,6 @@ def _hold_back(
         which &= looks.c.collection == reached.collection
     with engine.begin() as connection:
         then = ASKED_FOR_AGAIN if is_narrow(connection, batch.run_id) else GOES_FIRST
-        words = reason_for(reached.limit, budget, price.currency, reached.collection, then)
-        hold_back(connection, which, words, batch.run_id)
-    log.warning("Batch %s: what is not sent yet %s", batch.id, words)
+        reason = reason_for(reached.limit, budget, price.currency, reached.collection, then)
+        hold_back(connection, which, reason, batch.run_id)
+    log.warning("Batch %s: what is not sent yet %s", batch.id, reason)

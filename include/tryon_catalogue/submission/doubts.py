@@ -55,7 +55,7 @@ class Doubt:
         pictures: How many pictures the vendor makes of them if it has it.
         skus: The first few of the garments.
         vendor_code: The vendor's or the gateway's code, where there was one.
-        words: What is known, in words.
+        message: What is known, in words; empty where nothing is.
         request_id: The vendor's id of the call, where there was one.
         more_skus: Whether there are more than the first few.
         amount: What it costs if the vendor has it, by the price when it was sent.
@@ -69,7 +69,7 @@ class Doubt:
     pictures: int
     skus: tuple[str, ...]
     vendor_code: str | None
-    words: str
+    message: str
     request_id: str | None
     more_skus: bool = False
     amount: Decimal = Decimal(0)
@@ -124,7 +124,7 @@ def _read(connection: Connection, which: ColumnElement[bool]) -> tuple[Doubt, ..
             skus=tuple(skus.get(row.id, [])[:FEW_SKUS]),
             more_skus=len(skus.get(row.id, [])) > FEW_SKUS,
             vendor_code=row.vendor_code,
-            words=row.message or "",
+            message=row.message or "",
             request_id=row.request_id,
             amount=row.amount,
         )
@@ -134,10 +134,6 @@ def _read(connection: Connection, which: ColumnElement[bool]) -> tuple[Doubt, ..
 
 def declare_lost(engine: Engine, submission_id: int, by: Mover) -> int:
     """Say that the vendor does not have it: its looks are planned again and may be sent by the next run.
-
-    Args:
-        submission_id: See ``Doubt.id``.
-        by: The person who says so.
 
     Returns:
         Number of looks that are planned again.
@@ -170,7 +166,6 @@ def record_found(
     Args:
         ask_over: Gives what asks the vendor, by the connection that the submission went over.
         result_key: From the vendor's bill, its support or a log.
-        price: What a use is.
 
     Returns:
         Number of looks that are collected from now on.
@@ -209,8 +204,6 @@ def resubmit_old(connection: Connection, settings: SafetySettings, by: Mover) ->
 
     Args:
         connection: In a transaction; the caller commits.
-        settings: ``on_doubt`` and ``resubmit_after_hours``.
-        by: The run that plans.
 
     Returns:
         Number of looks that are planned again; 0 unless ``on_doubt = "resubmit"``.

@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SHORTEST_HOLD, LONGEST_HOLD = 1.0, 60.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 # What the vendor asks for is honoured, but a strange header is not to hold up a night.
-LONGEST_HOLD_ASKED_FOR = 600.0
+LONGEST_RETRY_AFTER = 600.0
 LONGEST_SLEEP: Final = 5.0
 """Seconds that a worker sleeps for a turn at most: less than it takes to wait elsewhere and be started again."""
 
@@ -67,10 +67,6 @@ class Gate:
     """The gate of one connection, as the task of one batch sees it.
 
     Args:
-        engine: The ledger's.
-        conn_id: The vendor's Airflow connection.
-        settings: Rate and places.
-        batch: What is to be submitted.
         backfill: Whether it is of a backfill, which goes behind the nights.
         sleep: Waits for so many seconds.
     """
@@ -97,9 +93,6 @@ class Gate:
 
     def take_turn(self, run_id: str) -> None:
         """Take this batch's turn to submit, after moments where it comes so soon.
-
-        Args:
-            run_id: The run that submits.
 
         Raises:
             StoppedError: A stop holds for this run.
@@ -136,7 +129,6 @@ class Gate:
 
         Args:
             connection: In the transaction that claims the looks.
-            run_id: The run that submits.
 
         Raises:
             StoppedError: A stop holds for this run.
@@ -159,14 +151,9 @@ class Gate:
         self._probing = False
 
     def learn(self, error: TryOnError, run_id: str) -> None:
-        """Let everybody know what a refusal means for them.
-
-        Args:
-            error: The refusal.
-            run_id: The run that got it.
-        """
+        """Let everybody know what a refusal means for them."""
         if isinstance(error, ThrottledError):
-            hold_back(self._engine, self.conn_id, error)
+            throttle(self._engine, self.conn_id, error)
         elif isinstance(error, ImageRefusedError):
             self.got_through(run_id)
         elif (kind := kind_of(error)) is not None:
@@ -180,9 +167,9 @@ class Gate:
         if stop is not None and holds:
             raise stop.error()
         traffic = read_traffic(connection, self.conn_id, self._vendor, beside=self._batch_id)
-        if traffic.held > 0:
-            reason = f"the vendor throttles us over {self.conn_id}, for {traffic.held:.0f} seconds more"
-            return _Obstacle(reason, traffic.held)
+        if traffic.pause > 0:
+            reason = f"the vendor throttles us over {self.conn_id}, for {traffic.pause:.0f} seconds more"
+            return _Obstacle(reason, traffic.pause)
         promised = is_promised(connection, self._batch_id)
         before = 0 if promised else traffic.promised + traffic.nights
         if self._backfill and traffic.nights:
@@ -215,26 +202,20 @@ class Gate:
         return seconds
 
 
-def hold_back(engine: Engine, conn_id: str, error: ThrottledError) -> None:
-    """Hold everybody back who submits over a connection: for longer each time, until a submission gets through.
-
-    Args:
-        engine: The ledger's.
-        conn_id: The Airflow connection.
-        error: What the vendor said to one of us.
-    """
+def throttle(engine: Engine, conn_id: str, error: ThrottledError) -> None:
+    """Hold everybody back who submits over a connection: for longer each time, until a submission gets through."""
     row = paces.c.conn_id == conn_id
     with engine.begin() as connection:
         connection.execute(insert(paces).values(conn_id=conn_id).on_conflict_do_nothing())
-        held, strikes = connection.execute(
+        paused, strikes = connection.execute(
             select(func.coalesce(paces.c.held_until > clock, False), paces.c.strikes)
             .where(row)
             .with_for_update()
         ).one()
-        seconds = min(error.retry_after or 0.0, LONGEST_HOLD_ASKED_FOR)
-        if not held:  # what is refused while we hold was sent before: it is the same strike
+        seconds = min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)
+        if not paused:  # what is refused while we hold was sent before: it is the same strike
             strikes += 1
-            at_most = min(LONGEST_HOLD, SHORTEST_HOLD * 2.0 ** min(strikes, 10))
+            at_most = min(LONGEST_PAUSE, SHORTEST_PAUSE * 2.0 ** min(strikes, 10))
             seconds = max(seconds, at_most * random.uniform(0.5, 1))  # noqa: S311  # no secret
         until = func.greatest(paces.c.held_until, clock + timedelta(seconds=seconds))
         connection.execute(update(paces).where(row).values(strikes=strikes, held_until=until))

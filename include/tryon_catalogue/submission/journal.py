@@ -62,7 +62,6 @@ class Batch:
 
     Attributes:
         id: Its id in the ledger.
-        run_id: The run it belongs to.
         fit_type: Of all its looks.
         inference_num: Pictures of each of its looks.
     """
@@ -96,7 +95,6 @@ def doubt_unanswered(engine: Engine, which: ColumnElement[bool], by: Mover) -> t
 
     Args:
         which: Condition on ``tables.submissions``: those that no living process attends to.
-        by: Who says so.
 
     Returns:
         Ids of the submissions put in doubt.
@@ -150,10 +148,7 @@ class LedgerJournal:
     """Remembers the submissions of one batch; a ``damo_tryon.journal.Journal``.
 
     Args:
-        batch: Whose looks are submitted.
-        by: Who moves them.
         price: What an accepted submission is expected to be charged.
-        gate: Lets submissions through one by one.
     """
 
     def __init__(
@@ -274,14 +269,16 @@ class LedgerJournal:
             submission,
             SubmissionState.REFUSED,
             LookState.REJECTED if alone else LookState.PLANNED,
-            _words(error),
+            _error_columns(error),
             error=error,
         )
         self._gate.learn(error, self._batch.run_id)
 
     def unanswered(self, submission: Submission, error: TryOnError) -> None:
         """Commit that the submission is in doubt."""
-        self._settle(submission, SubmissionState.IN_DOUBT, LookState.IN_DOUBT, _words(error), error=error)
+        self._settle(
+            submission, SubmissionState.IN_DOUBT, LookState.IN_DOUBT, _error_columns(error), error=error
+        )
 
     @_keep_trying
     def _settle(
@@ -331,7 +328,7 @@ class LedgerJournal:
         return [self._keys[task] for task in submission.tasks]
 
 
-def _words(error: TryOnError) -> dict[str, Any]:
+def _error_columns(error: TryOnError) -> dict[str, Any]:
     return {
         "vendor_code": None if error.code is None else str(error.code),
         "message": error.message,
@@ -341,9 +338,6 @@ def _words(error: TryOnError) -> dict[str, Any]:
 
 def planned_looks(engine: Engine, batch: Batch, most: int) -> dict[str, Look]:
     """Read the next looks of a batch that are still to be sent, in the order of the export.
-
-    Args:
-        most: How many at the most.
 
     Returns:
         Key -> look.
@@ -362,9 +356,6 @@ def sent_tasks(engine: Engine, submission_id: int) -> tuple[TryOnTask, ...]:
     """Read what a submission sent, in the order sent: what the vendor's answer is matched to.
 
     Not the looks' own addresses, which a newer export may have replaced since.
-
-    Args:
-        submission_id: Of the submission.
     """
     with engine.connect() as connection:
         rows = connection.execute(

@@ -52,7 +52,6 @@ class Sent:
     """One submission that the vendor took.
 
     Attributes:
-        id: Of the submission.
         pictures: That it asks for.
         answered_at: When the vendor took it.
         ended_at: When it was seen to have ended; None before.
@@ -70,9 +69,6 @@ def expect(
     """Say when submissions will be ready.
 
     Args:
-        engine: The ledger's.
-        conn_id: The Airflow connection they went over.
-        result_keys: Theirs.
         longest: How long a submission may take; what is older is not waited for.
 
     Returns:
@@ -97,11 +93,11 @@ def expect(
     with engine.connect() as connection:
         rows = connection.execute(query).all()
     sent = [Sent(row.id, row.pictures, row.answered_at, row.ended_at) for row in rows]
-    ours = [one for one, row in zip(sent, rows, strict=True) if row.ours]
+    ours = [submission for submission, row in zip(sent, rows, strict=True) if row.ours]
     per_picture = seconds_per_picture(sent, longest)
     if per_picture is None or not ours:
         return None
-    last = max(ours, key=lambda one: one.id)
+    last = max(ours, key=lambda submission: submission.id)
     takes = per_picture * in_front_of(last, sent, longest)
     passed = (rows[0].now - last.answered_at).total_seconds()
     return Readiness(min(LONGEST, max(0.0, EARLY * takes - passed)), per_picture)
@@ -111,16 +107,17 @@ def seconds_per_picture(sent: Sequence[Sent], longest: timedelta) -> float | Non
     """Give what the vendor has lately taken for a picture, counting what was in front of it; None when unknown.
 
     Args:
-        sent: Submissions.
         longest: How long one may take.
     """
-    ended = sorted((one for one in sent if one.ended_at is not None), key=lambda one: str(one.ended_at))[
-        -ENDED:
-    ]
+    ended = sorted(
+        (submission for submission in sent if submission.ended_at is not None),
+        key=lambda submission: str(submission.ended_at),
+    )[-ENDED:]
     taken = sorted(
-        (one.ended_at - one.answered_at).total_seconds() / in_front_of(one, sent, longest)
-        for one in ended
-        if one.ended_at is not None and one.pictures
+        (submission.ended_at - submission.answered_at).total_seconds()
+        / in_front_of(submission, sent, longest)
+        for submission in ended
+        if submission.ended_at is not None and submission.pictures
     )
     return taken[int(len(taken) * QUICK_SHARE)] if len(taken) >= FEWEST else None
 
@@ -129,14 +126,13 @@ def in_front_of(this: Sent, sent: Sequence[Sent], longest: timedelta) -> int:
     """Count the pictures that the vendor had to make when it took a submission, its own included.
 
     Args:
-        this: The submission.
         sent: Submissions, itself among them.
         longest: How long one may take.
     """
     return sum(
-        one.pictures
-        for one in sent
-        if one.id <= this.id
-        and one.answered_at > this.answered_at - longest
-        and (one.ended_at is None or one.ended_at > this.answered_at)
+        submission.pictures
+        for submission in sent
+        if submission.id <= this.id
+        and submission.answered_at > this.answered_at - longest
+        and (submission.ended_at is None or submission.ended_at > this.answered_at)
     )

@@ -23,22 +23,21 @@ if TYPE_CHECKING:
 SHORTEST_BEGINNING = 6
 
 
-class TryAgainError(Exception):
-    """The looks cannot be tried again; says which and why. Nothing was changed."""
+class NoSuchLookError(Exception):
+    """A name is of no look to which this can be done; says which and why. Nothing was changed."""
 
 
-def try_again(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
+def retry_looks(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
     """Plan looks again that were rejected or failed; the next run that wants them sends them.
 
     Args:
         names: For each, a sku, or a look's key or its beginning (as reports show it)
-        by: The person who says so.
 
     Returns:
         The keys of the looks.
 
     Raises:
-        TryAgainError: A name is of no look that was rejected or failed.
+        NoSuchLookError: A name is of no look that was rejected or failed.
     """
     with engine.begin() as connection:
         return sorted(
@@ -58,13 +57,12 @@ def look_keys(connection: Connection, names: Sequence[str], states: Sequence[Loo
 
     Args:
         names: For each, a sku, or a look's key or its beginning (as reports show it)
-        states: Those that the looks have to be in.
 
     Returns:
         Their keys.
 
     Raises:
-        TryAgainError: A name is of no look in these states.
+        NoSuchLookError: A name is of no look in these states.
     """
     fitting_states = [state.value for state in states]
     keys: set[str] = set()
@@ -76,7 +74,7 @@ def look_keys(connection: Connection, names: Sequence[str], states: Sequence[Loo
         fitting = [row.key for row in found if row.state in fitting_states]
         if not fitting:
             known = ", ".join(sorted({row.state for row in found})) or "in none: it is not known"
-            raise TryAgainError(
+            raise NoSuchLookError(
                 f"{name}: only looks that are {' or '.join(fitting_states)} are meant here; it is {known}. "
                 "Give a sku, or at least the first six digits of a look's key."
             )

@@ -84,10 +84,7 @@ def set_stop(engine: Engine, conn_id: str, kind: StopKind, error: TryOnError, ru
     """Record or renew a stop.
 
     Args:
-        conn_id: The connection it was learned over.
         kind: See ``kind_of``.
-        error: The vendor's answer.
-        run_id: Who learned it.
     """
     learned = {
         "kind": kind.value,
@@ -130,7 +127,7 @@ def stop_before(connection: Connection, conn_id: str, run_id: str) -> tuple[Stop
     Returns:
         The stop or None, and whether it holds for the run; where it does not, the run may try.
     """
-    stop = next((one for one in active_stops(connection) if one.conn_id == conn_id), None)
+    stop = next((stop for stop in active_stops(connection) if stop.conn_id == conn_id), None)
     if stop is None:
         return None, False
     planned_at = connection.execute(select(runs.c.planned_at).where(runs.c.id == run_id)).scalar_one()

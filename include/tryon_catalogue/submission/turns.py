@@ -84,19 +84,18 @@ class Traffic:
     """What goes on over a connection.
 
     Attributes:
-        held: Seconds for which nobody submits, because the vendor throttles us.
-        strikes: Holds since the last acceptance.
+        pause: Seconds for which nobody submits, because the vendor throttles us.
+        strikes: Pauses since the last acceptance.
         slot: Seconds until the rate lets the next submission go.
         sending: Submissions that are being sent.
         in_flight: Submissions that the vendor has, and those that are being sent.
         promised: Batches that were let go and have not submitted yet.
         nights: Batches of nights in the line that were not let go yet.
         backfills: The same of backfills.
-        stopped: Whether a stop is set.
-        hopeless: Batches in the line that it holds for: they have nothing to wait for.
+        hopeless: Batches in the line that a stop holds for: they have nothing to wait for.
     """
 
-    held: float
+    pause: float
     strikes: int
     slot: float
     sending: int
@@ -109,7 +108,7 @@ class Traffic:
 
     def room(self, places: Places, per_second: float) -> int:
         """Say how many more batches may be let go now."""
-        if self.held > 0 or self.slot > LEAD_SECONDS:
+        if self.pause > 0 or self.slot > LEAD_SECONDS:
             return 0
         if self.strikes or self.stopped:  # one tries whether the vendor takes anything
             return int(not self.sending and not self.promised)
@@ -125,8 +124,6 @@ def read_traffic(
     """Read what goes on over a connection, in one statement.
 
     Args:
-        conn_id: The Airflow connection.
-        vendor: How long a submission may take.
         beside: The batch that asks, which is not counted among those in the line.
     """
     return _traffic_of(connection.execute(select(*_traffic_columns(conn_id, vendor, beside))).one())
@@ -142,7 +139,7 @@ def _traffic_columns(
     accepted = _in_flight(conn_id, SubmissionState.SUBMITTED, longest)
     stop = select(stops.c.id).where(stops.c.conn_id == conn_id, stops.c.lifted_at.is_(None))
     return (
-        _pace(conn_id, seconds_until(paces.c.held_until)).label("held"),
+        _pace(conn_id, seconds_until(paces.c.held_until)).label("pause"),
         _pace(conn_id, paces.c.strikes).label("strikes"),
         _pace(conn_id, seconds_until(paces.c.next_submission_at)).label("slot"),
         sending.label("sending"),
@@ -157,7 +154,7 @@ def _traffic_columns(
 
 def _traffic_of(row: Any) -> Traffic:
     return Traffic(
-        held=row.held or 0.0,
+        pause=row.pause or 0.0,
         strikes=row.strikes or 0,
         slot=row.slot or 0.0,
         sending=row.sending,
@@ -181,13 +178,7 @@ def is_promised(connection: Connection, batch_id: int) -> bool:
 
 
 def get_in_line(connection: Connection, conn_id: str, batch_id: int, *, backfill: bool) -> None:
-    """Let a batch wait, where it waited before if it did.
-
-    Args:
-        conn_id: The Airflow connection it submits over.
-        batch_id: The batch.
-        backfill: Whether it is of a backfill.
-    """
+    """Let a batch wait, where it waited before if it did."""
     waits = {"conn_id": conn_id, "backfill": backfill, "seen_at": clock, "promised_at": None}
     connection.execute(
         insert(turns)
@@ -203,25 +194,14 @@ def leave_line(connection: Connection, batch_id: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """One batch that is waited for in this process.
-
-    Attributes:
-        batch_id: The batch.
-        backfill: Whether it is of a backfill.
-    """
+    """One batch that is waited for in this process."""
 
     batch_id: int
     backfill: bool
 
 
 class Line:
-    """The line of one connection, as those see it who wait in one process.
-
-    Args:
-        engine: The ledger's.
-        conn_id: The Airflow connection.
-        settings: Rate and places.
-    """
+    """The line of one connection, as those see it who wait in one process."""
 
     def __init__(self, engine: Engine, conn_id: str, settings: Settings) -> None:
         self._engine = engine
@@ -386,7 +366,7 @@ def _count(*which: ColumnElement[bool]) -> ColumnElement[int]:
 
 
 def _is_stopped(conn_id: str) -> ColumnElement[bool]:
-    held = (
+    stopped = (
         select(batches.c.id)
         .join(runs, runs.c.id == batches.c.run_id)
         .join(stops, stops.c.conn_id == conn_id)
@@ -394,7 +374,7 @@ def _is_stopped(conn_id: str) -> ColumnElement[bool]:
             stops.c.lifted_at.is_(None), or_(runs.c.planned_at.is_(None), stops.c.set_at > runs.c.planned_at)
         )
     )
-    return turns.c.batch_id.in_(held)
+    return turns.c.batch_id.in_(stopped)
 
 
 def _waits() -> ColumnElement[bool]:

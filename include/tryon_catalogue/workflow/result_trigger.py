@@ -15,14 +15,10 @@ class BatchResultTrigger(TryOnResultTrigger):
     """Polls the vendor for a batch's submissions; see ``TryOnResultTrigger``."""
 
     async def throttled(self, error: ThrottledError) -> None:
-        """Hold back everybody who submits over the connection.
-
-        Args:
-            error: The vendor's answer to a poll.
-        """
+        """Hold back everybody who submits over the connection."""
         from tryon_catalogue.ledger.database import engine_from_triggerer
         from tryon_catalogue.settings import load_settings
-        from tryon_catalogue.submission.gate import hold_back
+        from tryon_catalogue.submission.gate import throttle
 
         engine = await engine_from_triggerer(await asyncio.to_thread(load_settings))
-        await asyncio.to_thread(hold_back, engine, self.conn_id, error)
+        await asyncio.to_thread(throttle, engine, self.conn_id, error)

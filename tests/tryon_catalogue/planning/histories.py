@@ -34,7 +34,7 @@ from tryon_catalogue.settings import OnDoubt, Settings
 from tryon_catalogue.settings.money import Order, Use
 from tryon_catalogue.submission.doubts import declare_lost, give_up, open_doubts, record_found
 from tryon_catalogue.submission.journal import sent_tasks
-from tryon_catalogue.submission.retry import TryAgainError, try_again
+from tryon_catalogue.submission.retry import NoSuchLookError, retry_looks
 
 SKUS = ("a", "b", "c", "d", "e", "f")
 ADA = Mover("ada")
@@ -329,8 +329,8 @@ class Shop:
         if sku is None:
             return
         try:
-            try_again(self.engine, [sku], ADA)
-        except TryAgainError:
+            retry_looks(self.engine, [sku], ADA)
+        except NoSuchLookError:
             return  # nothing of it was refused or failed
 
     def _let_days_pass(self, run: Run, days: int) -> None:

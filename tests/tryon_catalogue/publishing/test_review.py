@@ -24,7 +24,7 @@ from tryon_catalogue.reporting.account import close_run
 from tryon_catalogue.reporting.notes import as_text, read_run_note
 from tryon_catalogue.settings import Settings
 from tryon_catalogue.submission.journal import load_batch
-from tryon_catalogue.submission.retry import TryAgainError
+from tryon_catalogue.submission.retry import NoSuchLookError
 from tryon_sandbox.server import RunningSandbox
 
 PERSON = Mover("mei")
@@ -164,7 +164,7 @@ def test_only_what_waits_for_review_is_meant(engine: Engine, ours: Settings, nig
     with engine.connect() as connection:
         (waiting,) = review.open_reviews(connection)
     other = next(sku for sku in ("sku-0", "sku-1") if sku not in waiting.skus)
-    with pytest.raises(TryAgainError, match="REVIEW"):
+    with pytest.raises(NoSuchLookError, match="REVIEW"):
         review.accept(engine, ours, [other if name == "sku-1" else name], PERSON)
     assert sorted(states(engine)) == ["PUBLISHED", "REVIEW"]
 
@@ -213,7 +213,7 @@ def test_a_look_without_a_new_picture_cannot_be_accepted_and_nothing_changes(
     with engine.begin() as connection:
         first = connection.execute(text("SELECT key FROM tryon.looks WHERE position = 0")).scalar_one()
         connection.execute(text("DELETE FROM tryon.pictures WHERE look_key = :key"), {"key": first})
-    with pytest.raises(TryAgainError, match=rf"(?s){first[:10]}: picture 1.*`tryon review again LOOK...`"):
+    with pytest.raises(NoSuchLookError, match=rf"(?s){first[:10]}: picture 1.*`tryon review again LOOK...`"):
         review.accept(engine, ours, ["sku-0", "sku-1"], PERSON)
     assert states(engine) == ["REVIEW", "REVIEW"]
     assert shop_row(engine, "sku-0").tryon_status == "REVIEW"
@@ -231,7 +231,7 @@ def test_the_old_pictures_of_a_look_made_again_are_not_accepted_in_place_of_new_
     with engine.begin() as connection:  # made again, and its new pictures could not be had
         for state in ("PLANNED", "SUBMITTING", "SUBMITTED", "SUCCEEDED", "REVIEW"):
             connection.execute(text("UPDATE tryon.looks SET state = :state"), {"state": state})
-    with pytest.raises(TryAgainError, match="no new picture"):
+    with pytest.raises(NoSuchLookError, match="no new picture"):
         review.accept(engine, ours, ["sku-0"], PERSON)
     assert states(engine) == ["REVIEW"]
 

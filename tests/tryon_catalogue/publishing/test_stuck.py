@@ -25,7 +25,7 @@ from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import garment_looks, looks
 from tryon_catalogue.publishing import review
 from tryon_catalogue.settings import Settings
-from tryon_catalogue.submission.retry import TryAgainError
+from tryon_catalogue.submission.retry import NoSuchLookError
 
 PERSON = Mover("mei")
 DEAD_LINKS = {"kind": "expire_early", "times": None}
@@ -112,7 +112,7 @@ def test_what_was_asked_for_in_the_wrong_place_is_collected_on_a_persons_word_wi
 
 def test_what_is_with_us_is_not_asked_for_again(engine: Engine, submit: Submit, publish: Publish) -> None:
     publish(submit(1), None, BLANK)
-    with pytest.raises(TryAgainError, match="are with us"):
+    with pytest.raises(NoSuchLookError, match="are with us"):
         review.recollect(engine, ["sku-0"], PERSON)
     assert states(engine) == ["REVIEW"]
 

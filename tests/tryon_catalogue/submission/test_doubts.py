@@ -81,7 +81,7 @@ def test_a_doubt_says_what_it_is_about_and_what_it_may_cost(
     assert doubt.skus == tuple(f"sku-{number}" for number in range(5))
     assert doubt.more_skus
     assert (doubt.vendor_code, doubt.request_id, doubt.conn_id) == ("504", "r-7", "damo_tryon")
-    assert "timed out" in doubt.words
+    assert "timed out" in doubt.message
 
 
 def test_what_was_declared_lost_is_planned_again_and_sent_by_the_next_try(

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, select, text, update
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks, states
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import look_moves, looks
-from tryon_catalogue.submission.retry import TryAgainError, try_again
+from tryon_catalogue.submission.retry import NoSuchLookError, retry_looks
 
 ADA = Mover("ada")
 
@@ -30,7 +30,7 @@ def keys(engine: Engine, plan_batch: PlanBatch) -> list[str]:
 def test_looks_are_planned_again_by_sku_and_by_the_beginning_of_their_key(
     engine: Engine, keys: list[str]
 ) -> None:
-    assert try_again(engine, ["sku-0", keys[1][:10].upper()], ADA) == sorted(keys[:2])
+    assert retry_looks(engine, ["sku-0", keys[1][:10].upper()], ADA) == sorted(keys[:2])
     assert states(engine) == ["PLANNED", "PLANNED", "PUBLISHED"]
     with engine.connect() as connection:
         last = connection.execute(select(look_moves).order_by(look_moves.c.id.desc()).limit(1)).one()
@@ -41,13 +41,13 @@ def test_looks_are_planned_again_by_sku_and_by_the_beginning_of_their_key(
 def test_what_is_neither_rejected_nor_failed_is_refused_and_nothing_changes(
     engine: Engine, keys: list[str], name: str
 ) -> None:
-    with pytest.raises(TryAgainError, match="only looks that are FAILED or REJECTED"):
-        try_again(engine, ["sku-0", name], ADA)
+    with pytest.raises(NoSuchLookError, match="only looks that are FAILED or REJECTED"):
+        retry_looks(engine, ["sku-0", name], ADA)
     assert states(engine) == ["REJECTED", "FAILED", "PUBLISHED"]
 
 
 def test_a_published_look_is_never_tried_again(engine: Engine, keys: list[str]) -> None:
-    with pytest.raises(TryAgainError, match="it is PUBLISHED"):
-        try_again(engine, [keys[2]], ADA)
+    with pytest.raises(NoSuchLookError, match="it is PUBLISHED"):
+        retry_looks(engine, [keys[2]], ADA)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM tryon.look_moves")).scalar_one() == 3 + 1 + 3 + 4
