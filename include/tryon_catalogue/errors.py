@@ -28,7 +28,7 @@ class LedgerUnavailableError(Exception):
 
 
 @contextmanager
-def told_plainly(*expected: type[Exception]) -> Iterator[None]:
+def plain_errors(*expected: type[Exception]) -> Iterator[None]:
     """Let only the words of expected errors through.
 
     Args:

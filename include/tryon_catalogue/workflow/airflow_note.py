@@ -34,8 +34,6 @@ def put_note(conn_id: str | None, dag_id: str, run_id: str, markdown: str) -> bo
         conn_id: Connection of type http to Airflow's API server: its address in the host (and port), a user's name in
             the login and his password in the password; or no login and a bearer token in the password. None or "": no
             note is wanted.
-        dag_id: The DAG.
-        run_id: Airflow's id of the run.
         markdown: At most 1,000 characters.
 
     Returns:
@@ -46,7 +44,7 @@ def put_note(conn_id: str | None, dag_id: str, run_id: str, markdown: str) -> bo
     try:
         _put(_connection(conn_id), dag_id, run_id, markdown)
     except (NoteError, requests.RequestException) as error:
-        log.warning("The note on the run could not be put. %s", _words(error, conn_id))
+        log.warning("The note on the run could not be put. %s", _problem(error, conn_id))
         return False
     return True
 
@@ -94,14 +92,14 @@ def _hold_to_ok(response: requests.Response, what: str) -> None:
         raise NoteError(f"Airflow's API refused {what} with HTTP status {response.status_code}.")
 
 
-def _words(error: NoteError | requests.RequestException, conn_id: str) -> str:
+def _problem(error: NoteError | requests.RequestException, conn_id: str) -> str:
     # Not the text of an error of requests, which shows addresses and what is in them.
-    told = (
+    problem = (
         str(error)
         if isinstance(error, NoteError)
         else f"Airflow's API gave no answer ({type(error).__name__})."
     )
-    return f"{told} See the connection {conn_id}; the account is in this task's log all the same."
+    return f"{problem} See the connection {conn_id}; the account is in this task's log all the same."
 
 
 class _Bearer(requests.auth.AuthBase):

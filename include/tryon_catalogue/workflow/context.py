@@ -50,7 +50,7 @@ def request_of(context: Context) -> Request:
     """Read what a run is asked for.
 
     Raises:
-        tryon_catalogue.planning.request.RequestError: Its parameters cannot be meant.
+        tryon_catalogue.planning.request.RequestError: Its parameters mean nothing.
     """
     from tryon_catalogue.planning.request import read_request
 
@@ -77,7 +77,7 @@ def run_of(settings: Settings, context: Context) -> Run:
     """Say which run this is and which export it reads.
 
     Raises:
-        tryon_catalogue.planning.request.RequestError: Its parameters cannot be meant.
+        tryon_catalogue.planning.request.RequestError: Its parameters mean nothing.
         tryon_catalogue.exports.ExportRefusedError: It may not be asked for the export that it names.
     """
     from tryon_catalogue.exports.newest import newest_export
@@ -101,7 +101,7 @@ def begun_run_of(settings: Settings, engine: Engine, context: Context) -> Run:
     One that came in between has not been checked, so it must not be planned.
 
     Raises:
-        tryon_catalogue.planning.request.RequestError: Its parameters cannot be meant.
+        tryon_catalogue.planning.request.RequestError: Its parameters mean nothing.
     """
     from tryon_catalogue.planning.runs import Run, noted_export
 

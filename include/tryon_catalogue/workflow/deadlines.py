@@ -15,7 +15,7 @@ from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import BaseDeadlineReference, DeadlineAlert
 
 from tryon_catalogue.settings import load_settings
-from tryon_catalogue.workflow.hours import in_words, next_time
+from tryon_catalogue.workflow.hours import next_time, utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,11 +50,7 @@ class DoneBy(BaseDeadlineReference):
 
     @classmethod
     def deserialize_reference(cls, reference_data: dict[str, Any]) -> DoneBy:
-        """Make it from what Airflow has kept.
-
-        Args:
-            reference_data: See ``serialize_reference``.
-        """
+        """Make it from what Airflow has kept."""
         return cls(time.fromisoformat(reference_data["hour"]))
 
     def _evaluate_with(self, *, session: Session, dag_id: str, run_id: str) -> datetime | None:
@@ -72,7 +68,6 @@ class DoneBy(BaseDeadlineReference):
 
         Args:
             run_type: Airflow's word for why there is the run.
-            due: When it is due.
         """
         if run_type == BACKFILL or due < now - CAUGHT_UP_AFTER:
             return None
@@ -107,7 +102,7 @@ def tell_late(context: Mapping[str, Any]) -> None:
     from airflow.sdk.exceptions import AirflowException, AirflowRuntimeError
     from sqlalchemy.exc import SQLAlchemyError
 
-    from tryon_catalogue.errors import LedgerUnavailableError, told_plainly
+    from tryon_catalogue.errors import LedgerUnavailableError, plain_errors
     from tryon_catalogue.ledger.database import engine_from_connection
     from tryon_catalogue.reporting import alerts
 
@@ -116,9 +111,9 @@ def tell_late(context: Mapping[str, Any]) -> None:
     if settings.alerts.notifier is None or run["state"] == GREEN:
         return
     due = datetime.fromisoformat(str(context["deadline"]["deadline_time"]))
-    message = alerts.undone_alert(f"{run['dag_id']}/{run['dag_run_id']}", in_words(due), str(run["state"]))
+    message = alerts.undone_alert(f"{run['dag_id']}/{run['dag_run_id']}", utc_text(due), str(run["state"]))
     try:
-        with told_plainly():
+        with plain_errors():
             alerts.send_late(engine_from_connection(settings), settings.alerts, message, context)
     # A connection that is refused is an OSError, one that is no address a ValueError; one that is not there, or
     # cannot be asked for, an error of Airflow's.

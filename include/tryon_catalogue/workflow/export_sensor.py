@@ -16,7 +16,7 @@ from tryon_catalogue.exports.errors import ExportError, ExportMissingError, Expo
 from tryon_catalogue.planning.request import RequestError
 from tryon_catalogue.workflow import tasks
 from tryon_catalogue.workflow.export_trigger import ExportTrigger
-from tryon_catalogue.workflow.hours import in_words, next_time
+from tryon_catalogue.workflow.hours import next_time, utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,12 +48,11 @@ class ExportSensor(BaseSensorOperator):
     Args:
         night: Until when it is waited for, and how often it is looked for.
         waits: False where somebody wants to know at once.
-        kwargs: What ``BaseSensorOperator`` takes.
 
     Raises:
         tryon_catalogue.exports.ExportMissingError: It did not come in time.
         tryon_catalogue.exports.ExportError: There is no such storage, or the newest one cannot be opened.
-        tryon_catalogue.planning.request.RequestError: The run is asked for what cannot be meant.
+        tryon_catalogue.planning.request.RequestError: The run is asked for what means nothing.
     """
 
     template_fields: Sequence[str] = ()
@@ -67,10 +66,10 @@ class ExportSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> None:
         """Look once, and go on, wait, or say that the export is missing."""
-        from tryon_catalogue.errors import told_plainly
+        from tryon_catalogue.errors import plain_errors
         from tryon_catalogue.exports.places import problem_with
 
-        with told_plainly(RequestError, ExportError):
+        with plain_errors(RequestError, ExportError):
             begun = tasks.begin_run(context)
             export = begun.settings.export
             problem = problem_with(
@@ -81,7 +80,7 @@ class ExportSensor(BaseSensorOperator):
                 return
             until = self._until(context)
             if until is not None and until > datetime.now(UTC):
-                self.log.info("%s; it is waited for until %s", problem, in_words(until))
+                self.log.info("%s; it is waited for until %s", problem, utc_text(until))
                 self.defer(
                     trigger=ExportTrigger(
                         path=begun.run.export,
@@ -120,7 +119,7 @@ class ExportSensor(BaseSensorOperator):
 
     def _waited(self, context: Context, until: datetime | None) -> str:
         if until is not None:
-            return f"It was to be there by {in_words(until)} ([night] wait_until)."
+            return f"It was to be there by {utc_text(until)} ([night] wait_until)."
         if _is_named(context):
             return "It was named for this run, and such an export is not waited for."
         return "It was not waited for."

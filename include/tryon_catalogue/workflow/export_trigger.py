@@ -79,8 +79,8 @@ class ExportTrigger(BaseTrigger):
 
         while True:
             wait = self.interval * (1 + SPREAD * random.random())  # noqa: S311  # guards no secret
-            left = max(self.deadline - self.clock.now(), FIRST_LOOK_AFTER)
-            await self.clock.sleep(min(wait, left))
+            remaining = max(self.deadline - self.clock.now(), FIRST_LOOK_AFTER)
+            await self.clock.sleep(min(wait, remaining))
             # In a thread: files and object storage would hold up every other trigger of the process. What their
             # libraries raise is as good as an answer, for the next look may succeed and the sensor has the last one.
             look = asyncio.to_thread(problem_with, self.path, self.conn_id, self.marker)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tryon_catalogue.settings import Settings
 
 # The UI opens one section at a time, and at first the one without a name: what is asked for most stands there.
-FIRST, HOW, MONEY, AGAIN = None, "How they are shown", "What it may cost", "Making again"
+FIRST, HOW, MONEY, REMAKE = None, "How they are shown", "What it may cost", "Making again"
 NOTHING: Final = "None"
 """How the UI knows the words for the choice of nothing."""
 
@@ -28,7 +28,6 @@ def export_field(settings: Settings, empty: str = "the one of the run's date, by
     """Give the field for the export.
 
     Args:
-        settings: Where a run may be asked for exports.
         empty: What is read where nothing is filled in.
     """
     return _field(
@@ -48,11 +47,7 @@ def collections_field() -> Param:
 
 
 def on_demand_form(settings: Settings) -> dict[str, Param]:
-    """Give every field of the form.
-
-    Args:
-        settings: The tags of the roster, the currency.
-    """
+    """Give every field of the form."""
     tags = sorted({tag for model in settings.roster.models for tag in model.tags})
     price = settings.price
     return {
@@ -114,7 +109,7 @@ def on_demand_form(settings: Settings) -> dict[str, Param]:
                 Redo.ALL.value: "all of it, published pictures too",
             },
             nothing="nothing",
-            section=AGAIN,
+            section=REMAKE,
         ),
     }
 
@@ -139,5 +134,5 @@ def _choice(
     section: str = HOW,
 ) -> Param:
     values: Iterable[Any] = (None, *choices)
-    words = {NOTHING: nothing} | {str(value): text for value, text in choices.items()}
-    return _field(kind, title, help_text, section=section, enum=list(values), values_display=words)
+    labels = {NOTHING: nothing} | {str(value): text for value, text in choices.items()}
+    return _field(kind, title, help_text, section=section, enum=list(values), values_display=labels)

@@ -35,11 +35,7 @@ def _publish(batch_id: int) -> dict[str, int]:
 
 
 def default_args(settings: Settings) -> dict[str, Any]:
-    """Give what every task of the project's DAGs has in common.
-
-    Args:
-        settings: The delay between tries.
-    """
+    """Give what every task of the project's DAGs has in common."""
     return {
         "owner": "catalogue",
         "retries": 3,
@@ -61,8 +57,6 @@ def collect(
 
     Args:
         batch_id: The batch's id in the ledger, usually of a mapped task group.
-        settings: The vendor's connection, the pace of asking.
-        patience_seconds: How long to wait, in seconds.
         late_fails: Whether a vendor that takes longer fails the task `wait`, or skips it because somebody comes again
             anyway; whether the run is red is for its last task to say.
         pool: Whose places waiting takes; None where nothing is sent that is to be bounded: Airflow's default one.

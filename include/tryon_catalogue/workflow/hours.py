@@ -22,6 +22,6 @@ def next_time(hour: time, after: datetime) -> datetime:
     return moment if moment > day else moment + timedelta(days=1)
 
 
-def in_words(moment: datetime) -> str:
+def utc_text(moment: datetime) -> str:
     """Give a moment as people read it."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -39,7 +39,6 @@ def make_pictures(settings: Settings, *, wait_for_export: bool) -> None:
     """Check and plan what a run is asked for, submit, wait and publish each batch, account for every look.
 
     Args:
-        settings: The vendor's connection, the pool, when a person is asked.
         wait_for_export: Whether an export that is late is waited for, as the settings say.
     """
 

@@ -84,7 +84,6 @@ class SubmitBatchOperator(BaseOperator):
 
     Args:
         batch_id: The batch's id in the ledger. Templated.
-        conn_id: The vendor's Airflow connection.
 
     Raises:
         damo_tryon.errors.TryOnError: The vendor refused a call as a whole, or answers stay away, or the turn to
@@ -108,7 +107,6 @@ class SubmitBatchOperator(BaseOperator):
         """Go on where the turn was waited for.
 
         Args:
-            context: Airflow's task context.
             event: Of the trigger: whether the turn has come, and until when it may be waited for.
         """
         if not event["came"]:
@@ -118,7 +116,7 @@ class SubmitBatchOperator(BaseOperator):
     def _submit(self, context: Context, deadline: float) -> list[str]:
         # Heavy imports wait until the task runs: the DAG file imports this module each time it is parsed.
         from damo_tryon.hooks import ONCE, DamoTryOnHook
-        from tryon_catalogue.errors import told_plainly
+        from tryon_catalogue.errors import plain_errors
         from tryon_catalogue.submission.batch import submit_batch
         from tryon_catalogue.submission.gate import Gate
         from tryon_catalogue.submission.journal import load_batch
@@ -134,7 +132,7 @@ class SubmitBatchOperator(BaseOperator):
         hook.get_conn()  # an unusable connection is to be found out before there is any intent
         gate = Gate(engine, self.conn_id, settings, batch, backfill=is_backfill(context))
         try:
-            with told_plainly(TryOnError):
+            with plain_errors(TryOnError):
                 done = submit_batch(
                     engine,
                     _connecting(hook),
@@ -239,4 +237,6 @@ class WaitForBatchSensor(TryOnResultSensor):
         if uncollected:
             # The settings may name another connection by now, whose account does not know the key.
             self.conn_id = uncollected[0].conn_id
-        self.result_keys: list[str] = [one.result_key for one in uncollected if one.conn_id == self.conn_id]
+        self.result_keys: list[str] = [
+            submission.result_key for submission in uncollected if submission.conn_id == self.conn_id
+        ]

@@ -24,11 +24,7 @@ BEHIND_THE_NIGHT: Final = 100
 
 
 def backfill_pool(pool: str) -> str:
-    """Give the name of the pool that a backfill's batches are in.
-
-    Args:
-        pool: The one of the night's batches.
-    """
+    """Give the name of the pool that a backfill's batches are in."""
     return f"{pool}_backfill"
 
 

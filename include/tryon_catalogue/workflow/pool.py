@@ -28,11 +28,7 @@ class PoolError(Exception):
 
 
 def slots_of(settings: Settings) -> Mapping[str, int]:
-    """Give each pool that the project needs, and its slots: one for each submission that may be at the vendor.
-
-    Args:
-        settings: The sections ``[vendor]``, ``[batches]`` and ``[backfill]``.
-    """
+    """Give each pool that the project needs, and its slots: one for each submission that may be at the vendor."""
     pool, places = settings.batches.pool, Places.of(settings)
     return {
         pool: places.all or AS_MANY_AS_A_RUN_HAS,
@@ -44,7 +40,6 @@ def make_pool(name: str, slots: int) -> None:
     """Create a pool in Airflow, or change it to what is asked for.
 
     Args:
-        name: Of the pool.
         slots: Tasks that it lets run or wait at once.
 
     Raises:
@@ -53,16 +48,13 @@ def make_pool(name: str, slots: int) -> None:
     done = _airflow_pools("set", "--include-deferred", name, str(slots), DESCRIPTION)
     if done.returncode:
         raise PoolError(
-            f"Airflow could not make the pool {name}: {_telling_line(done.stderr)}. Check that "
+            f"Airflow could not make the pool {name}: {_error_line(done.stderr)}. Check that "
             "`airflow db check` passes with the same environment, then run `tryon init` again."
         )
 
 
 def check_pools(settings: Settings) -> str:
     """Look whether Airflow has the pools that the project needs, each as `tryon init` makes it.
-
-    Args:
-        settings: The sections ``[vendor]``, ``[batches]`` and ``[backfill]``.
 
     Returns:
         What there is, in words.
@@ -73,10 +65,10 @@ def check_pools(settings: Settings) -> str:
     done = _airflow_pools("list", "--output", "json")
     if done.returncode:
         raise PoolError(
-            f"Airflow cannot be asked for its pools: {_telling_line(done.stderr)}. Check that `airflow db check` "
+            f"Airflow cannot be asked for its pools: {_error_line(done.stderr)}. Check that `airflow db check` "
             "passes with the same environment"
         )
-    there = {one["pool"]: one for one in json.loads(done.stdout.strip().splitlines()[-1])}
+    there = {pool["pool"]: pool for pool in json.loads(done.stdout.strip().splitlines()[-1])}
     wrong = []
     for name, slots in slots_of(settings).items():
         pool = there.get(name)
@@ -101,7 +93,7 @@ def _airflow_pools(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _telling_line(said: str) -> str:
+def _error_line(output: str) -> str:
     """The line of a stack trace that names the error; the last line where none does."""
-    lines = [line.strip() for line in said.strip().splitlines()] or ["it gave no message"]
+    lines = [line.strip() for line in output.strip().splitlines()] or ["it gave no message"]
     return next((line for line in reversed(lines) if _NAMES_AN_ERROR.match(line)), lines[-1]).rstrip(".")

@@ -60,17 +60,15 @@ def begin_run(context: Context) -> Begun:
     return Begun(settings, engine, run)
 
 
-def record_missing(begun: Begun, words: str, context: Context) -> None:
+def record_missing(begun: Begun, problem: str, context: Context) -> None:
     """Note with a run that its export did not come, and tell of it.
 
     Args:
-        begun: The run.
-        words: Which export, and what to do.
-        context: Airflow's, for the notifier.
+        problem: Which export, and what to do.
     """
     from tryon_catalogue.planning import runs
 
-    runs.record_missing(begun.engine, begun.run, words)
+    runs.record_missing(begun.engine, begun.run, problem)
     alert_of_run(begun.settings, begun.engine, begun.run.id, context)
 
 
@@ -83,9 +81,9 @@ def preflight() -> dict[str, int]:
     Raises:
         tryon_catalogue.exports.ExportError: The file cannot be read as an export.
         tryon_catalogue.publishing.writeback.CatalogueError: The shop's table is not as the settings say.
-        tryon_catalogue.planning.request.RequestError: What the run is asked for cannot be meant.
+        tryon_catalogue.planning.request.RequestError: What the run is asked for means nothing.
     """
-    from tryon_catalogue.errors import told_plainly
+    from tryon_catalogue.errors import plain_errors
     from tryon_catalogue.exports import ExportError
     from tryon_catalogue.planning.preflight.person_check import PersonCheckMissingError
     from tryon_catalogue.planning.preflight.run import preflight_run
@@ -93,7 +91,7 @@ def preflight() -> dict[str, int]:
     from tryon_catalogue.publishing.shop_table import CatalogueError, ShopTable
 
     context = get_current_context()
-    with told_plainly(RequestError, ExportError, CatalogueError, PersonCheckMissingError):
+    with plain_errors(RequestError, ExportError, CatalogueError, PersonCheckMissingError):
         settings, engine = open_ledger()
         with engine.connect() as connection:
             # Found out before anything is done, not after.
@@ -119,14 +117,14 @@ def plan() -> list[int] | Question:
     Raises:
         tryon_catalogue.exports.ExportError: The file cannot be read as an export.
     """
-    from tryon_catalogue.errors import told_plainly
+    from tryon_catalogue.errors import plain_errors
     from tryon_catalogue.exports import ExportError
     from tryon_catalogue.planning import approval, reserve
     from tryon_catalogue.planning.record import record_run
     from tryon_catalogue.planning.request import RequestError
     from tryon_catalogue.reporting import alerts
 
-    with told_plainly(RequestError, ExportError):
+    with plain_errors(RequestError, ExportError):
         settings, engine = open_ledger()
         run = begun_run_of(settings, engine, get_current_context())
         settings = run.request.settings(settings)
@@ -156,7 +154,6 @@ def go_ahead(option: str, inputs: Mapping[str, object], who: str | None) -> list
     """Reserve what a person's answer lets go.
 
     Args:
-        option: What was chosen.
         inputs: The bounds that were given.
         who: The person; None when the time was up.
 
@@ -166,10 +163,10 @@ def go_ahead(option: str, inputs: Mapping[str, object], who: str | None) -> list
     Raises:
         tryon_catalogue.planning.approval.AnswerError: The answer means nothing.
     """
-    from tryon_catalogue.errors import told_plainly
+    from tryon_catalogue.errors import plain_errors
     from tryon_catalogue.planning import approval
 
-    with told_plainly(approval.AnswerError):
+    with plain_errors(approval.AnswerError):
         answer = approval.answer_of(option, inputs, who)
     context = get_current_context()
     settings, engine = open_ledger()
@@ -198,10 +195,10 @@ def _cut(settings: Settings, engine: Engine, run_id: str, approved: Approved | N
     estimate = cut.estimate
     cost = money(estimate.amount, settings.price.currency)
     log.info("%d looks in %d batches: %d uses, %s", estimate.looks, len(cut.batch_ids), estimate.uses, cost)
-    for words, count in estimate.held.items():
-        log.warning("%d looks: %s", count, words)
-    for words in estimate.warnings:
-        log.warning("%s", words)
+    for reason, count in estimate.held.items():
+        log.warning("%d looks: %s", count, reason)
+    for warning in estimate.warnings:
+        log.warning("%s", warning)
     return list(cut.batch_ids)
 
 
@@ -216,12 +213,12 @@ def publish(batch_id: int) -> dict[str, int]:
     """
     from damo_tryon.errors import TryOnError
     from damo_tryon.hooks import DamoTryOnHook
-    from tryon_catalogue.errors import told_plainly
+    from tryon_catalogue.errors import plain_errors
     from tryon_catalogue.publishing.publisher import Publisher, PublishError
     from tryon_catalogue.publishing.writeback import CatalogueError
     from tryon_catalogue.submission.journal import load_batch
 
-    with told_plainly(PublishError, TryOnError, CatalogueError):
+    with plain_errors(PublishError, TryOnError, CatalogueError):
         settings, engine = open_ledger()
         publisher = Publisher(
             engine, settings, lambda conn_id: DamoTryOnHook(conn_id).query, mover_of(get_current_context())
@@ -254,7 +251,7 @@ def account() -> dict[str, Any]:
     Raises:
         tryon_catalogue.errors.RunFailedError: The run never began, so there is nothing to count.
     """
-    from tryon_catalogue.errors import RunFailedError, told_plainly
+    from tryon_catalogue.errors import RunFailedError, plain_errors
     from tryon_catalogue.publishing.writeback import CatalogueError
     from tryon_catalogue.reporting.account import close_run
     from tryon_catalogue.reporting.alerts import of_run
@@ -262,10 +259,10 @@ def account() -> dict[str, Any]:
     from tryon_catalogue.reporting.notes import read_run_note
 
     context = get_current_context()
-    with told_plainly(RunFailedError, CatalogueError):
+    with plain_errors(RunFailedError, CatalogueError):
         settings, engine = open_ledger()
         closed = close_run(engine, settings, run_id_of(context))
-        _tell(settings, engine, read_run_note(engine, closed), of_run(engine, closed.run_id), context)
+        _notify(settings, engine, read_run_note(engine, closed), of_run(engine, closed.run_id), context)
     if closed.published or closed.rows_written:
         announce(closed, context)
     return closed.as_json()
@@ -280,10 +277,10 @@ def verdict() -> None:
     Raises:
         tryon_catalogue.errors.RunFailedError: Too little succeeded.
     """
-    from tryon_catalogue.errors import RunFailedError, told_plainly
+    from tryon_catalogue.errors import RunFailedError, plain_errors
     from tryon_catalogue.reporting.account import judge, read_account
 
-    with told_plainly(RunFailedError):
+    with plain_errors(RunFailedError):
         settings, engine = open_ledger()
         judge(read_account(engine, run_id_of(get_current_context())), settings.account)
 
@@ -299,13 +296,13 @@ def find_left_behind() -> list[int]:
     """
     from damo_tryon.errors import ConnectionSettingsError
     from damo_tryon.hooks import DamoTryOnHook
-    from tryon_catalogue.errors import told_plainly
+    from tryon_catalogue.errors import plain_errors
     from tryon_catalogue.publishing import left_behind
     from tryon_catalogue.reporting.alerts import of_all
     from tryon_catalogue.reporting.notes import read_recovery_note
 
     context = get_current_context()
-    with told_plainly(ConnectionSettingsError):
+    with plain_errors(ConnectionSettingsError):
         settings, engine = open_ledger()
         age = timedelta(minutes=settings.recovery.after_minutes)
         late_after = timedelta(minutes=settings.alerts.late_after_minutes)
@@ -319,20 +316,17 @@ def find_left_behind() -> list[int]:
         doubted = left_behind.doubt_abandoned(engine, max(age, longest), mover_of(context))
         found = left_behind.uncollected_batches(engine, age)
         note = read_recovery_note(engine, len(found), len(doubted))
-        _tell(settings, engine, note, of_all(engine, late_after), context)
+        _notify(settings, engine, note, of_all(engine, late_after), context)
     return list(found)
 
 
 def refresh_accounts(batch_ids: Sequence[int]) -> list[str]:
     """Bring the accounts of closed runs up to date, after batches were collected for them.
 
-    Args:
-        batch_ids: The batches.
-
     Returns:
         Ids of the runs.
     """
-    from tryon_catalogue.errors import told_plainly
+    from tryon_catalogue.errors import plain_errors
     from tryon_catalogue.publishing.left_behind import runs_with_news
     from tryon_catalogue.publishing.writeback import CatalogueError
     from tryon_catalogue.reporting.account import closing
@@ -341,24 +335,19 @@ def refresh_accounts(batch_ids: Sequence[int]) -> list[str]:
     if not batch_ids:
         return []
     context = get_current_context()
-    with told_plainly(CatalogueError):
+    with plain_errors(CatalogueError):
         settings, engine = open_ledger()
         accounts = closing.refresh_accounts(engine, settings, list(batch_ids))
         with_news = runs_with_news(engine, run_id_of(context))
-    for one in accounts:
-        log.info("%s: %s", one.run_id, one)
-        if one.run_id in with_news:
-            announce(one, context)
-    return [one.run_id for one in accounts]
+    for run_account in accounts:
+        log.info("%s: %s", run_account.run_id, run_account)
+        if run_account.run_id in with_news:
+            announce(run_account, context)
+    return [run_account.run_id for run_account in accounts]
 
 
 def alert_of_run(settings: Settings, engine: Engine, run_id: str, context: Context) -> None:
-    """Tell of what a run gives reason for right now; nobody is asked where nobody is to be told.
-
-    Args:
-        settings: Who is told.
-        context: Airflow's, for the notifier.
-    """
+    """Tell of what a run gives reason for right now; nobody is asked where nobody is to be told."""
     if settings.alerts.notifier is None:
         return
     from tryon_catalogue.reporting.alerts import of_run
@@ -366,7 +355,7 @@ def alert_of_run(settings: Settings, engine: Engine, run_id: str, context: Conte
     _alert(settings, engine, of_run(engine, run_id), context)
 
 
-def _tell(
+def _notify(
     settings: Settings, engine: Engine, note: Note, messages: Iterable[Alert], context: Context
 ) -> None:
     """Tell people the same in every way they have: the log, the note in the UI, the metrics, the notifier."""

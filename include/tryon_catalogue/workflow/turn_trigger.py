@@ -36,8 +36,6 @@ class TurnTrigger(BaseTrigger):
     """Waits until a batch that stands in the line is let go, and fires once.
 
     Args:
-        conn_id: The vendor's Airflow connection.
-        batch_id: The batch's id in the ledger.
         backfill: Whether it is of a backfill, which goes behind the nights.
         deadline: When to give up, in seconds since the epoch: absolute, so that a restart of the triggerer does not
             extend it.
@@ -76,7 +74,6 @@ class SharedLine:
     """The line of one connection for all who wait in one event loop: while anybody does, it looks for all of them.
 
     Args:
-        conn_id: The vendor's Airflow connection.
         clock: Of the first who waits.
     """
 
@@ -87,7 +84,7 @@ class SharedLine:
     def __init__(self, conn_id: str, clock: Clock) -> None:
         self._conn_id = conn_id
         self._clock = clock
-        self._waiting: dict[int, tuple[bool, asyncio.Future[None]]] = {}
+        self._waiters: dict[int, tuple[bool, asyncio.Future[None]]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._asking: asyncio.Task[None] | None = None
 
@@ -101,15 +98,13 @@ class SharedLine:
         """Wait until a batch is let go.
 
         Args:
-            batch_id: The batch.
-            backfill: Whether it is of a backfill.
             deadline: When to give up, in seconds since the epoch.
 
         Returns:
             Whether it was let go in time.
         """
         future = asyncio.get_running_loop().create_future()
-        mine = self._waiting[batch_id] = (backfill, future)
+        mine = self._waiters[batch_id] = (backfill, future)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
             self._looking.add_done_callback(self._pass_on)
@@ -119,14 +114,14 @@ class SharedLine:
         except TimeoutError:
             return False
         finally:
-            if self._waiting.get(batch_id) is mine:
-                del self._waiting[batch_id]
+            if self._waiters.get(batch_id) is mine:
+                del self._waiters[batch_id]
         return True
 
     def _pass_on(self, looking: asyncio.Task[None]) -> None:
         """Let what looking has stumbled over be raised by each task, which is tried again."""
         error = None if looking.cancelled() else looking.exception()
-        for _, future in self._waiting.values():
+        for _, future in self._waiters.values():
             if error is not None and not future.done():
                 future.set_exception(error)
 
@@ -141,19 +136,19 @@ class SharedLine:
         settings = await asyncio.to_thread(load_settings)
         line = Line(await engine_from_triggerer(settings), self._conn_id, settings)
         alive_until = full_since = 0.0
-        while self._waiting:
+        while self._waiters:
             seconds = SECONDS_BETWEEN_LOOKS
             try:
                 now = self._clock.now()
                 # In threads: PostgreSQL's driver would hold up every other trigger of the process.
                 if now >= alive_until:
                     waiters = [
-                        Waiter(batch_id, backfill) for batch_id, (backfill, _) in self._waiting.items()
+                        Waiter(batch_id, backfill) for batch_id, (backfill, _) in self._waiters.items()
                     ]
                     await asyncio.to_thread(line.stay, waiters)
                     alive_until = now + SECONDS_BETWEEN_SIGNS_OF_LIFE
                 else:
-                    traffic, free = await asyncio.to_thread(line.look, list(self._waiting))
+                    traffic, free = await asyncio.to_thread(line.look, list(self._waiters))
                     if line.may_let_go(traffic):
                         free |= await asyncio.to_thread(line.let_go)
                     self._wake(free)
@@ -167,8 +162,8 @@ class SharedLine:
             await self._clock.sleep(seconds)
 
     def _wake(self, free: frozenset[int]) -> None:
-        for batch_id in free & self._waiting.keys():
-            _, future = self._waiting.pop(batch_id)
+        for batch_id in free & self._waiters.keys():
+            _, future = self._waiters.pop(batch_id)
             if not future.done():
                 future.set_result(None)
 
@@ -178,12 +173,7 @@ class SharedLine:
 
 
 async def ask_the_silent(line: Line, conn_id: str) -> None:
-    """Ask the vendor for the oldest submissions in flight, where nobody has seen any end for long.
-
-    Args:
-        line: Of the connection.
-        conn_id: The vendor's Airflow connection.
-    """
+    """Ask the vendor for the oldest submissions in flight, where nobody has seen any end for long."""
     from damo_tryon.hooks import ONCE, DamoTryOnHook
 
     query = DamoTryOnHook(conn_id, retry=ONCE).async_query

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta, timezone
 
 import pytest
 
-from tryon_catalogue.workflow.hours import in_words, next_time
+from tryon_catalogue.workflow.hours import next_time, utc_text
 
 
 @pytest.mark.parametrize(
@@ -29,4 +29,4 @@ def test_an_hour_is_the_next_time_that_it_is_so_late(hour: time, after: datetime
 
 def test_moments_are_told_in_utc() -> None:
     moment = datetime(2026, 11, 21, 7, 30, tzinfo=timezone(timedelta(hours=8)))
-    assert in_words(moment) == "2026-11-20 23:30 UTC"
+    assert utc_text(moment) == "2026-11-20 23:30 UTC"
