@@ -95,8 +95,8 @@ def _run(console: Console, check: Check) -> bool:
     except (NotRightError, AirflowException, CatalogueError, ExportError, OSError, ValueError) as error:
         _line(console, check.name, str(error).strip() or type(error).__name__, right=False)
     except Exception as error:  # noqa: BLE001  # what a library raises is a finding: the other checks are to be made
-        words = str(error).strip().split("\n", 1)[0]
-        _line(console, check.name, f"{type(error).__name__}: {words}", right=False)
+        message = str(error).strip().split("\n", 1)[0]
+        _line(console, check.name, f"{type(error).__name__}: {message}", right=False)
     else:
         _line(console, check.name, found, right=True)
         return True
@@ -107,9 +107,9 @@ def _first_line(error: BaseException | None) -> str:
     return str(error).strip().split("\n", 1)[0]
 
 
-def _line(console: Console, name: str, words: str, *, right: bool) -> None:
+def _line(console: Console, name: str, finding: str, *, right: bool) -> None:
     sign = Text("ok  ", style="green") if right else Text("NOT ", style="bold red")
-    console.print(sign + Text(f"{name:<16}") + Text(words))
+    console.print(sign + Text(f"{name:<16}") + Text(finding))
 
 
 def _engine(settings: Settings) -> Engine:
@@ -179,10 +179,10 @@ def _pools(settings: Settings) -> str:
 def _vendor(settings: Settings) -> str:
     from damo_tryon.hooks import DamoTryOnHook
 
-    good, words = DamoTryOnHook(settings.vendor.conn_id).test_connection()
+    good, message = DamoTryOnHook(settings.vendor.conn_id).test_connection()
     if not good:
-        raise NotRightError(words)
-    return words
+        raise NotRightError(message)
+    return message
 
 
 def _export(settings: Settings) -> str:
@@ -216,7 +216,7 @@ def _archive(settings: Settings) -> str:
         object_at(settings.archive.path, settings.archive.conn_id)
         return f"{settings.archive.path} (written to when the first picture comes)"
     folder = Path(settings.archive.path)
-    nearest = next(one for one in (folder, *folder.parents) if one.exists())
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if not nearest.is_dir():
         raise NotRightError(f"{nearest} is a file, where a folder is to be: set [archive] path")
     if not os.access(nearest, os.W_OK):
@@ -234,5 +234,7 @@ def _labels(settings: Settings) -> str:
             check_mark(labels.mark, labels.mark_font)
         except LabelError as error:
             raise NotRightError(str(error)) from error
-    said = "pictures say in their metadata what they are" if labels.enabled else "pictures are not labelled"
-    return f"{said}, and in words: {labels.mark}" if labels.mark else said
+    finding = (
+        "pictures say in their metadata what they are" if labels.enabled else "pictures are not labelled"
+    )
+    return f"{finding}, and in words: {labels.mark}" if labels.mark else finding
