@@ -93,7 +93,7 @@ def _tally(rows: Sequence[SheetRow]) -> str:
 def _fields(row: SheetRow) -> Sequence[tuple[str, Sequence[str]]]:
     """What each field shows, and its images as data URIs; one that is missing or cannot be read is empty."""
     images = (("model", (row.model_image,)), ("garments", row.garment_images), ("result", row.pictures))
-    return [(what, [_data_uri(one) for one in found if one] or [""]) for what, found in images]
+    return [(name, [_data_uri(image) for image in found if image] or [""]) for name, found in images]
 
 
 @cache

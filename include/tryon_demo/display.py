@@ -36,7 +36,6 @@ def show_catalogue(console: Console, outcome: Outcome, archive: Path) -> None:
     """Print the shop's table as the night left it, one collection after the other.
 
     Args:
-        console: To print to.
         archive: Folder of the pictures, which is left out of each address.
     """
     wide = console.width >= WIDE_ENOUGH_FOR_ADDRESSES
@@ -86,10 +85,7 @@ def show_summary(
     """Print what the night cost and where to look.
 
     Args:
-        console: To print to.
-        charges: Of the night.
         pictures: Folder of the pictures.
-        sheet: The contact sheet.
         report: The run's report, of what that run alone made.
     """
     account = outcome.account
@@ -117,7 +113,6 @@ def show_verdict(console: Console, problems: Sequence[str]) -> None:
     """Print whether every look ended as it should, and what did not.
 
     Args:
-        console: To print to.
         problems: What ``shortcomings`` said.
     """
     if not problems:

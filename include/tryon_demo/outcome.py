@@ -36,7 +36,7 @@ class LookOutcome:
     Attributes:
         model: Roster name; empty when the row names the picture itself.
         state: Where the look stands.
-        reason: why, where there is a reason.
+        reason: Why, where there is a reason.
         images: URLs of model, tops and, where there are any, pants.
         pictures: Paths of its pictures.
     """
@@ -105,7 +105,6 @@ def shortcomings(outcome: Outcome, charges: Charges, run_state: str) -> list[str
     """Say what is not as it should be after a night on the sample catalogue.
 
     Args:
-        charges: Of the night.
         run_state: How the run of the DAG ended.
 
     Returns:
@@ -128,7 +127,7 @@ def shortcomings(outcome: Outcome, charges: Charges, run_state: str) -> list[str
     )
     return [
         *(f"{count} looks are {state} instead of PUBLISHED." for state, count in unpublished.items()),
-        *(words for holds, words in checks if not holds),
+        *(problem for right, problem in checks if not right),
     ]
 
 
@@ -136,7 +135,6 @@ def read_outcome(engine: Engine, price: Price, run_id: str) -> Outcome:
     """Read what a run came to.
 
     Args:
-        price: The currency.
         run_id: ``dag_id/run_id``.
 
     Raises:

@@ -92,7 +92,7 @@ def run_demo(home: Path = HOME, *, stay: bool, airflow_port: int = 0) -> int:
 
 def _forget_real_shop() -> None:
     """Take the settings of a shop of the person's own out of our environment: the demo's are its samples'."""
-    for name in [one for one in os.environ if one.upper().startswith(ENV_PREFIX)]:
+    for name in [variable for variable in os.environ if variable.upper().startswith(ENV_PREFIX)]:
         del os.environ[name]
 
 
@@ -110,14 +110,14 @@ def _on_stage(console: Console, home: Path, airflow_port: int) -> Iterator[Scene
 
 
 @contextmanager
-def _busy(console: Console, words: str) -> Iterator[None]:
+def _busy(console: Console, message: str) -> Iterator[None]:
     if not console.is_terminal:
-        console.print(words)
+        console.print(message)
         yield
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        progress.add_task(words, total=None)
+        progress.add_task(message, total=None)
         yield
 
 

@@ -67,12 +67,7 @@ class Scene:
         return self.stack.api
 
     def write_export(self, day: date, source: Path = SAMPLES / "catalogue.csv") -> Path:
-        """Let the shop export its catalogue for one date, and add to its table the rows it does not have.
-
-        Args:
-            day: The export's date.
-            source: A CSV file.
-        """
+        """Let the shop export its catalogue for one date, and add to its table the rows it does not have."""
         content = source.read_text(encoding="utf-8")
         file = self.exports / f"catalogue-{day.isoformat()}.csv"
         file.write_text(content, encoding="utf-8")
@@ -98,9 +93,6 @@ class Scene:
     def write_report(self, run_id: str) -> Path:
         """Write the report of a run.
 
-        Args:
-            run_id: In the ledger.
-
         Returns:
             The page.
         """
@@ -115,11 +107,7 @@ class Scene:
         )
 
     def set_faults(self, faults: Sequence[Mapping[str, Any]]) -> None:
-        """Tell the sandbox what to do wrong.
-
-        Args:
-            faults: Replace those it has.
-        """
+        """Replace the faults of the sandbox."""
         requests.put(f"{self.sandbox_url}/_sandbox/faults", json=list(faults), timeout=10).raise_for_status()
 
     def restart_sandbox(self, *options: str) -> None:
@@ -211,7 +199,7 @@ def _sandbox_command(stack: LocalStack, latency: float, options: Sequence[str]) 
 
 
 def _start_sandbox(stack: LocalStack, command: Sequence[str]) -> dict[str, str]:
-    process = stack.spawn("sandbox", command, ready=lambda one: one.first_json_line())
+    process = stack.spawn("sandbox", command, ready=lambda process: process.first_json_line())
     line = process.first_json_line()
     if line is None:
         raise RuntimeError(f"the sandbox did not say its address; see {process.log_path}")

@@ -17,9 +17,6 @@ TITLE: Final = "Garments on models: one night"
 def write_sheet(folder: Path, outcome: Outcome) -> Path:
     """Write the contact sheet of a run: every look that its export asks for, whichever night made it.
 
-    Args:
-        outcome: Of the run.
-
     Returns:
         Where the page is.
     """

@@ -81,18 +81,13 @@ class NightView:
 def watch_night(console: Console, scene: Scene, run: DagRun) -> str:
     """Show a run until it has ended.
 
-    Args:
-        console: To show it on.
-        scene: Where it runs.
-        run: As it was triggered.
-
     Returns:
         The run's state, or ``LATE`` when it took too long.
     """
     view = NightView(scene.engine, f"{run.dag_id}/{run.run_id}")
     live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
     began = time.monotonic()
-    told = ""
+    printed = ""
     with live or nullcontext():
         while True:
             state = scene.api.dag_run(run.dag_id, run.run_id).state
@@ -101,8 +96,8 @@ def watch_night(console: Console, scene: Scene, run: DagRun) -> str:
             if live is not None:
                 tasks = scene.api.task_instances(run.dag_id, run.run_id)
                 live.update(watch_table(run.dag_id, counts, tasks, seconds=seconds, width=console.width))
-            elif (line := watch_line(counts)) != told:
-                told = line
+            elif (line := watch_line(counts)) != printed:
+                printed = line
                 console.print(f"{seconds:4.0f} s  {line}")
             if state.ended:
                 return state.value
@@ -112,11 +107,7 @@ def watch_night(console: Console, scene: Scene, run: DagRun) -> str:
 
 
 def watch_line(counts: Counter[LookState]) -> str:
-    """Say in one line how far a night has come; empty before it has planned anything.
-
-    Args:
-        counts: Looks by state.
-    """
+    """Say in one line how far a night has come; empty before it has planned anything."""
     total = counts.total()
     return ", ".join(f"{_come(counts, states)} of {total} {name}" for name, states in BARS.items() if total)
 
@@ -127,8 +118,6 @@ def watch_table(
     """Draw how far a night has come.
 
     Args:
-        counts: Looks by state.
-        tasks: The run's task instances.
         seconds: Since it began.
         width: Columns of the terminal.
     """
@@ -138,8 +127,8 @@ def watch_table(
     lines.add_column(ratio=1)
     lines.add_column(justify="right", no_wrap=True)
     for name in _in_order(tasks):
-        of_name = sorted((one for one in tasks if one.task_id == name), key=lambda one: one.map_index)
-        signs = Text(" ").join(Text(*SIGNS.get(one.state or "", NOT_YET)) for one in of_name)
+        of_name = sorted((task for task in tasks if task.task_id == name), key=lambda task: task.map_index)
+        signs = Text(" ").join(Text(*SIGNS.get(task.state or "", NOT_YET)) for task in of_name)
         lines.add_row(Text(name), signs, "")
     lines.add_row()
     for name, states in BARS.items():
@@ -161,11 +150,11 @@ def _come(counts: Counter[LookState], states: frozenset[LookState]) -> int:
 def _in_order(tasks: Sequence[TaskInstance]) -> list[str]:
     """The tasks' names as a run goes through them: those that began by when, the others behind them."""
     begun: dict[str, float] = {}
-    for one in tasks:
-        if one.start is not None:
-            begun[one.task_id] = min(one.start.timestamp(), begun.get(one.task_id, float("inf")))
+    for task in tasks:
+        if task.start is not None:
+            begun[task.task_id] = min(task.start.timestamp(), begun.get(task.task_id, float("inf")))
     return sorted(
-        {one.task_id for one in tasks}, key=lambda name: (begun.get(name, float("inf")), _place(name))
+        {task.task_id for task in tasks}, key=lambda name: (begun.get(name, float("inf")), _place(name))
     )
 
 
