@@ -1,7 +1,7 @@
 """An export of the shop's catalogue into garments: every row is a garment or a rejection with its reason.
 
-What a garment may be worn by, and whether its category is known, is the casting's business. This package must
-not know the roster, the ledger or any picture's content: it looks at the text of the rows alone.
+It looks at the text of the rows alone. What a garment may be worn by, and whether its category is known, is decided in
+casting.
 
 A file goes through ``places`` (which files, unpacked), ``formats`` (text in rows: ``tables``, by a reader for each),
 ``columns`` (are they there), ``mapping`` (which rows belong together, which are meant, what they say) and
