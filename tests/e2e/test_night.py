@@ -130,7 +130,7 @@ def test_every_batch_waits_in_the_triggerer(world: World, night: FirstNight) -> 
     waits = world.scene.api.task_instances(DAG_ID, night.run.run_id)
     assert night.deferred == {task.map_index for task in waits if task.task_id == WAIT}
     assert len(night.triggers) >= len(night.deferred)
-    assert all("damo_tryon.triggers.TryOnResultTrigger" in row for row in night.triggers)
+    assert all("tryon_catalogue.workflow.result_trigger.BatchResultTrigger" in row for row in night.triggers)
 
 
 def test_the_submit_tasks_leave_their_result_keys_and_a_link_to_them(world: World, night: FirstNight) -> None:
