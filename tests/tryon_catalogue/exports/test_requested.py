@@ -160,11 +160,12 @@ def test_a_device_a_pipe_and_a_socket_are_no_exports(roots: tuple[str, ...]) -> 
 def swapped_at_the_last_moment(swap: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put something else where a file was, after it was looked at and before it is opened."""
     look = requested._refuse_no_file
+    swaps = iter([swap])  # at the first look alone: the second is at what was opened
 
     def look_and_swap(path: Path, mode: int) -> None:
         look(path, mode)
-        monkeypatch.setattr(requested, "_refuse_no_file", look)
-        swap()
+        for first in swaps:
+            first()
 
     with monkeypatch.context() as patch:
         patch.setattr(requested, "_refuse_no_file", look_and_swap)

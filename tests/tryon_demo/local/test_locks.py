@@ -23,10 +23,10 @@ def test_a_folder_has_one_live_owner_and_a_killed_one_gives_it_up(tmp_path: Path
         owner.stdout.readline()
         with pytest.raises(FolderInUseError, match=f"number {owner.pid}"):
             lock.take()
-        assert not lock.held
+        assert not lock.is_ours
         owner.kill()
     lock.take()
     lock.take()
-    assert lock.held
+    assert lock.is_ours
     lock.release()
-    assert not lock.held
+    assert not lock.is_ours
