@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tryon_demo.local.postgres import LocalPostgres
 
@@ -24,6 +26,10 @@ if "AIRFLOW_HOME" not in os.environ:
 for _name in [one for one in os.environ if re.match(r"TRYON_(?!WRITE_)", one, re.IGNORECASE)]:
     del os.environ[_name]
 os.environ["TRYON_SETTINGS"] = str(Path(__file__).parents[1] / "include" / "samples" / "tryon.toml")
+
+# No property depends on how fast this machine is.
+hypothesis_settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("any speed")
 
 # What the tests of the shop's side and of the demo share; loaded after the environment is as the tests want it.
 pytest_plugins = ["tests.tryon_catalogue.fixtures"]
