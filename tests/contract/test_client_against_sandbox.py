@@ -20,6 +20,7 @@ import pytest
 import requests
 import time_machine
 from PIL import Image, ImageDraw
+from tests.guards import GUARD
 
 from damo_tryon.contract import Answer, FitType, SubTaskStatus, TryOnTask
 from damo_tryon.errors import (
@@ -103,12 +104,12 @@ class Sandbox:
 
     def charges(self) -> dict[str, Any]:
         """What it accepted and charged so far."""
-        report: dict[str, Any] = requests.get(f"{self.url}/_sandbox/charges", timeout=10).json()
+        report: dict[str, Any] = requests.get(f"{self.url}/_sandbox/charges", timeout=GUARD).json()
         return report
 
     def suffer(self, *faults: dict[str, Any]) -> None:
         """Replace the faults to come."""
-        requests.put(f"{self.url}/_sandbox/faults", json=list(faults), timeout=10).raise_for_status()
+        requests.put(f"{self.url}/_sandbox/faults", json=list(faults), timeout=GUARD).raise_for_status()
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +215,7 @@ def test_a_submission_goes_all_the_way_to_its_pictures(
     for sub_task in ended.matched_to(tasks):
         assert sub_task.status is SubTaskStatus.SUCCESS
         for url in sub_task.results:
-            assert requests.get(url, timeout=10).headers["content-type"] == "image/jpeg"
+            assert requests.get(url, timeout=GUARD).headers["content-type"] == "image/jpeg"
         assert len(sub_task.results) == 2
     assert sandbox.charges()["uses"] == before + 4
 

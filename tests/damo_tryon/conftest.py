@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from tests.guards import GUARD
 
 MODEL = "https://img.example/model.jpg"
 TOPS = "https://img.example/tops.jpg"
@@ -113,14 +114,19 @@ class ScriptedServer(ThreadingHTTPServer):
 
         self.script.append(act)
 
-    def then_break_a_chunk(self) -> None:
-        """Begin a chunked answer to the next request, then send a chunk whose length is no number."""
+    def then_break_a_chunk(self, after: threading.Event | None = None) -> None:
+        """Begin a chunked answer to the next request, then send a chunk whose length is no number.
+
+        Args:
+            after: What has to happen between the two, if anything.
+        """
 
         def act(handler: BaseHTTPRequestHandler) -> None:
             handler.send_response(200)
             handler.send_header("Transfer-Encoding", "chunked")
             handler.end_headers()
-            self.released.wait(0.2)  # the headers are read before
+            if after is not None:
+                after.wait(GUARD)
             handler.wfile.write(b"zz\r\nhello\r\n0\r\n\r\n")
             handler.close_connection = True
 

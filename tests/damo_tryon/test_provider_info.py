@@ -16,6 +16,7 @@ from typing import Any
 import jsonschema
 import pytest
 from airflow._shared.module_loading import find_path_from_directory
+from tests.guards import GUARD
 
 from damo_tryon import connection
 from damo_tryon.connection import TryOnConnection
@@ -44,7 +45,7 @@ def ask_airflow(home: Path, plugins: Path) -> dict[str, Any]:
         env=given,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=GUARD,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -8,14 +8,18 @@ import gc
 import itertools
 import os
 import socket
+import threading
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import requests
+from aiohttp import ClientResponse
+from aiohttp.connector import Connection
 from aiohttp.http_parser import HttpResponseParserPy
 from tests.damo_tryon.conftest import Connect, ScriptedServer
+from tests.guards import GUARD
 
 from damo_tryon import transport
 from damo_tryon.answers import Call
@@ -30,11 +34,20 @@ def _no_proxies(connect: Connect) -> None:
     """The environment of whoever runs the tests names no proxy to them."""
 
 
-def attempt(url: str, *, call: Call = Call.SUBMIT, patience: float = 5.0) -> Attempt:
+def attempt(
+    url: str, *, call: Call = Call.SUBMIT, patience: float = GUARD, connect_within: float = GUARD
+) -> Attempt:
     headers = {"Accept": "application/json", "Content-Type": "application/json", "Authorization": "APPCODE x"}
     return Attempt(
-        url=url, headers=headers, body=BODY, connect_timeout=patience, read_timeout=patience, call=call
+        url=url, headers=headers, body=BODY, connect_timeout=connect_within, read_timeout=patience, call=call
     )
+
+
+async def arrived(server: ScriptedServer) -> None:
+    """Wait until the server has read a request: who asked may have given up before."""
+    async with asyncio.timeout(GUARD):
+        while not server.received:  # noqa: ASYNC110  # the server is a thread of its own
+            await asyncio.sleep(0.01)
 
 
 def send(given: Attempt) -> transport.Reply:
@@ -119,7 +132,7 @@ async def test_a_connect_time_out_proves_that_nothing_was_sent(asynchronous: boo
         for one in waiting:  # fill the queue of connections that nobody accepts
             one.setblocking(False)
             one.connect_ex(("127.0.0.1", port))
-        given = attempt(f"http://127.0.0.1:{port}/", patience=0.3)
+        given = attempt(f"http://127.0.0.1:{port}/", connect_within=0.3)
         error = await failure(given, asynchronous=asynchronous)
         for one in waiting:
             one.close()
@@ -161,7 +174,8 @@ async def test_a_querys_answer_that_comes_a_byte_at_a_time_is_given_up(
     server: ScriptedServer, asynchronous: bool
 ) -> None:
     server.then_drip(every=0.1)
-    error = await failure(attempt(server.url, call=Call.QUERY, patience=0.3), asynchronous=asynchronous)
+    given = attempt(server.url, call=Call.QUERY, patience=0.3, connect_within=2.0)  # both count, for a query
+    error = await failure(given, asynchronous=asynchronous)
     assert type(error) is PollFailedError
 
 
@@ -184,6 +198,10 @@ LOST = [
     ("then_break_a_chunk", ()),
     ("then_stay_silent", ()),
 ]
+ENDED_BY_PATIENCE = (
+    "then_break_a_chunk",
+    "then_stay_silent",
+)  # aiohttp may wait for more where a chunk is broken
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -193,18 +211,32 @@ async def test_an_answer_that_is_lost_after_sending_proves_nothing(
 ) -> None:
     getattr(server, act)(*arguments)
     call = Call.QUERY if asynchronous else Call.SUBMIT
-    error = await failure(attempt(server.url + "/api", call=call, patience=0.3), asynchronous=asynchronous)
+    patience = 0.3 if act in ENDED_BY_PATIENCE else GUARD
+    error = await failure(
+        attempt(server.url + "/api", call=call, patience=patience, connect_within=2.0),
+        asynchronous=asynchronous,
+    )
     assert type(error) is (PollFailedError if asynchronous else OutcomeUnknownError)
     assert not error.proved_not_accepted
+    await arrived(server)
     assert len(server.received) == 1
 
 
 async def test_a_chunk_that_is_none_is_a_lost_answer_also_to_aiohttps_parser_in_python(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    headers_read = threading.Event()
+    start = ClientResponse.start
+
+    async def start_and_say(response: ClientResponse, connection: Connection) -> ClientResponse:
+        started = await start(response, connection)
+        headers_read.set()
+        return started
+
+    monkeypatch.setattr(ClientResponse, "start", start_and_say)
     monkeypatch.setattr("aiohttp.client_proto.HttpResponseParser", HttpResponseParserPy)
-    server.then_break_a_chunk()
-    error = await failure(attempt(server.url, call=Call.QUERY, patience=5), asynchronous=True)
+    server.then_break_a_chunk(after=headers_read)
+    error = await failure(attempt(server.url, call=Call.QUERY), asynchronous=True)
     assert type(error) is PollFailedError
     assert "TransferEncodingError" in str(error)
 

@@ -13,7 +13,7 @@ from airflow.sdk.module_loading import import_string
 
 from damo_tryon.contract import Answer, SubTask, SubTaskStatus
 from damo_tryon.errors import CredentialsError, NotConnectedError, PollFailedError, ThrottledError
-from damo_tryon.triggers import FIRST_POLL_AFTER, Clock, TryOnResultTrigger
+from damo_tryon.triggers import FIRST_POLL_AFTER, LAST_ROUND, Clock, TryOnResultTrigger
 from damo_tryon.watching import Reason, ResultEvent
 
 START = 1_000_000.0
@@ -152,13 +152,19 @@ async def test_even_a_short_deadline_leaves_the_scheduler_its_time_before_the_fi
 async def test_polls_that_do_not_come_back_do_not_outlast_the_deadline(
     run_with: RunWith, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    answered, loop = asyncio.Event(), asyncio.get_running_loop()
+    later = loop.time() + LAST_ROUND + 10
+
     class Silent(Vendor):
         async def query(self, result_key: str) -> Answer:
             if result_key == "silent":
+                await answered.wait()
+                monkeypatch.setattr(loop, "time", lambda: later)
                 await asyncio.Event().wait()
-            return await super().query(result_key)
+            answer = await super().query(result_key)
+            answered.set()
+            return answer
 
-    monkeypatch.setattr("damo_tryon.triggers.LAST_ROUND", 0.05)
     event = await run_with(
         make(Time(), ["a", "silent"], timeout=1), Silent({"a": ["SUCCESS"], "silent": ["SUCCESS"]})
     )

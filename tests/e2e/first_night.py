@@ -72,12 +72,12 @@ def live_through_first_night(scene: Scene) -> FirstNight:
         return seen.run.state.ended
 
     try:
-        until(all_wait, "every batch of the first night waits in the triggerer", seconds=150, every=1.0)
+        until(all_wait, "every batch of the first night waits in the triggerer", every=1.0)
         with airflow.connect() as connection:
             rows = connection.execute(text("SELECT trigger::text FROM trigger")).scalars()
             seen.triggers.update(rows)
     finally:
         airflow.dispose()
         scene.set_faults([])
-    until(ended, "the first night has ended", seconds=150, every=1.0)
+    until(ended, "the first night has ended", every=1.0)
     return seen

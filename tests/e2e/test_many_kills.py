@@ -52,7 +52,7 @@ def five_hundred_looks_among_random_kills_are_each_paid_once(world: World) -> Ex
         night = world.start_night(export)
         night.wait_until_planned()  # before that there is one task, and nothing to pay for
         kills = kill_at_random(world, night, random.Random(SEED))
-        night.end(seconds=400)
+        night.end()
     assert kills >= FEWEST_KILLS
     return Expected(export, published=None, in_doubt=None, left=LOOKS)
 

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.e2e.wardrobe import PERSON
-from tests.e2e.world import LONGEST_NIGHT, Export, World
+from tests.e2e.world import Export, World
+from tests.guards import GUARD
 from tryon_catalogue.ledger.tables import garment_looks, looks, rejections
 from tryon_demo.local.api import AirflowApiError, DagRun, RunState
 
@@ -34,7 +35,7 @@ class Asked:
 
     def end(self) -> DagRun:
         """Wait until it has ended, well or badly."""
-        return self.world.scene.api.wait_for_run(DAG_ID, self.run_id, timeout=LONGEST_NIGHT)
+        return self.world.scene.api.wait_for_run(DAG_ID, self.run_id, timeout=GUARD)
 
     def account(self) -> dict[str, Any]:
         """Read what its account says."""

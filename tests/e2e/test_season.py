@@ -22,6 +22,7 @@ from tests.e2e.settings_file import SettingsFile
 from tests.e2e.waiting import until
 from tests.e2e.wardrobe import COLLECTION, Wardrobe
 from tests.e2e.world import SUBMIT, Export, Night, World
+from tests.guards import GUARD
 from tryon_catalogue.settings import ENV_FILE
 from tryon_catalogue.workflow.policy import backfill_pool
 from tryon_demo.local.api import DagRun
@@ -109,7 +110,7 @@ def _scheduled_night(scene: Any, wardrobe: Wardrobe) -> DagRun:
         (scene.exports / f"catalogue-{day}.csv").write_text(content, encoding="utf-8")
     scene.api.unpause(DAG_ID)
     night = until(lambda: scene.api.dag_runs(DAG_ID), "the schedule has started a night", every=0.5)[0]
-    return scene.api.wait_for_run(DAG_ID, night.run_id, timeout=180)
+    return scene.api.wait_for_run(DAG_ID, night.run_id, timeout=GUARD)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from typing import TypeVar
 import requests
 from sqlalchemy.exc import OperationalError
 
+from tests.guards import GUARD
 from tryon_demo.local.api import AirflowApiError
 
 T = TypeVar("T")
@@ -21,7 +22,7 @@ class NeverCameTrueError(AssertionError):
     """A condition did not come true in time."""
 
 
-def until(ask: Callable[[], T], what: str, *, seconds: float = 120, every: float = EVERY_SECONDS) -> T:
+def until(ask: Callable[[], T], what: str, *, seconds: float = GUARD, every: float = EVERY_SECONDS) -> T:
     """Ask again and again until the answer counts as true, and return it.
 
     What is asked may be away for a while, or too busy to answer: these tests see to that.

@@ -25,12 +25,12 @@ from tests.e2e.first_night import FirstNight
 from tests.e2e.settings_file import SettingsFile
 from tests.e2e.waiting import until
 from tests.e2e.wardrobe import COLLECTION, Garment, Wardrobe
+from tests.guards import GUARD
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import batches, looks, submission_looks, submissions
 from tryon_catalogue.looks import LookState
 from tryon_demo.scene import DAG_ID, Scene
 
-LONGEST_NIGHT = 240.0
 MOST_RECOVERIES = 4
 ENDED = ("success", "failed")
 RECOVERY_DAG_ID = "tryon_recover"
@@ -133,7 +133,7 @@ class World:
     def _set_faults(self, owner: str, faults: Sequence[Mapping[str, Any]]) -> None:
         with self._lock:
             # What has happened as often as it was to happen is not to happen again.
-            left = requests.get(f"{self.scene.sandbox_url}/_sandbox/faults", timeout=10).json()
+            left = requests.get(f"{self.scene.sandbox_url}/_sandbox/faults", timeout=GUARD).json()
             mine = self._faults.pop(owner, [])
             kept = [one for one in left if not any(_same_fault(one, other) for other in mine)]
             self._faults[owner] = list(faults)
@@ -189,7 +189,7 @@ class World:
             if not any(OPEN & set(export.states()) for export in exports):
                 return
             run = self.scene.api.trigger_dag(RECOVERY_DAG_ID)
-            self.scene.api.wait_for_run(RECOVERY_DAG_ID, run.run_id, timeout=LONGEST_NIGHT)
+            self.scene.api.wait_for_run(RECOVERY_DAG_ID, run.run_id, timeout=GUARD)
 
     # -- processes -------------------------------------------------------------------------------------------
 
@@ -320,7 +320,7 @@ class Night:
     export: Export
     run_id: str
 
-    def end(self, *, seconds: float = LONGEST_NIGHT, attended: bool = False) -> str:
+    def end(self, *, seconds: float = GUARD, attended: bool = False) -> str:
         """Wait until the run has ended, well or badly; return its state.
 
         Args:

@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
+from tests.guards import GUARD
 from tryon_catalogue.ledger.database import engine_for
 from tryon_catalogue.ledger.tables import looks
 from tryon_catalogue.looks import LookState
@@ -59,7 +60,7 @@ def running(home: Path, output: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(GUARD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import pytest
 import requests
 from PIL import Image, ImageDraw
+from tests.guards import GUARD
 
 from tryon_sandbox.server import RunningSandbox, running
 from tryon_sandbox.settings import Pictures, SandboxSettings
@@ -175,7 +176,7 @@ class Caller:
             self.running.url + path,
             data=raw,
             headers=self.headers() if headers is None else headers,
-            timeout=20,
+            timeout=GUARD,
         )
 
     def task(self, **changes: str | None) -> dict[str, str | None]:

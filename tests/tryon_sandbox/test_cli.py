@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 import typer
+from tests.guards import GUARD
 from typer.testing import CliRunner
 
 from tryon_sandbox.cli import app, sandbox
@@ -29,11 +30,11 @@ def test_the_first_line_is_json_the_url_answers_at_once_and_a_signal_ends_it_cle
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             started = json.loads(process.stdout.readline() if process.stdout else "")
-            report = requests.get(started["url"] + "/_sandbox/charges", timeout=20).json()
-            planned = requests.get(started["url"] + "/_sandbox/faults", timeout=20).json()
+            report = requests.get(started["url"] + "/_sandbox/charges", timeout=GUARD).json()
+            planned = requests.get(started["url"] + "/_sandbox/faults", timeout=GUARD).json()
         finally:
             process.send_signal(how)
-        rest, errors = process.communicate(timeout=20)
+        rest, errors = process.communicate(timeout=GUARD)
 
     assert set(started) >= {"url", "appcode", "appkey", "appsecret"}
     assert started["appcode"] == "abc"

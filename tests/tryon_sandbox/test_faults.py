@@ -16,6 +16,7 @@ import pytest
 import requests
 from PIL import Image
 from pydantic import ValidationError
+from tests.guards import GUARD
 
 from tryon_sandbox.calls import Endpoint, Stage
 from tryon_sandbox.codes import GATEWAY_MEANINGS, VENDOR_MEANINGS, VendorCode
@@ -202,8 +203,8 @@ def test_links_can_be_dead_on_arrival_and_the_next_answer_s_are_good(faulty: Any
     faulty.running.set_faults({"kind": "expire_early"})
     dead, good = (faulty.states(key)[0]["results"][0] for _ in range(2))
 
-    assert requests.get(dead, timeout=10).status_code == 403
-    assert requests.get(good, timeout=10).status_code == 200
+    assert requests.get(dead, timeout=GUARD).status_code == 403
+    assert requests.get(good, timeout=GUARD).status_code == 200
 
 
 def test_a_slow_vendor_has_ended_nothing_until_it_is_told_to(faulty: Any) -> None:
@@ -248,7 +249,7 @@ def test_the_fault_of_a_picture_can_be_kept_to_one_submission(faulty: Any) -> No
     links = [faulty.ended(key)[0]["results"][0] for key in keys]
     faulty.running.set_faults({"kind": "http_5xx_empty", "path": "result", "containing": keys[1]})
 
-    assert [requests.get(link, timeout=10).status_code for link in links] == [200, 502]
+    assert [requests.get(link, timeout=GUARD).status_code for link in links] == [200, 502]
 
 
 def test_revoked_credentials_stay_revoked(faulty: Any, gateway_error: Callable[..., str]) -> None:
@@ -274,7 +275,7 @@ def test_a_fresh_nonce_can_be_taken_for_a_used_one(faulty: Any, gateway_error: C
 
 def test_pictures_can_be_spoilt_cut_off_lost_or_late(faulty: Any) -> None:
     (link,) = faulty.ended(faulty.submitted())[0]["results"]
-    whole = requests.get(link, timeout=10).content
+    whole = requests.get(link, timeout=GUARD).content
     faulty.running.set_faults(
         {"kind": "spoil_picture", "how": "blank"},
         {"kind": "spoil_picture", "how": "tiny"},
@@ -283,7 +284,7 @@ def test_pictures_can_be_spoilt_cut_off_lost_or_late(faulty: Any) -> None:
         {"kind": "http_5xx_empty", "path": "result", "status": 503, "times": 1},
         {"kind": "delay", "path": "result", "seconds": 0.01},
     )
-    served = [requests.get(link, timeout=10) for _ in range(5)]
+    served = [requests.get(link, timeout=GUARD) for _ in range(5)]
 
     assert served[0].status_code == 503
     blank, tiny = (Image.open(io.BytesIO(each.content)) for each in served[1:3])
@@ -292,7 +293,7 @@ def test_pictures_can_be_spoilt_cut_off_lost_or_late(faulty: Any) -> None:
     assert served[3].content == b"<html>sorry</html>"
     assert whole.startswith(served[4].content)
     assert len(served[4].content) == int(len(whole) * 0.4)
-    assert requests.get(link, timeout=10).content == whole
+    assert requests.get(link, timeout=GUARD).content == whole
 
 
 def test_a_picture_can_be_the_input_as_it_was_another_garment_or_a_part_of_itself(
@@ -325,11 +326,11 @@ def test_a_link_nobody_gave_out_is_refused_whatever_is_to_be_spoilt(faulty: Any,
     (link,) = faulty.ended(faulty.submitted())[0]["results"]
     faulty.running.set_faults({"kind": "spoil_picture", "how": how})
 
-    assert requests.get(link.replace("/1.jpg", "/7.jpg"), timeout=10).status_code == 403
+    assert requests.get(link.replace("/1.jpg", "/7.jpg"), timeout=GUARD).status_code == 403
 
 
 def fetched(link: str) -> Image.Image:
-    return Image.open(io.BytesIO(requests.get(link, timeout=10).content)).convert("RGB")
+    return Image.open(io.BytesIO(requests.get(link, timeout=GUARD).content)).convert("RGB")
 
 
 def distance(first: Image.Image, second: Image.Image) -> float:
@@ -343,25 +344,25 @@ def test_the_connection_of_a_picture_can_break(faulty: Any, kind: str) -> None:
     faulty.running.set_faults({"kind": kind, "path": "result"})
 
     with pytest.raises(BROKEN):
-        requests.get(link, timeout=10)
-    assert requests.get(link, timeout=10).status_code == 200
+        requests.get(link, timeout=GUARD)
+    assert requests.get(link, timeout=GUARD).status_code == 200
 
 
 def test_the_control_endpoint_replaces_shows_and_counts_down(faulty: Any) -> None:
     control = f"{faulty.running.url}/_sandbox/faults"
     wanted = [{"kind": "refuse", "code": 23500005, "times": 2}, {"kind": "lose_answer", "times": None}]
 
-    stored = requests.put(control, json=wanted, timeout=10)
+    stored = requests.put(control, json=wanted, timeout=GUARD)
     faulty.submit()
-    left = requests.get(control, timeout=10).json()
-    requests.put(control, json=[], timeout=10)
+    left = requests.get(control, timeout=GUARD).json()
+    requests.put(control, json=[], timeout=GUARD)
 
     assert stored.status_code == 200
     assert [(each["kind"], each["times"], each["path"]) for each in left] == [
         ("refuse", 1, "any"),
         ("lose_answer", None, "any"),
     ]
-    assert requests.get(control, timeout=10).json() == []
+    assert requests.get(control, timeout=GUARD).json() == []
 
 
 @pytest.mark.parametrize("media", ["application/x-www-form-urlencoded", "text/plain", None])
@@ -370,7 +371,7 @@ def test_a_list_of_faults_is_taken_whatever_its_content_type(faulty: Any, media:
         f"{faulty.running.url}/_sandbox/faults",
         data=b'[{"kind": "nonce_used"}]',
         headers={"Content-Type": media} if media else {},
-        timeout=10,
+        timeout=GUARD,
     )
 
     assert (response.status_code, [each["kind"] for each in response.json()]) == (200, ["nonce_used"])
@@ -400,7 +401,7 @@ def test_a_list_of_faults_is_taken_whatever_its_content_type(faulty: Any, media:
 )
 def test_a_fault_that_is_none_is_refused_in_plain_words(shared: Any, wrong: dict[str, Any]) -> None:
     raw = json.dumps([wrong])
-    response = requests.put(f"{shared.running.url}/_sandbox/faults", data=raw, timeout=10)
+    response = requests.put(f"{shared.running.url}/_sandbox/faults", data=raw, timeout=GUARD)
 
     assert response.status_code == 422
     assert response.json()["detail"][0]["msg"]

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import requests
 from PIL import Image
+from tests.guards import GUARD
 
 
 def noise(size: tuple[int, int]) -> Image.Image:
@@ -291,7 +292,7 @@ def test_a_photograph_turned_by_its_exif_data_is_judged_and_drawn_upright(
 
     (state,) = shared.ended(shared.submitted(task))
 
-    picture = Image.open(io.BytesIO(requests.get(state["results"][0], timeout=10).content))
+    picture = Image.open(io.BytesIO(requests.get(state["results"][0], timeout=GUARD).content))
     assert picture.size == (400, 520)
 
 

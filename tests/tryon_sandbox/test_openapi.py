@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
+from tests.guards import GUARD
 
 from tryon_sandbox.faults import Fault
 from tryon_sandbox.server import running
@@ -85,7 +86,7 @@ def test_made_up_calls_of_the_api_are_answered_as_documented(
     def try_out(case: Any) -> None:
         case.body = at_home(case.body, wardrobe.model)
         case.headers = caller.headers(**{"X-Ca-Nonce": f"{path}-{mode}-{next(numbers)}"})
-        response = case.call(base_url=caller.running.url, timeout=20)
+        response = case.call(base_url=caller.running.url, timeout=GUARD)
         checks: list[Callable[..., Any]] = [not_a_server_error, status_code_conformance]
         if response.content:  # the gateway's errors have no body to look at
             checks.append(response_schema_conformance)
@@ -108,7 +109,7 @@ def test_made_up_calls_of_results_and_control_are_answered_as_documented(
     @given(case=described[path][method].as_strategy(generation_mode=mode))
     def try_out(case: Any) -> None:
         checks = [not_a_server_error, status_code_conformance, response_schema_conformance]
-        case.call_and_validate(checks=checks, timeout=20)
+        case.call_and_validate(checks=checks, timeout=GUARD)
 
     try_out()
 
@@ -116,7 +117,7 @@ def test_made_up_calls_of_results_and_control_are_answered_as_documented(
 def test_the_description_names_every_status_of_the_document_and_both_ways_to_authenticate(
     shared: Any,
 ) -> None:
-    described = requests.get(f"{shared.running.url}/openapi.json", timeout=10).json()
+    described = requests.get(f"{shared.running.url}/openapi.json", timeout=GUARD).json()
 
     for path in API:
         operation = described["paths"][path]["post"]

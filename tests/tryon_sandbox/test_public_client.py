@@ -8,6 +8,7 @@ import uuid
 from typing import Any
 
 import requests
+from tests.guards import GUARD
 
 
 class PlainClient:
@@ -23,7 +24,7 @@ class PlainClient:
 
     def call(self, path: str, data: dict[str, Any]) -> dict[str, Any]:
         raw = json.dumps({"data": data}).encode("utf-8")
-        return dict(requests.post(self.host + path, data=raw, headers=self.header, timeout=20).json())
+        return dict(requests.post(self.host + path, data=raw, headers=self.header, timeout=GUARD).json())
 
     def dress(self, model: str, tops: str) -> str:
         task = {"model_image": model, "tops_image": tops, "pants_image": ""}
@@ -45,4 +46,4 @@ def test_a_client_with_one_nonce_for_a_submission_and_all_its_queries_gets_its_p
 
     link = client.dress(shared.wardrobe.model, shared.wardrobe.shirt)
 
-    assert requests.get(link, timeout=10).headers["Content-Type"] == "image/jpeg"
+    assert requests.get(link, timeout=GUARD).headers["Content-Type"] == "image/jpeg"

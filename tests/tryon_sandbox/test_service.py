@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 import requests
 from PIL import Image
+from tests.guards import GUARD
 
 from tryon_sandbox.settings import Pictures, SandboxSettings
 
@@ -44,7 +46,7 @@ def test_a_submission_is_accepted_waits_and_ends_with_pictures_of_the_models_siz
     (ended,) = caller.ended(key)
     assert ended["status"] == "SUCCESS"
     assert len(ended["results"]) == 2
-    contents = [requests.get(url, timeout=10).content for url in ended["results"]]
+    contents = [requests.get(url, timeout=GUARD).content for url in ended["results"]]
     assert len(set(contents)) == 2
     for content in contents:
         picture = Image.open(io.BytesIO(content))
@@ -61,7 +63,7 @@ def test_the_table_s_name_for_the_tops_field_is_understood_too(caller: Any) -> N
 def test_the_same_look_is_drawn_alike_every_time(caller: Any) -> None:
     keys = [caller.submitted(), caller.submitted()]
 
-    contents = {requests.get(caller.ended(key)[0]["results"][0], timeout=10).content for key in keys}
+    contents = {requests.get(caller.ended(key)[0]["results"][0], timeout=GUARD).content for key in keys}
     assert len(contents) == 1
 
 
@@ -169,7 +171,7 @@ def test_a_service_the_vendor_does_not_have_is_refused_with_its_codes(
 def test_a_path_the_gateway_does_not_know_is_its_own_error(
     caller: Any, gateway_error: Callable[..., str], method: str, path: str
 ) -> None:
-    response = requests.request(method, caller.running.url + path, headers=caller.headers(), timeout=10)
+    response = requests.request(method, caller.running.url + path, headers=caller.headers(), timeout=GUARD)
 
     gateway_error(response, 404, "I404NF")
 
@@ -184,8 +186,8 @@ def test_a_link_dies_in_its_time_and_asking_again_gives_a_fresh_one(
     (fresh,) = caller.states(key)[0]["results"]
     clock.now += 11
 
-    dead = requests.get(old, timeout=10)
-    alive = requests.get(fresh, timeout=10)
+    dead = requests.get(old, timeout=GUARD)
+    alive = requests.get(fresh, timeout=GUARD)
 
     assert (dead.status_code, dead.headers["Content-Type"].split(";")[0]) == (403, "application/xml")
     assert "<Code>AccessDenied</Code>" in dead.text
@@ -196,7 +198,7 @@ def test_a_link_dies_in_its_time_and_asking_again_gives_a_fresh_one(
 def test_a_head_of_a_link_is_answered_as_a_get_without_its_body(shared: Any) -> None:
     (link,) = shared.ended(shared.submitted())[0]["results"]
 
-    whole, head = requests.get(link, timeout=10), requests.head(link, timeout=10)
+    whole, head = requests.get(link, timeout=GUARD), requests.head(link, timeout=GUARD)
 
     assert (head.status_code, head.content) == (200, b"")
     for name in ("Content-Type", "Content-Length"):
@@ -208,7 +210,7 @@ def test_a_picture_whose_file_is_gone_is_not_found(caller: Any) -> None:
     for file in Path(caller.running.sandbox._scratch.name).iterdir():
         file.unlink()
 
-    response = requests.get(link, timeout=10)
+    response = requests.get(link, timeout=GUARD)
 
     assert (response.status_code, "<Code>NoSuchKey</Code>" in response.text) == (404, True)
 
@@ -247,8 +249,8 @@ def test_links_nobody_was_given_open_nothing(caller: Any) -> None:
         f"{stem}/0.jpg",
         f"{caller.running.url}/_results/-/1.jpg",
     ):
-        assert requests.get(made_up, timeout=10).status_code == 403
-    assert requests.get(f"{stem}/one.jpg", timeout=10).status_code == 404
+        assert requests.get(made_up, timeout=GUARD).status_code == 403
+    assert requests.get(f"{stem}/one.jpg", timeout=GUARD).status_code == 404
 
 
 def test_submissions_whose_pictures_never_come_hold_up_neither_another_submission_nor_a_query(
@@ -278,21 +280,19 @@ def test_submissions_whose_pictures_never_come_hold_up_neither_another_submissio
 
 
 def test_a_query_is_answered_while_submissions_take_up_every_place(
-    open_sandbox: Callable[..., Any],
-    silent: str,
-    monkeypatch: pytest.MonkeyPatch,
-    wait_for: Callable[..., Any],
+    open_sandbox: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, wait_for: Callable[..., Any]
 ) -> None:
     monkeypatch.setattr("tryon_sandbox.service._SUBMITTERS", 1)
-    caller = open_sandbox(image_timeout=2)
+    caller = open_sandbox(image_timeout=GUARD)
     key = caller.submitted()
-    with ThreadPoolExecutor(1) as pool:
+    # The server lets everybody connect and never answers; when the block ends, it hangs up.
+    with ThreadPoolExecutor(1) as pool, socket.create_server(("127.0.0.1", 0)) as silent:
+        image = f"http://127.0.0.1:{silent.getsockname()[1]}"
         dead = pool.submit(
-            type(caller)(caller.running, caller.wardrobe).submit, caller.task(tops_image=silent)
+            type(caller)(caller.running, caller.wardrobe).submit, caller.task(tops_image=image)
         )
         wait_for(lambda: caller.running.charges().calls.submit, lambda calls: calls == 2)
         caller.states(key)
-
         assert not dead.done()
 
 

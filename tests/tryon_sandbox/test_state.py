@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from tests.guards import GUARD
 
 from tryon_sandbox.server import running
 from tryon_sandbox.settings import Pictures, SandboxSettings, Use
@@ -45,7 +46,7 @@ def test_jobs_charges_credits_nonces_links_and_secrets_survive_a_restart(
         third_key = caller.submitted(number=2)
 
     with running(settings, clock=clock) as third:
-        assert requests.get(third.url + place, timeout=10).status_code == 200
+        assert requests.get(third.url + place, timeout=GUARD).status_code == 200
         report = third.charges()
         assert (report.uses, report.credits_left, report.nonces_reused) == (4, 0, 1)
         assert third_key in {found for look in report.looks for found in look.result_keys}

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 from PIL import Image, ImageDraw
+from tests.guards import GUARD
 
 
 def _picture(width: int, height: int, figures: int) -> bytes:
@@ -72,12 +73,12 @@ class Sandbox:
 
     def charged(self) -> dict[str, int]:
         """The URL of each accepted look's top, with the number of times it was accepted."""
-        report = requests.get(f"{self.url}/_sandbox/charges", timeout=10).json()
+        report = requests.get(f"{self.url}/_sandbox/charges", timeout=GUARD).json()
         return {look["tops_image"]: look["times"] for look in report["looks"]}
 
     def suffer(self, *faults: dict[str, object]) -> None:
         """Replace the faults that are to come."""
-        requests.put(f"{self.url}/_sandbox/faults", json=list(faults), timeout=10).raise_for_status()
+        requests.put(f"{self.url}/_sandbox/faults", json=list(faults), timeout=GUARD).raise_for_status()
 
 
 @pytest.fixture(scope="session")

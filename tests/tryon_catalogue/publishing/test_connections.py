@@ -10,6 +10,7 @@ from sqlalchemy import Engine, update
 
 from damo_tryon.contract import Answer
 from damo_tryon.hooks import DamoTryOnHook
+from tests.guards import GUARD
 from tests.tryon_catalogue.airflow_context import context
 from tests.tryon_catalogue.publishing.world import Submit, result_keys, wait_for_vendor
 from tests.tryon_catalogue.vendor import connection_to
@@ -71,7 +72,7 @@ def test_waiting_asks_over_the_connection_of_the_oldest(
         conn_id="damo_tryon",
         deferrable=False,
         poke_interval=0.05,
-        timeout=30,
+        timeout=GUARD,
     )
     summary = sensor.execute(context())
     assert (summary["submissions"], summary["counts"]["SUCCESS"]) == (1, 10)

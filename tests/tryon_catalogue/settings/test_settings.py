@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from tests.guards import GUARD
 from tryon_catalogue.settings import (
     DEFAULT_FILE,
     OnDoubt,
@@ -343,6 +344,6 @@ def test_settings_looks_and_casting_load_neither_pandas_nor_airflow_nor_a_databa
         "print([m for m in ('pandas', 'pyarrow', 'airflow', 'sqlalchemy') if m in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=GUARD
     )
     assert done.stdout.strip() == "[]"

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from sqlalchemy import create_engine, text
 
+from tests.guards import GUARD
 from tryon_demo.local.locks import FolderInUseError
 from tryon_demo.local.postgres import LocalPostgres, LocalPostgresError, StopMode
 
@@ -68,7 +69,7 @@ def test_a_server_whose_main_process_was_shot_from_outside_starts_again(server: 
     assert pid is not None
     helpers = psutil.Process(pid).children(recursive=True)
     os.kill(pid, signal.SIGKILL)
-    psutil.Process(pid).wait(5)
+    psutil.Process(pid).wait(GUARD)
     server.start()
     assert server.running
     assert server.pid != pid

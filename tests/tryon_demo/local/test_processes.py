@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.guards import GUARD
 from tryon_demo.local.processes import (
     HOME_MARK,
     ManagedProcess,
@@ -62,7 +63,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             env=inherited_environment(),
         )
         process.start()
-        process.wait_until(lambda: "up" in process.output(), timeout=20, description="it was up")
+        process.wait_until(lambda: "up" in process.output(), timeout=GUARD, description="it was up")
         return process
 
     yield start_program
@@ -140,7 +141,7 @@ def test_output_is_that_of_the_last_start_alone(start: Start, tmp_path: Path) ->
     first = process.pid
     process.end(grace=5)
     process.start()
-    process.wait_until(lambda: "up" in process.output(), timeout=20, description="it was up again")
+    process.wait_until(lambda: "up" in process.output(), timeout=GUARD, description="it was up again")
     assert str(first) not in process.output()
     assert str(first) in process.log_path.read_text()
 

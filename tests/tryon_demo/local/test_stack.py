@@ -15,6 +15,7 @@ import psutil
 import pytest
 from sqlalchemy import create_engine, text
 
+from tests.guards import GUARD
 from tryon_demo.local.api import AirflowApi, AirflowApiError, RunState
 from tryon_demo.local.locks import FolderInUseError
 from tryon_demo.local.ports import free_port, remembered_port
@@ -117,7 +118,7 @@ def stop_with_pools_locked(stack: LocalStack) -> None:
         return False
 
     try:
-        wait_until(stopped_there, timeout=120, every=0.05)
+        wait_until(stopped_there, timeout=GUARD, every=0.05)
     finally:
         engine.dispose()
 
@@ -169,7 +170,7 @@ def test_a_holder_that_is_told_to_stop_leaves_nothing(
         assert holder.stdout is not None
         assert holder.stdout.readline() == "up\n"
         holder.send_signal(asked_by)
-        assert holder.wait(30) != 0
+        assert holder.wait(GUARD) != 0
     assert marked_processes(tmp_path) == []
     assert not postgres_runs(tmp_path)
 
@@ -216,7 +217,7 @@ def api(stack: LocalStack) -> AirflowApi:
 @pytest.mark.e2e
 def test_a_dag_runs_through_deferral_task_and_shell(api: AirflowApi) -> None:
     run = api.trigger_dag("echo", conf={"word": "good evening"})
-    ended = api.wait_for_run("echo", run.run_id, timeout=120)
+    ended = api.wait_for_run("echo", run.run_id, timeout=GUARD)
     assert ended.state is RunState.SUCCESS
     assert {task.task_id: task.state for task in api.task_instances("echo", run.run_id)} == {
         "wait": "success",
@@ -232,17 +233,17 @@ def test_a_dag_runs_through_deferral_task_and_shell(api: AirflowApi) -> None:
 def test_a_running_task_is_found_shot_cleared_and_marked(stack: LocalStack, tmp_path: Path) -> None:
     api = stack.api
     run = api.trigger_dag("gated", conf={"gate": str(tmp_path / "gate")})
-    wait_until(lambda: bool(stack.task_processes()), timeout=120)
+    wait_until(lambda: bool(stack.task_processes()), timeout=GUARD)
     [task] = stack.task_processes()
     assert (task.dag_id, task.run_id, task.task_id, task.map_index) == ("gated", run.run_id, "hold", -1)
     assert task.supervisor is not None
     assert task.supervisor.pid in {found.pid for found in stack.process("scheduler").family()}
     task.process.kill()
-    assert api.wait_for_run("gated", run.run_id, timeout=120).state is RunState.FAILED
+    assert api.wait_for_run("gated", run.run_id, timeout=GUARD).state is RunState.FAILED
     api.clear("gated", run.run_id, ["hold"])
-    wait_until(lambda: bool(stack.task_processes()), timeout=120)
+    wait_until(lambda: bool(stack.task_processes()), timeout=GUARD)
     (tmp_path / "gate").touch()
-    assert api.wait_for_run("gated", run.run_id, timeout=120).state is RunState.SUCCESS
+    assert api.wait_for_run("gated", run.run_id, timeout=GUARD).state is RunState.SUCCESS
     api.mark_task("gated", run.run_id, "hold", "failed")
     assert [found.state for found in api.task_instances("gated", run.run_id)] == ["failed"]
 
@@ -254,7 +255,7 @@ def test_a_scheduler_shot_with_the_pools_locked_is_followed_by_one_that_goes_on(
 ) -> None:
     api = stack.api
     run = api.trigger_dag("gated", conf={"gate": str(tmp_path / "gate")})
-    wait_until(lambda: bool(stack.task_processes()), timeout=120)
+    wait_until(lambda: bool(stack.task_processes()), timeout=GUARD)
     [task] = stack.task_processes()
     stop_with_pools_locked(stack)
     stack.kill("scheduler")
@@ -263,8 +264,8 @@ def test_a_scheduler_shot_with_the_pools_locked_is_followed_by_one_that_goes_on(
     assert lives(task.process)
     next_run = api.trigger_dag("gated", conf={"gate": str(tmp_path / "gate")})
     (tmp_path / "gate").touch()
-    assert api.wait_for_run("gated", run.run_id, timeout=120).state is RunState.SUCCESS
-    assert api.wait_for_run("gated", next_run.run_id, timeout=120).state is RunState.SUCCESS
+    assert api.wait_for_run("gated", run.run_id, timeout=GUARD).state is RunState.SUCCESS
+    assert api.wait_for_run("gated", next_run.run_id, timeout=GUARD).state is RunState.SUCCESS
     assert task.supervisor is not None
     assert lives(task.supervisor)  # an orphan now; the end of the stack takes it along
 
@@ -283,7 +284,7 @@ def test_a_broken_dag_file_is_reported_with_its_stack_trace(stack: LocalStack, d
     broken.write_text("from airflow.sdk import dag\n1 / 0\n")
     try:
         with pytest.raises(StackError, match=r"broken\.py cannot be read:\n(.*\n)*.*ZeroDivisionError"):
-            stack.wait_for_dags("never", timeout=120)
+            stack.wait_for_dags("never", timeout=GUARD)
     finally:
         broken.unlink()
 
