@@ -1,7 +1,8 @@
-"""The endpoint and the stage of a call, by which faults are chosen."""
+"""The endpoint and the stage of a call, by which faults are chosen, and what a fault makes of what is accepted."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -24,3 +25,20 @@ class Stage(StrEnum):
     """A submission passed every check and is about to be charged."""
     ANSWERING = "answering"
     """All is done (a submission is accepted and charged) but nothing is sent yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of an accepted submission.
+
+    Attributes:
+        failing: Positions of the sub-tasks that are to end FAILED.
+        slowness: A sub-task runs so many times as long as it usually does.
+    """
+
+    failing: frozenset[int] = frozenset()
+    slowness: float = 1.0
+
+    def with_(self, other: Fate) -> Fate:
+        """Let both happen."""
+        return Fate(self.failing | other.failing, self.slowness * other.slowness)

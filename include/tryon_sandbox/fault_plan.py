@@ -6,8 +6,8 @@ import random
 import threading
 from collections.abc import Sequence
 
-from tryon_sandbox.calls import Endpoint, Stage
-from tryon_sandbox.faults import BaseFault, FailSubTask, Fault
+from tryon_sandbox.calls import Endpoint, Fate, Stage
+from tryon_sandbox.faults import AcceptingFault, BaseFault, Fault
 from tryon_sandbox.rules import Task
 
 
@@ -70,14 +70,15 @@ class FaultPlan:
                         break
         return drawn
 
-    def choose_failures(self, tasks: Sequence[Task]) -> frozenset[int]:
-        """The positions of an accepted submission that are to end FAILED."""
-        failing: frozenset[int] = frozenset()
+    def fate(self, tasks: Sequence[Task]) -> Fate:
+        """What becomes of an accepted submission."""
+        fate = Fate()
         text = " ".join(url for task in tasks for url in task.urls)
         with self._lock:
             for planned in self._planned:
-                if isinstance(planned.fault, FailSubTask) and planned.fault.concerns(Endpoint.SUBMIT, text):
-                    chosen = planned.fault.chosen(tasks)
-                    if chosen and planned.fires():
-                        failing |= chosen
-        return failing
+                fault = planned.fault
+                if isinstance(fault, AcceptingFault) and fault.concerns(Endpoint.SUBMIT, text):
+                    added = fault.fate(tasks)
+                    if added != Fate() and planned.fires():
+                        fate = fate.with_(added)
+        return fate

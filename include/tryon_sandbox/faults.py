@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from starlette.responses import Response
 
-from tryon_sandbox.calls import Endpoint, Stage
+from tryon_sandbox.calls import Endpoint, Fate, Stage
 from tryon_sandbox.codes import GATEWAY_MEANINGS, GatewayRefusal, VendorCode, VendorRefusal
 from tryon_sandbox.connection import HalfResponse, SeveredResponse
 from tryon_sandbox.rules import Task
@@ -247,13 +247,27 @@ class EmptyServerError(_EitherSideFault):
         return GatewayRefusal(_FAILURE_CODES[self.status])
 
 
-class FailSubTask(BaseFault):
+class AcceptingFault(BaseFault):
+    """A fault of what becomes of a submission that is accepted."""
+
+    can_happen_to: ClassVar[frozenset[Endpoint]] = frozenset({Endpoint.SUBMIT})
+    ends_the_matter: ClassVar[bool] = False
+
+    @property
+    def stage(self) -> Stage:
+        """While a submission is being accepted."""
+        return Stage.ACCEPTING
+
+    def fate(self, tasks: Sequence[Task]) -> Fate:
+        """What becomes of a submission of these tasks; the usual fate where the fault does not concern it."""
+        raise NotImplementedError
+
+
+class FailSubTask(AcceptingFault):
     """Sub-tasks of an accepted submission end FAILED: the one at `index`, or those with a URL that holds
     `url_contains`. A submission without such a sub-task does not use the fault up.
     """
 
-    can_happen_to: ClassVar[frozenset[Endpoint]] = frozenset({Endpoint.SUBMIT})
-    ends_the_matter: ClassVar[bool] = False
     kind: Literal["fail_sub_task"]
     index: Annotated[int, Field(ge=0, le=9)] | None = None
     url_contains: Annotated[str, Field(min_length=1)] | None = None
@@ -264,18 +278,24 @@ class FailSubTask(BaseFault):
             raise ValueError("give either index or url_contains")
         return self
 
-    @property
-    def stage(self) -> Stage:
-        """While a submission is being accepted."""
-        return Stage.ACCEPTING
-
-    def chosen(self, tasks: Sequence[Task]) -> frozenset[int]:
-        """The positions that are to fail."""
+    def fate(self, tasks: Sequence[Task]) -> Fate:
+        """Those positions are to fail."""
         if self.url_contains is None:
-            return frozenset(at for at in range(len(tasks)) if at == self.index)
-        return frozenset(
-            at for at, task in enumerate(tasks) if any(self.url_contains in u for u in task.urls)
+            return Fate(frozenset(at for at in range(len(tasks)) if at == self.index))
+        return Fate(
+            frozenset(at for at, task in enumerate(tasks) if any(self.url_contains in u for u in task.urls))
         )
+
+
+class Slow(AcceptingFault):
+    """The sub-tasks of an accepted submission run `factor` times as long as they would."""
+
+    kind: Literal["slow"]
+    factor: Annotated[float, Field(ge=1)]
+
+    def fate(self, tasks: Sequence[Task]) -> Fate:
+        """The same for each of them."""
+        return Fate(slowness=self.factor)
 
 
 class Truncate(_AnsweringFault):
@@ -381,6 +401,7 @@ Fault = Annotated[
     | InternalErrorEnvelope
     | EmptyServerError
     | FailSubTask
+    | Slow
     | Truncate
     | ResetMidBody
     | SwapResults

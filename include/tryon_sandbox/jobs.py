@@ -22,6 +22,7 @@ from functools import partial
 
 from PIL import Image
 
+from tryon_sandbox.calls import Fate
 from tryon_sandbox.charging import ChargedLook, Tariff
 from tryon_sandbox.codes import VendorCode, VendorRefusal
 from tryon_sandbox.files import PictureFiles
@@ -96,13 +97,13 @@ class JobBook:
         self,
         submission: SubmissionBody,
         images: Sequence[TaskImages | None],
-        choose_failures: Callable[[Sequence[Task]], frozenset[int]],
+        fate_of: Callable[[Sequence[Task]], Fate],
     ) -> Job:
         """Take a submission and charge it, or refuse it whole.
 
         Args:
             images: The digests of each task's images; None for a task bound to fail for one of them.
-            choose_failures: Asked once the credits suffice; gives the positions that are to end FAILED.
+            fate_of: Asked once the credits suffice; says what becomes of it.
 
         Raises:
             VendorRefusal: 23500003, when the credits left do not cover all of it. Nothing is charged then.
@@ -113,14 +114,14 @@ class JobBook:
             left = self.credits_left()
             if left is not None and uses > left:
                 raise VendorRefusal(VendorCode.CREDITS_EXHAUSTED)
-            failing = choose_failures(submission.tasks)
+            fate = fate_of(submission.tasks)
             now = self._clock()
             # Read anew each time: a submission that is not accepted after all has taken no place.
             free_at = sorted(self._store.latest_ends(self._settings.concurrency))
             sub_tasks = []
             for position, (task, digests) in enumerate(zip(submission.tasks, images, strict=True)):
-                starts_at, ends_at = self._take_place(now, free_at)
-                fails = digests is None or position in failing
+                starts_at, ends_at = self._take_place(now, free_at, fate.slowness)
+                fails = digests is None or position in fate.failing
                 sub_tasks.append(SubTask(task, starts_at, ends_at, fails, digests))
             job = Job(uuid.uuid4().hex, submission.fit_type, submission.inference_num, now, tuple(sub_tasks))
             self._store.add_job(job)
@@ -201,12 +202,12 @@ class JobBook:
             raise LinkUnknownError(token)
         return job, job.sub_tasks[int(position)]
 
-    def _take_place(self, now: float, free_at: list[float]) -> tuple[float, float]:
+    def _take_place(self, now: float, free_at: list[float], slowness: float) -> tuple[float, float]:
         """Start and end of one more sub-task; takes a place off those whose ends are listed, earliest first."""
         starts_at = now
         if self._settings.concurrency and len(free_at) >= self._settings.concurrency:
             starts_at = max(now, free_at.pop(0))
-        ends_at = starts_at + self._settings.latency
+        ends_at = starts_at + self._settings.latency * slowness
         insort(free_at, ends_at)
         return starts_at, ends_at
 

@@ -95,7 +95,7 @@ class Sandbox:
                 images.append(None)
             else:
                 images.append(verdict)
-        return self.jobs.accept(submission, images, self.plan.choose_failures)
+        return self.jobs.accept(submission, images, self.plan.fate)
 
     def query(self, body: bytes) -> Job:
         """The job asked for in the body of a `query` call. Raises VendorRefusal with the document's code."""

@@ -22,7 +22,8 @@ from typing import Any, Final
 
 import psutil
 from sqlalchemy import Engine, create_engine, select, text
-from tests.e2e.wardrobe import Wardrobe
+from tests.bench.bare import run_bare
+from tests.e2e.wardrobe import PERSON, Wardrobe
 
 from tryon_catalogue.ledger.tables import look_moves, looks, submissions
 from tryon_catalogue.looks import LookState
@@ -48,14 +49,18 @@ def main() -> None:
     asked = _arguments()
     # The home's path leads to PostgreSQL's socket, and such a path has to be short.
     with tempfile.TemporaryDirectory(prefix="night-", dir=asked.folder) as home:
-        figures = measure(Path(home), asked.looks, asked.latency, asked.concurrency, asked.slots)
+        figures = measure(
+            Path(home), asked.looks, asked.latency, asked.concurrency, asked.slots, bare=asked.bare
+        )
         if asked.keep:
             _keep_logs(Path(home), asked.keep)
     sys.stdout.write(json.dumps(figures) + "\n")
     sys.exit(figures["run"] != "success" or figures["looks_not_sent"] > 0 or figures["charged_twice"] > 0)
 
 
-def measure(home: Path, count: int, latency: float, concurrency: int, slots: int) -> dict[str, Any]:
+def measure(
+    home: Path, count: int, latency: float, concurrency: int, slots: int, *, bare: bool = False
+) -> dict[str, Any]:
     """Run one night and read its figures.
 
     Args:
@@ -64,6 +69,7 @@ def measure(home: Path, count: int, latency: float, concurrency: int, slots: int
         latency: Seconds that the vendor takes for a look.
         concurrency: Looks that the vendor works on at once.
         slots: Task processes that Airflow runs at once.
+        bare: Afterwards, let a bare program make as many looks at the same vendor.
     """
     env = {"AIRFLOW__CORE__PARALLELISM": str(slots), **TRYON_SETTINGS, **_overrides()}
     options = ("--pictures", "plain", "--concurrency", str(concurrency))
@@ -92,6 +98,12 @@ def measure(home: Path, count: int, latency: float, concurrency: int, slots: int
             }
         finally:
             airflow.dispose()
+        if bare:
+            bare_seconds = _bare(scene, home / "bare", count, concurrency)
+            figures |= {
+                "bare_seconds": round(bare_seconds, 1),
+                "times_bare": round(seconds / bare_seconds, 3),
+            }
     return figures
 
 
@@ -101,6 +113,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--latency", type=float, default=3.0)
     parser.add_argument("--concurrency", type=int, default=5)
     parser.add_argument("--slots", type=int, default=8)
+    parser.add_argument("--bare", action="store_true", help="afterwards, the same with a bare program")
     parser.add_argument(
         "--folder", default=tempfile.gettempdir(), help="where the night's own folder is made"
     )
@@ -113,9 +126,26 @@ def _overrides() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(("TRYON_", "AIRFLOW__"))}
 
 
+def _bare(scene: Scene, folder: Path, count: int, concurrency: int) -> float:
+    """Let a bare program make as many looks, of pictures that the vendor has not seen; give its seconds."""
+    folder.mkdir()
+    wardrobe = _wardrobe(scene)
+    looks = [
+        {"model_image": f"{wardrobe.url}/{PERSON}", "tops_image": garment.top}
+        for garment in wardrobe.make_export("bare", count)
+    ]
+    started = scene.stack.process("sandbox").first_json_line() or {}
+    return run_bare(scene.sandbox_url, started["appcode"], looks, folder, at_once=2 * concurrency)
+
+
+def _wardrobe(scene: Scene) -> Wardrobe:
+    port = remembered_port(scene.stack.home, "wardrobe")
+    return Wardrobe(scene.stack.home / "wardrobe", f"http://127.0.0.1:{port}")
+
+
 def _make_export(scene: Scene, count: int) -> Path:
+    wardrobe = _wardrobe(scene)
     folder, port = scene.stack.home / "wardrobe", remembered_port(scene.stack.home, "wardrobe")
-    wardrobe = Wardrobe(folder, f"http://127.0.0.1:{port}")
     scene.stack.serve_folder("wardrobe", folder, port=port)
     garments = wardrobe.make_export("night", count)
     export = scene.exports / "night.csv"

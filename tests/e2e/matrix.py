@@ -18,6 +18,7 @@ MODULES: Final = (
     "test_people",
     "test_many_kills",
     "test_clock",
+    "test_large_nights",
 )
 HEADINGS: Final = (
     "case",

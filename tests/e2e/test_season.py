@@ -9,43 +9,31 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from tests.e2e.backfills import create_backfill
-from tests.e2e.conftest import AIRFLOW_SETTINGS, SANDBOX_OPTIONS, TRYON_SETTINGS
-from tests.e2e.first_night import FirstNight
-from tests.e2e.settings_file import SettingsFile
+from tests.e2e.small_world import DAY, Room, open_small_world
 from tests.e2e.waiting import until
-from tests.e2e.wardrobe import COLLECTION, Wardrobe
+from tests.e2e.wardrobe import COLLECTION
 from tests.e2e.world import SUBMIT, Export, Night, World
-from tests.guards import GUARD
-from tryon_catalogue.settings import ENV_FILE
 from tryon_catalogue.workflow.policy import backfill_pool
 from tryon_demo.local.api import DagRun
-from tryon_demo.local.ports import remembered_port
-from tryon_demo.scene import DAG_ID, open_scene
+from tryon_demo.scene import DAG_ID
 
 pytestmark = pytest.mark.long
 
-DAY = timedelta(days=1)
 DAYS = 30
 ON_SALE = 3  # garments in the export of a day
 DAYS_ON = 2  # until the oldest of them goes and a new one comes
 GARMENTS = ON_SALE + (DAYS - 1) // DAYS_ON
 AGAIN = 2  # days that are processed once more in the end, and the scheduled night with them
-LOOKS = 4  # of each of the two nights
+LOOKS = 4  # of the night beside it
 POOL_SLOTS, IN_FLIGHT = 3, 4  # the night's
 PLACES = 2  # the backfill's, in its pool and at the vendor
-SETTINGS = {
-    # Twelve hours away: no night begins by itself while the test runs.
-    "TRYON_NIGHT__SCHEDULE": f"0 {(datetime.now(UTC).hour + 12) % 24} * * *",
-    "TRYON_VENDOR__MAX_IN_FLIGHT": f"{IN_FLIGHT}",
-    "TRYON_BACKFILL__MAX_IN_FLIGHT": f"{PLACES}",
-}
 
 
 @dataclass(frozen=True)
@@ -84,33 +72,9 @@ class Season:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A scene whose nights are daily, with its DAG paused."""
-    home = tmp_path_factory.mktemp("season")
-    settings_file = SettingsFile(home / "tryon.toml")
-    env = AIRFLOW_SETTINGS | TRYON_SETTINGS | SETTINGS | {ENV_FILE: str(settings_file.path)}
-    with open_scene(home, sandbox_options=SANDBOX_OPTIONS, env=env, paused=True, durable=False) as scene:
-        port = remembered_port(home, "wardrobe")
-        wardrobe = Wardrobe(home / "wardrobe", f"http://127.0.0.1:{port}")
-        scene.stack.serve_folder("wardrobe", home / "wardrobe", port=port)
-        for pool, slots in (("damo_tryon", POOL_SLOTS), (backfill_pool("damo_tryon"), PLACES)):
-            scene.api.set_pool(pool, slots, include_deferred=True)
-        ledger = create_engine(scene.engine.url, pool_pre_ping=True)
-        ledger = ledger.execution_options(**scene.engine.get_execution_options())
-        airflow = create_engine(scene.stack.postgres.url("airflow"), pool_pre_ping=True)
-        night = FirstNight(_scheduled_night(scene, wardrobe))
-        yield World(scene, wardrobe, night, ledger, airflow, settings_file)
-        ledger.dispose()
-        airflow.dispose()
-
-
-def _scheduled_night(scene: Any, wardrobe: Wardrobe) -> DagRun:
-    """Let the night run that the schedule owes, with nothing beside it."""
-    content = wardrobe.csv_of(wardrobe.make_export("alone", LOOKS))
-    today = datetime.now(UTC).date()
-    for day in (today - DAY, today - 2 * DAY):  # by the hour it is
-        (scene.exports / f"catalogue-{day}.csv").write_text(content, encoding="utf-8")
-    scene.api.unpause(DAG_ID)
-    night = until(lambda: scene.api.dag_runs(DAG_ID), "the schedule has started a night", every=0.5)[0]
-    return scene.api.wait_for_run(DAG_ID, night.run_id, timeout=GUARD)
+    room = Room(nights=IN_FLIGHT, backfills=PLACES, slots=POOL_SLOTS)
+    with open_small_world(tmp_path_factory.mktemp("season"), room) as world:
+        yield world
 
 
 @pytest.fixture(scope="module")

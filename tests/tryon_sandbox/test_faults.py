@@ -207,6 +207,19 @@ def test_links_can_be_dead_on_arrival_and_the_next_answer_s_are_good(faulty: Any
     assert requests.get(good, timeout=GUARD).status_code == 200
 
 
+def test_a_vendor_that_is_slower_takes_so_many_times_as_long(
+    open_sandbox: Callable[..., Any], clock: Any
+) -> None:
+    caller = open_sandbox(latency=10, clock=clock)
+    caller.running.set_faults({"kind": "slow", "factor": 10})
+    slow, quick = caller.submitted(), caller.submitted()
+    clock.now += 99
+    assert [each["status"] for each in caller.ended(quick)] == ["SUCCESS"]
+    assert [each["status"] for each in caller.states(slow)] == ["RUNNING"]
+    clock.now += 2
+    assert [each["status"] for each in caller.ended(slow)] == ["SUCCESS"]
+
+
 def test_a_slow_vendor_has_ended_nothing_until_it_is_told_to(faulty: Any) -> None:
     key = faulty.submitted()
     faulty.ended(key)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tryon_sandbox.calls import Fate
 from tryon_sandbox.images import TaskImages
 from tryon_sandbox.rules import SubmissionBody, Task
 from tryon_sandbox.settings import FailedLooks
@@ -66,7 +67,7 @@ def test_a_submission_that_could_not_be_accepted_has_taken_no_place(
     unfit: Any = None
     broken = SubmissionBody("HALF_BODY", 1, (Task(unfit, caller.wardrobe.shirt, None, None),))
     with pytest.raises(sqlite3.IntegrityError):
-        caller.running.sandbox.jobs.accept(broken, [None], lambda _: frozenset())
+        caller.running.sandbox.jobs.accept(broken, [None], lambda _: Fate())
 
     assert statuses(caller, caller.submitted()) == ["RUNNING"]
     assert caller.running.charges().uses == 1
@@ -84,7 +85,7 @@ def test_to_accept_a_submission_is_no_more_work_when_many_were_accepted_before(
         """Steps the database takes."""
         steps.clear()
         sandbox.store._db.set_progress_handler(lambda: steps.append(1), 1)
-        sandbox.jobs.accept(SubmissionBody("HALF_BODY", 1, (task,)), [None], lambda _: frozenset())
+        sandbox.jobs.accept(SubmissionBody("HALF_BODY", 1, (task,)), [None], lambda _: Fate())
         sandbox.store._db.set_progress_handler(None, 1)
         return len(steps)
 
