@@ -10,11 +10,12 @@ from sqlalchemy import text
 
 from tests.e2e.waiting import until
 from tests.e2e.world import ENDED, World
+from tests.guards import GUARD
 from tryon_catalogue.workflow.policy import backfill_pool
 from tryon_demo.scene import DAG_ID
 
 POOL = backfill_pool("damo_tryon")
-LONGEST_SEASON = 420.0
+LONGEST_SEASON = 3 * GUARD
 
 
 @dataclass(frozen=True, slots=True)

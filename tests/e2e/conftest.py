@@ -17,6 +17,7 @@ from tests.e2e.matrix import write_matrix
 from tests.e2e.settings_file import SettingsFile
 from tests.e2e.wardrobe import Wardrobe
 from tests.e2e.world import World
+from tests.guards import GUARD
 from tryon_catalogue.settings import ENV_FILE
 from tryon_demo.local.ports import remembered_port
 from tryon_demo.scene import PROJECT, open_scene
@@ -49,7 +50,7 @@ SANDBOX_OPTIONS = ("--pictures", "plain", "--submit-rate", "0", "--query-rate", 
 MATRIX = pytest.StashKey[dict[str, Row]]()
 WRITE_IT = "TRYON_WRITE_FAULT_MATRIX"
 LONGEST = ("test_restarts", "test_lying_vendor", "test_many_kills", "test_killed_tasks", "test_on_demand")
-LONGEST_MODULE = 1200.0
+LONGEST_MODULE = 6 * GUARD
 POOL_SLOTS = 128  # so that a night of 500 looks is in flight at once
 
 

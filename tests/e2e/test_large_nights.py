@@ -11,6 +11,7 @@ from tests.e2e.cases import Case, CaseBook, Expected, Row
 from tests.e2e.small_world import DAY, Room, open_small_world
 from tests.e2e.waiting import until
 from tests.e2e.world import SUBMIT, World
+from tests.guards import GUARD
 from tryon_catalogue.ledger.states import SubmissionState
 
 pytestmark = [pytest.mark.faults, pytest.mark.long]
@@ -35,7 +36,7 @@ def a_night_larger_than_its_room_keeps_its_line_when_the_triggerer_dies(world: W
         world.scene.stack.kill_family("triggerer")
         assert len(export.calls()) == ROOM.nights
         world.scene.stack.start("triggerer")
-    assert night.end() == "success"
+    assert night.end(seconds=3 * GUARD) == "success"
     assert len(export.calls()) == LARGE // 10
     assert all(task.try_number == 1 for task in night.tasks(SUBMIT))
     return Expected(export, published=LARGE)
@@ -57,7 +58,7 @@ def a_season_that_began_before_the_night_does_not_hold_it_up(world: World) -> li
         )
         until(lambda: len(season.calls()) == ROOM.backfills, "it has all the places that it may have")
         night = world.night_of("beside", BESIDE)
-        assert night.end() == "success"
+        assert night.end(seconds=3 * GUARD) == "success"
         assert len(season.calls()) == ROOM.backfills
     assert {run.state for run in backfill.end()} == {"success"}
     return [Expected(season, published=DAYS), Expected(night.export, published=BESIDE)]
@@ -72,7 +73,7 @@ def a_vendor_that_becomes_ten_times_slower_is_waited_for(world: World) -> Expect
     night = world.start_night(export)
     until(lambda: len(export.calls(SubmissionState.COLLECTED)) >= SLOWER // 20, "half of it is there")
     with world.faults(export.name, slow):
-        assert night.end() == "success"
+        assert night.end(seconds=3 * GUARD) == "success"
     assert len(export.calls()) == SLOWER // 10
     return Expected(export, published=SLOWER)
 

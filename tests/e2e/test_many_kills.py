@@ -11,6 +11,7 @@ import pytest
 from tests.e2e.cases import Case, CaseBook, Expected, Row
 from tests.e2e.waiting import until
 from tests.e2e.world import ENDED, Night, World
+from tests.guards import GUARD
 
 pytestmark = [pytest.mark.faults, pytest.mark.long]
 
@@ -52,7 +53,7 @@ def five_hundred_looks_among_random_kills_are_each_paid_once(world: World) -> Ex
         night = world.start_night(export)
         night.wait_until_planned()  # before that there is one task, and nothing to pay for
         kills = kill_at_random(world, night, random.Random(SEED))
-        night.end()
+        night.end(seconds=3 * GUARD)
     assert kills >= FEWEST_KILLS
     return Expected(export, published=None, in_doubt=None, left=LOOKS)
 
