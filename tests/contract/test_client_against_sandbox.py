@@ -176,14 +176,14 @@ def new_task(images: str, model: str = "model", tops: str = "tops") -> TryOnTask
 
 
 def until_ended(hook: DamoTryOnHook, result_key: str) -> Answer:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + GUARD
     while not (answer := hook.query(result_key)).ended:
         assert time.monotonic() < deadline, answer
     return answer
 
 
 def until_charged(sandbox: Sandbox, submissions: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + GUARD
     while (charged := sandbox.charges()["submissions"]) != submissions:
         assert time.monotonic() < deadline, charged
 

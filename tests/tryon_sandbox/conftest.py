@@ -238,7 +238,7 @@ class Caller:
         }
 
 
-def eventually(ask: Callable[[], T], good: Callable[[T], bool], *, seconds: float = 20) -> T:
+def eventually(ask: Callable[[], T], good: Callable[[T], bool], *, seconds: float = GUARD) -> T:
     """Ask until the answer is good."""
     end = time.monotonic() + seconds
     pause = threading.Event()
