@@ -23,6 +23,7 @@ from typing import Any, Final
 import psutil
 from sqlalchemy import Engine, create_engine, select, text
 from tests.bench.bare import run_bare
+from tests.bench.nights import keep
 from tests.e2e.wardrobe import PERSON, Wardrobe
 
 from tryon_catalogue.ledger.tables import look_moves, looks, submissions
@@ -52,9 +53,11 @@ def main() -> None:
         figures = measure(
             Path(home), asked.looks, asked.latency, asked.concurrency, asked.slots, bare=asked.bare
         )
-        if asked.keep:
-            _keep_logs(Path(home), asked.keep)
+        if asked.logs:
+            _keep_logs(Path(home), asked.logs)
     sys.stdout.write(json.dumps(figures) + "\n")
+    if asked.keep:
+        keep(figures, asked.latency, asked.concurrency, asked.slots)
     sys.exit(figures["run"] != "success" or figures["looks_not_sent"] > 0 or figures["charged_twice"] > 0)
 
 
@@ -117,7 +120,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--folder", default=tempfile.gettempdir(), help="where the night's own folder is made"
     )
-    parser.add_argument("--keep", type=Path, help="where the logs are put afterwards")
+    parser.add_argument("--logs", type=Path, help="where the logs are put afterwards")
+    parser.add_argument("--keep", action="store_true", help="write the row in the documents")
     return parser.parse_args()
 
 
