@@ -7,13 +7,13 @@ decided: looks are known by their key.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, delete, func, literal, or_, select, tuple_, update
+from sqlalchemy import case, delete, func, literal, or_, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from tryon_catalogue.ledger.images import load_images
@@ -35,7 +35,7 @@ from tryon_catalogue.planning.request import read_requested
 from tryon_catalogue.planning.rerun import forget_unrequested
 from tryon_catalogue.planning.reserve import cut_run
 from tryon_catalogue.planning.runs import open_run
-from tryon_catalogue.planning.temporary_tables import REQUESTED, fill_requested
+from tryon_catalogue.planning.temporary_tables import REQUESTED, fill_requested, requested_looks
 from tryon_catalogue.planning.vetting import VettedChunk, vet_chunk
 from tryon_catalogue.submission.doubts import resubmit_old
 
@@ -252,16 +252,16 @@ def _plan_looks(connection: Connection, safety: SafetySettings, run: Run) -> Non
         .from_select([*LOOK_COLUMNS, "position", "state", "moved_run", "moved_try"], new)
         .on_conflict_do_nothing()
     )
-    _retry_failed(connection, safety, run)
-    _use_newest_addresses(connection, run)
+    failed, moved = _find_changed(connection)
+    if failed:
+        _retry_failed(connection, safety, run, failed)
+    if moved:
+        _use_newest_addresses(connection, run, moved)
+    found, joined = requested_looks()
+    open_looks = select(literal(run.id), found.c.key).select_from(joined).where(found.c.state.in_(NOT_ENDED))
     connection.execute(
         insert(run_looks)
-        .from_select(
-            ["run_id", "look_key"],
-            select(literal(run.id), looks.c.key).where(
-                looks.c.key.in_(select(REQUESTED.c.key)), looks.c.state.in_(NOT_ENDED)
-            ),
-        )
+        .from_select(["run_id", "look_key"], open_looks)
         # A leftover that the export asks for after all is a leftover no more.
         .on_conflict_do_update(
             index_elements=["run_id", "look_key"], set_={"leftover": False}, where=run_looks.c.leftover
@@ -270,7 +270,20 @@ def _plan_looks(connection: Connection, safety: SafetySettings, run: Run) -> Non
     note_remakes(connection, run.id, run.request.redone_states)
 
 
-def _retry_failed(connection: Connection, safety: SafetySettings, run: Run) -> None:
+def _find_changed(connection: Connection) -> tuple[list[str], list[str]]:
+    """Find the looks that are asked for and failed, and those still to be sent that have other addresses now."""
+    found, joined = requested_looks()
+    failed, planned = (found.c.state == state.value for state in (LookState.FAILED, LookState.PLANNED))
+    moved = or_(*(found.c[name].is_distinct_from(REQUESTED.c[name]) for name in ADDRESSES))
+    rows = connection.execute(
+        select(found.c.key, failed, moved).select_from(joined).where(or_(failed, planned & moved))
+    ).all()
+    return [key for key, has_failed, _ in rows if has_failed], [
+        key for key, _, has_moved in rows if has_moved
+    ]
+
+
+def _retry_failed(connection: Connection, safety: SafetySettings, run: Run, failed: Sequence[str]) -> None:
     """Plan again what the vendor failed at in an earlier run, unless it has had its attempts or was given up."""
     given_up = (
         select(look_moves.c.id)
@@ -285,7 +298,7 @@ def _retry_failed(connection: Connection, safety: SafetySettings, run: Run) -> N
         select(looks.c.key)
         .join(batches, batches.c.id == looks.c.batch_id)
         .where(
-            looks.c.key.in_(select(REQUESTED.c.key)),
+            looks.c.key == func.any(failed),
             looks.c.state == LookState.FAILED.value,
             looks.c.attempts < safety.max_attempts,
             batches.c.run_id != run.id,
@@ -298,7 +311,7 @@ def _retry_failed(connection: Connection, safety: SafetySettings, run: Run) -> N
         reason = "the vendor failed at it in an earlier run; tried again by [safety] max_attempts"
         move(
             connection,
-            looks.c.key.in_(keys),
+            looks.c.key == func.any(list(keys)),
             LookState.PLANNED,
             run.mover,
             from_states=[LookState.FAILED],
@@ -306,7 +319,7 @@ def _retry_failed(connection: Connection, safety: SafetySettings, run: Run) -> N
         )
 
 
-def _use_newest_addresses(connection: Connection, run: Run) -> None:
+def _use_newest_addresses(connection: Connection, run: Run, moved: Sequence[str]) -> None:
     """Send what is still to be sent from where the newest export has it: the same pictures may have moved."""
     newer = select(garment_looks.c.sku).where(
         garment_looks.c.look_key == looks.c.key, garment_looks.c.export_date > run.export_date
@@ -314,6 +327,7 @@ def _use_newest_addresses(connection: Connection, run: Run) -> None:
     connection.execute(
         update(looks)
         .where(
+            looks.c.key == func.any(moved),
             looks.c.key == REQUESTED.c.key,
             REQUESTED.c.first,
             looks.c.state == LookState.PLANNED.value,
@@ -348,26 +362,29 @@ def _point_garments(connection: Connection, run: Run) -> None:
     )
     # A garment that has fewer looks than before keeps none of the old ones. A look whose place has changed leaves the
     # old one, though that one is kept where its new model is left out.
-    has_now = (
-        select(func.max(REQUESTED.c.cast)).where(REQUESTED.c.sku == garment_looks.c.sku).scalar_subquery()
+    now = (
+        select(REQUESTED.c.sku, func.max(REQUESTED.c.cast).label("cast")).group_by(REQUESTED.c.sku).subquery()
     )
+    of_garment = select(REQUESTED.c.key).where(REQUESTED.c.sku == garment_looks.c.sku)
+    shown_now = of_garment.where(REQUESTED.c.key == garment_looks.c.look_key)
+    placed_now = of_garment.where(REQUESTED.c.place == garment_looks.c.position)
+    older = garment_looks.c.export_date <= run.export_date
+    left = (
+        select(garment_looks.c.position)
+        .where(
+            garment_looks.c.sku == now.c.sku,
+            or_(garment_looks.c.position >= now.c.cast, shown_now.exists() & ~placed_now.exists()),
+            older,
+        )
+        .offset(0)  # by the index of each garment, however many the ledger has
+        .lateral()
+    )
+    places = connection.execute(select(now.c.sku, left.c.position).select_from(now.join(left, true()))).all()
+    if not places:
+        return
     gone = connection.execute(
         delete(garment_looks)
-        .where(
-            garment_looks.c.sku.in_(select(REQUESTED.c.sku)),
-            or_(
-                garment_looks.c.position >= has_now,
-                and_(
-                    tuple_(garment_looks.c.sku, garment_looks.c.look_key).in_(
-                        select(REQUESTED.c.sku, REQUESTED.c.key)
-                    ),
-                    tuple_(garment_looks.c.sku, garment_looks.c.position).not_in(
-                        select(REQUESTED.c.sku, REQUESTED.c.place)
-                    ),
-                ),
-            ),
-            garment_looks.c.export_date <= run.export_date,
-        )
+        .where(tuple_(garment_looks.c.sku, garment_looks.c.position).in_(map(tuple, places)), older)
         .returning(garment_looks.c.sku)
     )
     # Until it is written again, the shop's row shows the pictures of all of them.

@@ -16,12 +16,12 @@ from tryon_catalogue.ledger.moves import Mover, move
 from tryon_catalogue.ledger.states import ENDED
 from tryon_catalogue.ledger.tables import looks, run_looks, runs
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.planning.temporary_tables import CANDIDATES, REQUESTED
+from tryon_catalogue.planning.temporary_tables import CANDIDATES, requested_looks
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, FromClause
 
 
 def note_remakes(connection: Connection, run_id: str, states: Collection[LookState]) -> None:
@@ -33,8 +33,11 @@ def note_remakes(connection: Connection, run_id: str, states: Collection[LookSta
     """
     if not states:
         return
-    remakes = select(literal(run_id), looks.c.key, true()).where(
-        looks.c.key.in_(select(REQUESTED.c.key)), looks.c.state.in_(sorted(states)), _moved_before(run_id)
+    found, joined = requested_looks()
+    remakes = (
+        select(literal(run_id), found.c.key, true())
+        .select_from(joined)
+        .where(found.c.state.in_(sorted(states)), _moved_before(run_id, found))
     )
     connection.execute(
         insert(run_looks).from_select(["run_id", "look_key", "again"], remakes).on_conflict_do_nothing()
@@ -67,6 +70,6 @@ def plan_remakes(connection: Connection, run_id: str) -> None:
     )
 
 
-def _moved_before(run_id: str) -> ColumnElement[bool]:
+def _moved_before(run_id: str, look: FromClause = looks) -> ColumnElement[bool]:
     began = select(runs.c.started_at).where(runs.c.id == run_id).scalar_subquery()
-    return looks.c.moved_at < began
+    return look.c.moved_at < began

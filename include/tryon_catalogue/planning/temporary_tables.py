@@ -19,13 +19,14 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    select,
     text,
 )
 
-from tryon_catalogue.ledger.tables import KEY
+from tryon_catalogue.ledger.tables import KEY, looks
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, FromClause, Lateral
 
 _metadata = MetaData()
 
@@ -40,7 +41,7 @@ REQUESTED = Table(
     Column("priority", Float, doc="of the garment; null when it has none"),
     Column("position", BigInteger, doc="in the export"),
     Column("first", Boolean, doc="whether the look stands here for the first time"),
-    Column("key", KEY, index=True),
+    Column("key", KEY),
     Column("fit_type", Text),
     Column("inference_num", SmallInteger),
     Column("model", Text),
@@ -114,6 +115,16 @@ def fill_requested(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> N
         for row in rows:
             copy.write_row(row)
     ready(connection, REQUESTED)
+
+
+def requested_looks() -> tuple[Lateral, FromClause]:
+    """Give the ledger's looks that the rows of `REQUESTED` ask for: each once, and that table joined with them.
+
+    Each is looked up by its key, one by one: PostgreSQL, left the choice, reads the whole ledger for a chunk, or all
+    that is planned. So what else is asked of them does not go into the look-up.
+    """
+    found = select(looks).where(looks.c.key == REQUESTED.c.key).limit(1).lateral("found")
+    return found, REQUESTED.join(found, REQUESTED.c.first)
 
 
 def ready(connection: Connection, table: Table) -> None:
