@@ -30,16 +30,25 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert
 
 from tryon_catalogue.budget.limits import Commitments, Limit, cost_of, share_of
-from tryon_catalogue.ledger.states import MAY_COST
-from tryon_catalogue.ledger.tables import batches, looks, run_looks, runs, submission_looks, submissions
+from tryon_catalogue.ledger.states import MAY_COST, SubmissionState
+from tryon_catalogue.ledger.tables import (
+    batches,
+    collection_totals,
+    looks,
+    run_looks,
+    runs,
+    submission_looks,
+    submissions,
+)
 from tryon_catalogue.looks import LookState
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import ColumnElement, Connection, FromClause, Select
+    from sqlalchemy import ColumnElement, CompoundSelect, Connection, Engine, FromClause, Subquery
 
     from tryon_catalogue.budget.limits import Kind
     from tryon_catalogue.settings import BudgetSettings, Price
@@ -116,7 +125,7 @@ def read_commitments(
         )
     )
     # One statement sees one moment: a look that is being sent is in exactly one of the two.
-    found = connection.execute(union_all(reserved, _spent(budget, run_id))).all()
+    found = connection.execute(union_all(reserved, *_spent(budget, run_id).selects)).all()
     run = day = Decimal(0)
     collections: defaultdict[str, Decimal] = defaultdict(Decimal)
     batch_kinds: dict[tuple[int, bool], Counter[Kind]] = {}
@@ -128,7 +137,8 @@ def read_commitments(
         else:
             run += row.amount if row.ours else 0
             day += row.amount if row.today else 0
-            collections[row.collection] += row.amount
+            if row.collection is not None:
+                collections[row.collection] += row.amount
     for (_, ours), kinds in batch_kinds.items():
         cost = cost_of(price, kinds)[1]
         run += cost if ours else 0
@@ -158,11 +168,12 @@ def hold_to_limits(
         return
     one_at_a_time(connection, SENDING_LOCK)
     run = day = amount
-    collections: Counter[str] = Counter()
+    collections: defaultdict[str, Decimal] = defaultdict(Decimal)
     for row in connection.execute(_spent(budget, run_id)):
         run += row.amount if row.ours else 0
         day += row.amount if row.today else 0
-        collections[row.collection] += row.amount
+        if row.collection is not None:
+            collections[row.collection] += row.amount
     bounds = (
         (Limit.RUN, budget.per_run or None, run),
         (Limit.DAY, budget.per_day or None, day),
@@ -226,30 +237,85 @@ def note_reason(
     )
 
 
-def _spent(budget: BudgetSettings, run_id: str) -> Select[tuple[Any, ...]]:
-    """Sum up submissions that may cost: by run or not, today or not, and collection where those have a limit.
+def total_settled(engine: Engine) -> None:
+    """Add what is settled to the totals of its collections, each submission once.
 
-    Its columns are those of what is reserved, so that both can be read as of one moment.
+    What a collected submission came to changes no more, even where its pictures are collected once more. So a limit
+    reads the totals and what is open, however much was ever sent.
+    """
+    settled = (
+        select(submissions.c.id)
+        .where(submissions.c.state == SubmissionState.COLLECTED.value, ~submissions.c.in_totals)
+        # Of two runs that do it at once, each adds what the other does not.
+        .with_for_update(skip_locked=True)
+    )
+    added = (
+        update(submissions)
+        .where(submissions.c.id.in_(settled))
+        .values(in_totals=True)
+        .returning(submissions.c.id, submissions.c.amount)
+        .cte("added")
+    )
+    shares = _by_collection(added)
+    statement = insert(collection_totals).from_select(
+        ["collection", "amount"],
+        select(shares.c.collection, func.sum(shares.c.amount))
+        .group_by(shares.c.collection)
+        .order_by(shares.c.collection),
+    )
+    with engine.begin() as connection:
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["collection"],
+                set_={"amount": collection_totals.c.amount + statement.excluded.amount},
+            )
+        )
+
+
+def _by_collection(sent: FromClause) -> Subquery:
+    """Divide what submissions cost among the collections of their looks.
+
+    Args:
+        sent: Submissions, each with ``id`` and ``amount``.
+    """
+    # For each submission by itself, by its index: not all looks that were ever sent, joined with each other.
+    parts = (
+        select(
+            looks.c.collection,
+            func.count().label("looks"),
+            func.sum(func.count()).over().label("in_all"),
+        )
+        .join(submission_looks, submission_looks.c.look_key == looks.c.key)
+        .where(submission_looks.c.submission_id == sent.c.id)
+        .group_by(looks.c.collection)
+        .lateral("parts")
+    )
+    amount = sent.c.amount * parts.c.looks / parts.c.in_all
+    return select(parts.c.collection, amount.label("amount")).select_from(sent.join(parts, true())).subquery()
+
+
+def _spent(budget: BudgetSettings, run_id: str) -> CompoundSelect[tuple[Any, ...]]:
+    """Sum up submissions that may cost: those of the run, and of today; and of each collection where that has a limit.
+
+    Its columns are those of what is reserved, so that both can be read as of one moment. A row is of a collection, or
+    counts for the run or the day.
     """
     ours = submissions.c.run_id == run_id
-    today = submissions.c.intended_at >= func.date_trunc("day", func.clock_timestamp(), "UTC")
+    today = submissions.c.intended_at >= func.date_trunc("day", func.now(), "UTC")
     may_cost = submissions.c.state.in_(MAY_COST)
-    if not budget.per_collection:
-        columns = _spent_columns(ours, today, literal("", Text), func.sum(submissions.c.amount))
-        return select(*columns).where(may_cost, or_(ours, today)).group_by("ours", "today")
-    sent = (
-        select(submission_looks.c.submission_id, func.count().label("looks"))
-        .group_by(submission_looks.c.submission_id)
-        .subquery()
+    by_time = (
+        select(*_spent_columns(ours, today, cast(null(), Text), func.sum(submissions.c.amount)))
+        .where(may_cost, or_(ours, today))
+        .group_by("ours", "today")
     )
-    columns = _spent_columns(ours, today, looks.c.collection, func.sum(submissions.c.amount / sent.c.looks))
-    return (
-        select(*columns)
-        .join(sent, sent.c.submission_id == submissions.c.id)
-        .join(submission_looks, submission_looks.c.submission_id == submissions.c.id)
-        .join(looks, looks.c.key == submission_looks.c.look_key)
-        .where(may_cost)
-        .group_by("ours", "today", looks.c.collection)
+    if not budget.per_collection:
+        return union_all(by_time)
+    recent = select(submissions.c.id, submissions.c.amount).where(may_cost, ~submissions.c.in_totals)
+    shares = _by_collection(recent.subquery("recent"))
+    return union_all(
+        by_time,
+        select(*_spent_columns(false(), false(), shares.c.collection, shares.c.amount)),
+        select(*_spent_columns(false(), false(), collection_totals.c.collection, collection_totals.c.amount)),
     )
 
 

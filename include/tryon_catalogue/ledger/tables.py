@@ -154,6 +154,20 @@ submissions = Table(
         "ended_at", DateTime(timezone=True), doc="seen to have ended at the vendor; not collected by that"
     ),
     Column("collected_at", DateTime(timezone=True)),
+    Column(
+        "in_totals",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        doc="counted in collection_totals by now",
+    ),
+)
+
+collection_totals = Table(
+    "collection_totals",
+    metadata,
+    Column("collection", Text, primary_key=True, doc="empty for garments without one"),
+    Column("amount", Numeric, nullable=False, doc="of its looks in the submissions that are in_totals"),
 )
 
 paces = Table(

@@ -21,6 +21,7 @@ from tryon_catalogue.budget.commitments import (
     is_narrow,
     one_at_a_time,
     read_commitments,
+    total_settled,
 )
 from tryon_catalogue.budget.limits import (
     ASKED_FOR_AGAIN,
@@ -151,6 +152,7 @@ def cut_run(engine: Engine, settings: Settings, run_id: str, approved: Approved 
         run_id: The run, whose export is recorded.
         approved: What a person lets go; None when nobody was asked.
     """
+    total_settled(engine)
     with engine.begin() as connection:
         one_at_a_time(connection, CUTTING_LOCK)
         estimate = choose(connection, settings, run_id, approved or NOT_ASKED)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 from alembic import command
@@ -10,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect, make_url, select, text
 
 from tryon_catalogue.ledger.database import MIGRATIONS, LedgerSchemaError, engine_for, migrate
-from tryon_catalogue.ledger.tables import metadata, pictures, runs
+from tryon_catalogue.ledger.tables import collection_totals, metadata, pictures, runs, submissions
 from tryon_catalogue.submission.journal import sent_tasks
 
 
@@ -76,6 +77,15 @@ def test_pictures_that_a_person_refused_before_a_look_was_made_again_wait_no_lon
     migrate(old_ledger, "tryon")
     with old_ledger.connect() as connection:
         assert connection.execute(select(pictures)).all() == []
+
+
+def test_what_earlier_submissions_came_to_is_in_the_totals(old_ledger: Engine) -> None:
+    with old_ledger.begin() as connection:
+        connection.execute(text("UPDATE tryon.submissions SET state = 'COLLECTED', amount = 0.95"))
+    migrate(old_ledger, "tryon")
+    with old_ledger.connect() as connection:
+        assert connection.execute(select(collection_totals)).all() == [("", Decimal("0.95"))]
+        assert connection.execute(select(submissions.c.in_totals)).scalars().all() == [True]
 
 
 def test_of_runs_of_an_earlier_release_those_that_were_planned_count_as_cut(first_ledger: Engine) -> None:
