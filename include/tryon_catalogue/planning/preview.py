@@ -17,7 +17,7 @@ from sqlalchemy import func, or_, select
 
 from tryon_catalogue.exports import ROSTER_LINE
 from tryon_catalogue.ledger.images import KnownImage, load_images, url_sha256
-from tryon_catalogue.ledger.scratch import scratch_ledger
+from tryon_catalogue.ledger.scratch import copy_requested, scratch_ledger
 from tryon_catalogue.ledger.tables import SCHEMA, garment_looks, looks, run_looks
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.planning.approval import asks_first
@@ -25,7 +25,7 @@ from tryon_catalogue.planning.record import record
 from tryon_catalogue.planning.request import read_requested
 from tryon_catalogue.planning.reserve import choose, in_order
 from tryon_catalogue.planning.runs import Run
-from tryon_catalogue.planning.temporary_tables import CANDIDATES
+from tryon_catalogue.planning.temporary_tables import CANDIDATES, REQUESTED
 from tryon_catalogue.planning.vetting import vet_chunk
 from tryon_catalogue.settings.export import ExportKind
 from tryon_catalogue.submission.journal import look_of
@@ -178,8 +178,20 @@ def preview_run(
     load = load_images if checked else reading.load
     run = replace(run, id=NEXT_RUN, request=run.request.model_copy(update={"dry_run": False}))
     schema = settings.ledger.schema_name
-    with scratch_ledger(engine, schema) as connection:
-        record(lambda: nullcontext(connection), settings, run, load, reading.count)
+    since = min((pack.bought_at for pack in settings.price.packs), default=None)
+
+    def copy_chunk(connection: Connection) -> None:
+        copy_requested(connection, schema, REQUESTED.name)
+
+    with scratch_ledger(engine, schema, since) as connection:
+        record(
+            lambda: nullcontext(connection),
+            settings,
+            run,
+            load=load,
+            watch=reading.count,
+            before=copy_chunk,
+        )
         estimate = choose(connection, settings, run.id)
         ledger = _Ledger(connection, schema)
         full = settings.export.kind is ExportKind.FULL and not run.request.selects
@@ -283,11 +295,13 @@ class _Ledger:
 
     def count_missing(self, skus: Collection[str]) -> int:
         """Count the garments that it knows and that are not among the given ones."""
-        known = self._connection.execute(
-            select(garment_looks.c.sku).distinct().execution_options(yield_per=AT_ONCE),
-            execution_options=self._there,
+        count = select(func.count(garment_looks.c.sku.distinct()))
+        among = (count.where(garment_looks.c.sku == func.any(list(part))) for part in batched(skus, AT_ONCE))
+        known, *there = (
+            self._connection.execute(asked, execution_options=self._there).scalar_one()
+            for asked in (count, *among)
         )
-        return sum(sku not in skus for sku in known.scalars())
+        return int(known - sum(there))
 
 
 def _to_be_sent(connection: Connection) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, delete, func, literal, or_, select, true, tuple_, update
+from sqlalchemy import func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from tryon_catalogue.ledger.images import load_images
@@ -30,6 +30,7 @@ from tryon_catalogue.ledger.tables import (
     runs,
 )
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.planning.garments import point_garments
 from tryon_catalogue.planning.remake import note_remakes
 from tryon_catalogue.planning.request import read_requested
 from tryon_catalogue.planning.rerun import forget_unrequested
@@ -70,8 +71,6 @@ LOOK_COLUMNS = (
     "mask_sha256",
     "collection",
 )
-# Columns of a garment, whichever pictures it has.
-GARMENT_COLUMNS = ("title", "collection", "priority")
 ADDRESSES = ("model_image", "tops_image", "pants_image", "mask_image")
 
 
@@ -141,8 +140,10 @@ def record(
     begin: Begin,
     settings: Settings,
     run: Run,
+    *,
     load: Load = load_images,
     watch: Callable[[VettedChunk], None] | None = None,
+    before: Callable[[Connection], None] | None = None,
 ) -> Found:
     """Do what ``record_run`` does, in transactions that the caller begins.
 
@@ -150,6 +151,7 @@ def record(
         begin: Called for each part of it.
         load: What is known of the export's pictures; what preflight found by default.
         watch: Is given each chunk once its rows are decided on.
+        before: Called before a chunk is planned, with `REQUESTED` filled.
     """
     with begin() as connection:
         open_run(connection, run)
@@ -160,7 +162,7 @@ def record(
     for chunk in read_requested(run.request, run.export, settings):
         with begin() as connection:
             vetted = vet_chunk(chunk, settings, partial(load, connection))
-            chunk_keys = _record(connection, settings, run, vetted)
+            chunk_keys = _record(connection, settings, run, vetted, before)
         if watch is not None:
             watch(vetted)
         rows += chunk.rows
@@ -187,7 +189,13 @@ def record(
     return Found(rows, rejected, len(requested), new)
 
 
-def _record(connection: Connection, settings: Settings, run: Run, vetted: VettedChunk) -> set[str]:
+def _record(
+    connection: Connection,
+    settings: Settings,
+    run: Run,
+    vetted: VettedChunk,
+    before: Callable[[Connection], None] | None,
+) -> set[str]:
     """Write one chunk, and give the keys of the looks that it asks for."""
     requested: list[tuple[object, ...]] = []
     keys: set[str] = set()
@@ -208,9 +216,11 @@ def _record(connection: Connection, settings: Settings, run: Run, vetted: Vetted
         )
     if requested:
         fill_requested(connection, requested)
+        if before is not None:
+            before(connection)
         _remember_collections(connection, run)
         _plan_looks(connection, settings.safety, run)
-        _point_garments(connection, run)
+        point_garments(connection, run)
         REQUESTED.drop(connection)  # the transaction may be that of the next chunk as well
     return keys
 
@@ -335,63 +345,6 @@ def _use_newest_addresses(connection: Connection, run: Run, moved: Sequence[str]
             or_(*(looks.c[name].is_distinct_from(REQUESTED.c[name]) for name in ADDRESSES)),
         )
         .values({name: REQUESTED.c[name] for name in ADDRESSES})
-    )
-
-
-def _point_garments(connection: Connection, run: Run) -> None:
-    """Say which looks each garment has now, unless a newer export has said so already."""
-    columns = ("sku", "place", "key", *GARMENT_COLUMNS)
-    statement = insert(garment_looks).from_select(
-        ["sku", "position", "look_key", *GARMENT_COLUMNS, "export_date", "run_id"],
-        select(*(REQUESTED.c[name] for name in columns), literal(run.export_date), literal(run.id)).order_by(
-            REQUESTED.c.sku, REQUESTED.c.place
-        ),
-    )
-    new = statement.excluded
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["sku", "position"],
-            set_={
-                **{name: new[name] for name in ("look_key", *GARMENT_COLUMNS, "export_date", "run_id")},
-                "written_state": case(
-                    (garment_looks.c.look_key == new.look_key, garment_looks.c.written_state), else_=None
-                ),
-            },
-            where=new.export_date >= garment_looks.c.export_date,
-        )
-    )
-    # A garment that has fewer looks than before keeps none of the old ones. A look whose place has changed leaves the
-    # old one, though that one is kept where its new model is left out.
-    now = (
-        select(REQUESTED.c.sku, func.max(REQUESTED.c.cast).label("cast")).group_by(REQUESTED.c.sku).subquery()
-    )
-    of_garment = select(REQUESTED.c.key).where(REQUESTED.c.sku == garment_looks.c.sku)
-    shown_now = of_garment.where(REQUESTED.c.key == garment_looks.c.look_key)
-    placed_now = of_garment.where(REQUESTED.c.place == garment_looks.c.position)
-    older = garment_looks.c.export_date <= run.export_date
-    left = (
-        select(garment_looks.c.position)
-        .where(
-            garment_looks.c.sku == now.c.sku,
-            or_(garment_looks.c.position >= now.c.cast, shown_now.exists() & ~placed_now.exists()),
-            older,
-        )
-        .offset(0)  # by the index of each garment, however many the ledger has
-        .lateral()
-    )
-    places = connection.execute(select(now.c.sku, left.c.position).select_from(now.join(left, true()))).all()
-    if not places:
-        return
-    gone = connection.execute(
-        delete(garment_looks)
-        .where(tuple_(garment_looks.c.sku, garment_looks.c.position).in_(map(tuple, places)), older)
-        .returning(garment_looks.c.sku)
-    )
-    # Until it is written again, the shop's row shows the pictures of all of them.
-    connection.execute(
-        update(garment_looks)
-        .where(garment_looks.c.sku == func.any(sorted(set(gone.scalars()))))
-        .values(written_state=None)
     )
 
 
