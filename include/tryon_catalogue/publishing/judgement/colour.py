@@ -37,22 +37,27 @@ _ROOT: Final = np.where(_SHARES > 0.008856, np.cbrt(_SHARES), 7.787 * _SHARES + 
 
 def to_lab(rgb: NDArray[np.uint8]) -> Floats:
     """Give sRGB pixels (h, w, 3) in CIELAB: lightness 0..100 and two axes of hue, to within 0.06."""
-    red, green, blue = (_LINEAR[rgb[..., channel]] for channel in range(3))
+    red, green, blue = (_LINEAR.take(rgb[..., channel]) for channel in range(3))
     roots = []
     for of_red, of_green, of_blue in _TO_XYZ:
-        share = red * np.float32(of_red) + green * np.float32(of_green) + blue * np.float32(of_blue)
-        roots.append(_ROOT[np.minimum(share * (_FINE - 1) + 0.5, _FINE - 1).astype(np.uint16)])
+        share = red * np.float32(of_red * (_FINE - 1))
+        share += green * np.float32(of_green * (_FINE - 1))
+        share += blue * np.float32(of_blue * (_FINE - 1))
+        share += np.float32(0.5)
+        roots.append(_ROOT.take(np.minimum(share, _FINE - 1, out=share).astype(np.int32)))
     lab = np.empty(rgb.shape, dtype=np.float32)
-    lab[..., 0] = 116 * roots[1] - 16
-    lab[..., 1] = 500 * (roots[0] - roots[1])
-    lab[..., 2] = 200 * (roots[1] - roots[2])
+    np.multiply(roots[1], 116, out=lab[..., 0])
+    lab[..., 0] -= 16
+    np.multiply(roots[0] - roots[1], 500, out=lab[..., 1])
+    np.multiply(roots[1] - roots[2], 200, out=lab[..., 2])
     return lab
 
 
 def difference(first: Floats, second: Floats) -> Floats:
     """Give the distance of two pictures in CIELAB, pixel by pixel (h, w)."""
-    squares = np.square(first - second)
-    return np.asarray(np.sqrt(squares[..., 0] + squares[..., 1] + squares[..., 2]), dtype=np.float32)
+    apart = first - second
+    squares = np.einsum("...c,...c->...", apart, apart)
+    return np.asarray(np.sqrt(squares, out=squares), dtype=np.float32)
 
 
 def seen_from_afar(lab: Floats, region: Bools) -> Floats:

@@ -3,8 +3,6 @@
 Pictures come as `View`s of one size; `verdict` sees to that.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -29,35 +27,49 @@ _BETTER: Final = 0.2
 """A part must fit the picture so much better than the whole does (correlation) to be believed."""
 
 
-@dataclass(frozen=True)
 class View:
     """A picture at the size at which pictures are compared.
 
-    Attributes:
+    What is made of it is made once, when it is first asked for. Not by ``functools.cached_property``, which before
+    Python 3.12 lets only one thread make anything for any picture.
+
+    Args:
         image: In RGB.
     """
 
-    image: Image.Image
+    __slots__ = ("_grey", "_grey_image", "_lab", "image")
+
+    def __init__(self, image: Image.Image) -> None:
+        self.image = image
+        self._lab: Floats | None = None
+        self._grey: Floats | None = None
+        self._grey_image: Image.Image | None = None
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self.image.size
 
-    @cached_property
+    @property
     def lab(self) -> Floats:
         """Its colours in CIELAB (h, w, 3), softened a little, for fine grain is no difference."""
-        return to_lab(np.asarray(self.image.filter(ImageFilter.BoxBlur(1))))
+        if self._lab is None:
+            self._lab = to_lab(np.asarray(self.image.filter(ImageFilter.BoxBlur(1))))
+        return self._lab
 
-    @cached_property
+    @property
     def grey(self) -> Floats:
         """Its levels of grey, 0..255 (h, w)."""
-        return np.asarray(self.grey_image, dtype=np.float32)
+        if self._grey is None:
+            self._grey = np.asarray(self.grey_image, dtype=np.float32)
+        return self._grey
 
-    @cached_property
+    @property
     def grey_image(self) -> Image.Image:
         """It without colours."""
-        return self.image.convert("L")
+        if self._grey_image is None:
+            self._grey_image = self.image.convert("L")
+        return self._grey_image
 
 
 def detail(picture: View) -> float:
@@ -138,7 +150,8 @@ def visible_share(model: View, picture: View) -> float:
     """
     whole = _edges(model, 1.0)
     best_share, best = 1.0, float(_fits(whole, _edges(picture, 1.0)).max()) + _BETTER
-    for share in _STEPS:
+    # No part correlates better than wholly: nearly all good pictures are done here.
+    for share in _STEPS if best < 1 else ():
         fit = float(_fits(whole, _edges(picture, share)).max())
         if fit > best:
             best_share, best = share, fit
@@ -179,18 +192,30 @@ def _box_of(region: Bools) -> tuple[slice, slice]:
 
 def _blurred(values: Floats) -> Floats:
     """Means (n, h, w) over a square window about each pixel; at the border, over what of it is inside."""
-    room = [(0, 0), (_WINDOW_PX, _WINDOW_PX), (_WINDOW_PX, _WINDOW_PX)]
-    sums, inside = np.pad(values, room), np.pad(np.ones_like(values[:1]), room)
+    window = 2 * _WINDOW_PX + 1
+    sums = np.pad(values, [(0, 0), (_WINDOW_PX, _WINDOW_PX), (_WINDOW_PX, _WINDOW_PX)])
     for axis in (1, 2):
-        sums, inside = (_sums(each, axis, 2 * _WINDOW_PX + 1) for each in (sums, inside))
-    return np.asarray(sums / inside, dtype=np.float32)
+        sums = _sums(sums, axis, window)
+    down, across = (
+        _sums(np.pad(np.ones(size, dtype=np.float32), _WINDOW_PX), 0, window) for size in values.shape[1:]
+    )
+    return np.asarray(sums / (down[:, None] * across), dtype=np.float32)
 
 
 def _sums(values: Floats, axis: int, window: int) -> Floats:
     """Sums over so many values in a row, one for each place where they lie inside."""
-    across = values.swapaxes(0, axis)
-    last = len(across) - window + 1
-    sums = across[:last].copy()
-    for step in range(1, window):
-        sums += across[step : last + step]
-    return sums.swapaxes(0, axis)
+    doubled = values.swapaxes(0, axis)
+    places = len(doubled) - window + 1
+    sums: Floats | None = None
+    begin, size = 0, 1
+    # Of sums over 1, 2, 4 ... values, those that a window is put together from.
+    while True:
+        if window & size:
+            part = doubled[begin : begin + places]
+            sums = part if sums is None else sums + part
+            begin += size
+        if 2 * size > window:
+            break
+        doubled = doubled[:-size] + doubled[size:]
+        size *= 2
+    return np.asarray(sums, dtype=np.float32).swapaxes(0, axis)

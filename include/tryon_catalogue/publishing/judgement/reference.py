@@ -6,6 +6,7 @@ An input that is not at hand, or cannot be read, is simply not there.
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from threading import Lock
 from typing import Final
 
 from tryon_catalogue.publishing.judgement.colour import Bools, Floats, seen_from_afar
@@ -29,8 +30,11 @@ _WHITE: Final = 127
 _GARMENT_SIDE_PX: Final = 224
 """A garment's colours are read off a smaller picture: they are compared from afar."""
 _MASK_NAMES_NOTHING: Final = 0.02
-_KEPT: Final = 8
-"""So many models, and garments, are kept as they were read: few of them make many looks."""
+_MODELS_KEPT: Final = 8
+_GARMENTS_KEPT: Final = 64
+"""So many are kept as they were read: few of them make many looks."""
+_one_reader: Final = Lock()
+"""The looks of a model often come at once: the first of them reads it for all."""
 
 
 class Part(StrEnum):
@@ -102,10 +106,11 @@ class Reference:
             max_pixels: A picture of more is taken for one that cannot be read.
         """
         two = inputs.pants is not None if inputs.wears_pants is None else inputs.wears_pants
+        with _one_reader:
+            model, zones = _model(inputs.model, inputs.mask, max_pixels)
         garments = [Garment(Part.UPPER if two else Part.WHOLE, _colours(inputs.tops, max_pixels))]
         if two:
             garments.append(Garment(Part.LOWER, _colours(inputs.pants, max_pixels)))
-        model, zones = _model(inputs.model, inputs.mask, max_pixels)
         size = inputs.model_size or (None if model is None else model.size)
         return cls(model, size, zones, tuple(garments))
 
@@ -132,7 +137,7 @@ class Reference:
         return float(worn[person].mean()) if is_some(person) else None
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=_MODELS_KEPT)
 def _model(content: bytes | None, mask: bytes | None, max_pixels: int) -> tuple[View | None, Zones | None]:
     """The model's picture and where it may change."""
     model = _view(content, max_pixels)
@@ -145,7 +150,7 @@ def _model(content: bytes | None, mask: bytes | None, max_pixels: int) -> tuple[
     return model, zones_of(model.lab, painted)
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=_GARMENTS_KEPT)
 def _colours(content: bytes | None, max_pixels: int) -> Floats | None:
     """The colours of a garment."""
     view = _view(content, max_pixels)

@@ -160,7 +160,9 @@ def _new_light(model: Floats, picture: Floats, background: Bools) -> Floats:
     sides = []
     for half in (slice(0, width // 2), slice(width // 2, width)):
         shifts = moved[:, half][background[:, half]]
-        sides.append(np.median(shifts, axis=0) if len(shifts) else np.zeros(3))
+        # Each axis in one piece: laid across the others, its middle takes several times as long to find.
+        axes = np.ascontiguousarray(shifts.T)
+        sides.append(np.median(axes, axis=1, overwrite_input=True) if len(shifts) else np.zeros(3))
     across = np.linspace(-0.5, 1.5, width)[:, None]  # a side's median is that of its own middle
     light = sides[0] * (1 - across) + sides[1] * across
     return np.asarray(np.clip(light, -_MOST_NEW_LIGHT, _MOST_NEW_LIGHT)[None], dtype=np.float32)

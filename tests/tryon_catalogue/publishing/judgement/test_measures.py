@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -115,6 +117,29 @@ def test_what_is_left_of_a_cropped_picture_is_measured(share: float, corner: tup
 
 def test_a_whole_picture_is_not_taken_for_a_part() -> None:
     assert measures.visible_share(sample("model-leo.jpg"), sample("model-leo.jpg")) == 1
+
+
+def test_pictures_are_made_ready_by_several_threads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = Barrier(2)
+
+    def wait_for_the_other(rgb: np.ndarray) -> np.ndarray:
+        together.wait(timeout=60)
+        return to_lab(rgb)
+
+    monkeypatch.setattr(measures, "to_lab", wait_for_the_other)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda view: view.lab, [sample("model-mei.jpg"), sample("model-leo.jpg")]))
+
+    assert [lab.shape for lab in found] == [(384, 288, 3)] * 2
+
+
+@settings(max_examples=20, deadline=None)
+@given(window=st.integers(1, 40), size=st.integers(40, 60), axis=st.integers(0, 1))
+def test_sums_over_a_window_are_those_of_its_values(window: int, size: int, axis: int) -> None:
+    values = np.random.default_rng(size).normal(0, 9, (size, size)).astype(np.float32)
+    expected = np.lib.stride_tricks.sliding_window_view(values, window, axis=axis).sum(axis=-1)
+
+    assert measures._sums(values, axis, window) == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize("name", ["mei", "amara", "leo", "ravi", "elin"])
