@@ -16,7 +16,7 @@ import re
 import socket
 import zlib
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -32,12 +32,15 @@ from tryon_catalogue.pictures.addresses import is_public
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+    from PIL import Image
+
     from tryon_catalogue.settings import FetchSettings
 
 FORMATS = ("JPEG", "PNG")
 CONNECTIONS = 16
 ATTEMPTS = 3
 LONGEST_PAUSE_SECONDS = 2.0
+SMALL_PX = 512
 
 _T = TypeVar("_T")
 
@@ -118,6 +121,7 @@ class Fetched:
         format: ``JPEG`` or ``PNG``, by content.
         width: Pixels.
         height: Pixels.
+        small: It decoded, upright, with `SMALL_PX` pixels along the longer side or somewhat more.
     """
 
     content: bytes
@@ -125,6 +129,7 @@ class Fetched:
     format: str
     width: int
     height: int
+    small: Image.Image = field(repr=False, compare=False)
 
 
 def shown(url: str) -> str:
@@ -273,7 +278,7 @@ class Fetcher:
 
 
 def measured(url: str, content: bytes, max_pixels: int) -> Fetched:
-    """Read a picture, to the last pixel.
+    """Read a picture to its last byte, and decode it as large as whoever looks at it needs.
 
     Args:
         url: Where it is from, for the errors.
@@ -285,6 +290,8 @@ def measured(url: str, content: bytes, max_pixels: int) -> Fetched:
     """
     from PIL import Image
 
+    from tryon_catalogue.pictures.reading import decode_small
+
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             width, height = picture.size
@@ -292,13 +299,13 @@ def measured(url: str, content: bytes, max_pixels: int) -> Fetched:
                 raise FetchError(url, f"has {width} x {height} pixels, more than {max_pixels:,}")
             # A JPEG that carries further pictures (MPO) is a JPEG.
             kind = "PNG" if picture.format == "PNG" else "JPEG"
-            picture.load()  # a cut-off file shows only here
+            small = decode_small(picture, SMALL_PX)
     except Image.DecompressionBombError as error:
         raise FetchError(url, f"has too many pixels ({error})") from error
     except (OSError, SyntaxError, ValueError) as error:
         # A body that was cut off somewhere on the way looks like this as well.
         raise BrokenTransferError(url, f"is not a whole JPEG or PNG picture ({error})") from error
-    return Fetched(content, hashlib.sha256(content).hexdigest(), kind, width, height)
+    return Fetched(content, hashlib.sha256(content).hexdigest(), kind, width, height, small)
 
 
 @asynccontextmanager

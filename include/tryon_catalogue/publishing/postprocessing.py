@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 from tryon_catalogue.pictures.archive import Archive, PictureName
-from tryon_catalogue.pictures.fetch import Fetched, FetchError, measured
-from tryon_catalogue.pictures.rules import thumbnail
-from tryon_catalogue.publishing.judgement import Inputs, Judgement, judge
+from tryon_catalogue.pictures.fetch import FetchError, measured
+from tryon_catalogue.pictures.reading import small_copy
+from tryon_catalogue.pictures.rules import THUMBNAIL_PX, thumbnail
+from tryon_catalogue.publishing.judgement import Inputs, Judgement, Shrunk, judge
 from tryon_catalogue.publishing.labels import Label, label
 from tryon_catalogue.publishing.labels.marks import mark
 
 if TYPE_CHECKING:
     from tryon_catalogue.looks import Look
     from tryon_catalogue.pictures.archive import Archived, ArchivedPicture
+    from tryon_catalogue.pictures.fetch import Fetched
     from tryon_catalogue.publishing.judgement import Score
     from tryon_catalogue.settings import Settings
     from tryon_catalogue.settings.judgement import JudgementSettings
+
+INPUTS_KEPT: Final = 64
+"""Small copies of models and garments, of some tens of kilobytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,8 @@ class Finisher:
         self._judgement: JudgementSettings = settings.judgement
         self._labels = settings.labels
         self._max_pixels = settings.fetch.max_pixels
+        # A model is on many looks of a batch, and an archive may be far away.
+        self._read_input = lru_cache(maxsize=INPUTS_KEPT)(self._archive.read_input)
 
     def find_archived(self, made: Made) -> Finished | None:
         """Find the pictures that an earlier try archived before it died; None unless all of them are there.
@@ -138,7 +146,7 @@ class Finisher:
         if not self._judgement.enabled or not pictures:
             return None
         model, tops, pants, mask = (
-            None if digest is None else self._archive.read_input(digest) for digest in made.digests
+            None if digest is None else self._read_input(digest) for digest in made.digests
         )
         inputs = Inputs(
             model=model,
@@ -148,7 +156,8 @@ class Finisher:
             model_size=made.model_size,
             wears_pants=made.look.pants_image is not None,
         )
-        return judge(inputs, [picture.content for picture in pictures], self._judgement)
+        sights = [Shrunk(picture.small, _upright_size(picture)) for picture in pictures]
+        return judge(inputs, sights, self._judgement)
 
     def _keep(
         self, made: Made, number: int, original: int, picture: Fetched, judgement: Judgement | None
@@ -160,18 +169,29 @@ class Finisher:
             original: Its place among the vendor's.
         """
         content = self._labelled(made, original, picture.content)
-        final = Fetched(
-            content, hashlib.sha256(content).hexdigest(), picture.format, picture.width, picture.height
-        )
+        final = replace(picture, content=content, sha256=hashlib.sha256(content).hexdigest())
         place = self._archive.put(made.name(number), final)
-        return self._row(
-            made, number, final, place, None if judgement is None else judgement.scores[original]
-        )
+        score = None if judgement is None else judgement.scores[original]
+        # What is drawn into a picture is to be seen in its small copy.
+        small = thumbnail(content) if self._labels.mark else None
+        return self._row(made, number, final, place, score, small=small)
 
     def _row(
-        self, made: Made, number: int, picture: Fetched, place: Archived, score: Score | None
+        self,
+        made: Made,
+        number: int,
+        picture: Fetched,
+        place: Archived,
+        score: Score | None,
+        *,
+        small: bytes | None = None,
     ) -> dict[str, Any]:
-        """Store an archived picture's small copy, and give the picture's row."""
+        """Store an archived picture's small copy, and give the picture's row.
+
+        Args:
+            small: Its small copy, where that is not of the picture as it was decoded.
+        """
+        small = small or small_copy(picture.small, THUMBNAIL_PX)
         return {
             "look_key": made.key,
             "number": number,
@@ -181,7 +201,7 @@ class Finisher:
             "bytes": len(picture.content),
             "width": picture.width,
             "height": picture.height,
-            "thumbnail": self._archive.put_thumbnail(made.name(number), thumbnail(picture.content)).path,
+            "thumbnail": self._archive.put_thumbnail(made.name(number), small).path,
             "score": None if score is None else score.overall,
             "verdict": None
             if score is None
@@ -198,6 +218,11 @@ class Finisher:
             return content
         details = Label(self._labels.creator_tool, made.sku, made.title, made.source(original))
         return label(content, details)
+
+
+def _upright_size(picture: Fetched) -> tuple[int, int]:
+    turned = (picture.small.width > picture.small.height) != (picture.width > picture.height)
+    return (picture.height, picture.width) if turned else (picture.width, picture.height)
 
 
 def _doubts(made: Made, count: int, judgement: Judgement | None) -> str:

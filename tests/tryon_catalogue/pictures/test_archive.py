@@ -9,6 +9,7 @@ from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from tryon_catalogue.pictures.archive import Archive, ArchivedPicture, PictureName
 from tryon_catalogue.pictures.fetch import Fetched
@@ -20,7 +21,7 @@ LONGEST_FILE_NAME = 255  # bytes, of the file systems in use
 
 
 def picture(content: bytes = b"picture", kind: str = "JPEG") -> Fetched:
-    return Fetched(content, hashlib.sha256(content).hexdigest(), kind, 1, 1)
+    return Fetched(content, hashlib.sha256(content).hexdigest(), kind, 1, 1, Image.new("RGB", (1, 1)))
 
 
 def name(collection: str = "autumn", sku: str = "A-1", model: str = "anna", number: int = 0) -> PictureName:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
+from PIL import Image
 
 from tests.tryon_catalogue.s3 import connection_to, new_bucket, s3_server
 from tryon_catalogue.pictures.archive import Archive, ArchivedPicture, PictureName
@@ -47,7 +48,7 @@ def archive(bucket: str = BUCKET) -> Archive:
 
 
 def picture(content: bytes = b"picture") -> Fetched:
-    return Fetched(content, hashlib.sha256(content).hexdigest(), "JPEG", 1, 1)
+    return Fetched(content, hashlib.sha256(content).hexdigest(), "JPEG", 1, 1, Image.new("RGB", (1, 1)))
 
 
 def test_a_picture_is_put_under_its_name_and_found_again(storage: boto3.client) -> None:

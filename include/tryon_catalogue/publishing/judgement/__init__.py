@@ -5,7 +5,8 @@ the limits and the words are in `checks`, and `verdict` puts them together.
 """
 
 from tryon_catalogue.publishing.judgement.checks import Check, CheckResult
+from tryon_catalogue.publishing.judgement.pictures import Shrunk
 from tryon_catalogue.publishing.judgement.reference import Inputs
 from tryon_catalogue.publishing.judgement.verdict import Judgement, Score, judge
 
-__all__ = ["Check", "CheckResult", "Inputs", "Judgement", "Score", "judge"]
+__all__ = ["Check", "CheckResult", "Inputs", "Judgement", "Score", "Shrunk", "judge"]

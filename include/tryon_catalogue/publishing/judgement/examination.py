@@ -14,6 +14,7 @@ from tryon_catalogue.publishing.judgement.checks import Check, CheckResult, comp
 from tryon_catalogue.publishing.judgement.colour import Bools, distance_of_colours, seen_from_afar
 from tryon_catalogue.publishing.judgement.measures import View
 from tryon_catalogue.publishing.judgement.pictures import (
+    Shrunk,
     UnreadableError,
     compared_size,
     shape_difference,
@@ -29,11 +30,12 @@ _ANOTHER_SHAPE: Final = "it has another shape than the model's picture"
 
 
 def examine(
-    content: bytes, reference: Reference, earlier: Sequence[View], settings: JudgementSettings
+    content: bytes | Shrunk, reference: Reference, earlier: Sequence[View], settings: JudgementSettings
 ) -> tuple[View | None, tuple[CheckResult, ...]]:
     """Hold one result picture to every check.
 
     Args:
+        content: A file's bytes, or what somebody has decoded.
         reference: What it is compared with.
         earlier: The readable pictures of the same look that came before it.
 

@@ -2,7 +2,7 @@
 
 import io
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -17,33 +17,52 @@ class UnreadableError(Exception):
     """Something is no picture that can be compared. Says why, in words that fit after "cannot be read: "."""
 
 
-def shrunk(content: bytes, *, max_pixels: int) -> tuple[Image.Image, tuple[int, int]]:
+class Shrunk(NamedTuple):
+    """A picture that is decoded, no larger than is needed.
+
+    Attributes:
+        picture: Upright.
+        size: Its own width and height in pixels, upright.
+    """
+
+    picture: Image.Image
+    size: tuple[int, int]
+
+
+def shrunk(content: bytes | Shrunk, *, max_pixels: int) -> Shrunk:
     """Decode a picture, no larger than is needed.
 
     Args:
+        content: A file's bytes, or what somebody has decoded.
         max_pixels: More are not decoded.
 
     Returns:
-        The picture in RGB, upright, and its own width and height in pixels.
+        The picture in RGB.
 
     Raises:
         UnreadableError: It is none, is cut off, or has too many pixels.
     """
+    if isinstance(content, Shrunk):
+        _check_pixels(content.size, max_pixels)
+        return content._replace(picture=content.picture.convert("RGB"))
     try:
         with Image.open(io.BytesIO(content)) as picture:
             width, height = picture.size
-            if width * height > max_pixels:
-                raise UnreadableError(
-                    f"it has {width} x {height} pixels, more than max_pixels = {max_pixels}"
-                )
+            _check_pixels(picture.size, max_pixels)
             picture.draft("RGB", compared_size(picture.size))
             upright = ImageOps.exif_transpose(picture)
             turned = (upright.width > upright.height) != (width > height)
-            return upright.convert("RGB"), (height, width) if turned else (width, height)
+            return Shrunk(upright.convert("RGB"), (height, width) if turned else (width, height))
     except UnidentifiedImageError as error:  # its own words name an object in memory
         raise UnreadableError("it is of no kind of picture that is known") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UnreadableError(str(error) or type(error).__name__) from error
+
+
+def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise UnreadableError(f"it has {width} x {height} pixels, more than max_pixels = {max_pixels}")
 
 
 def compared_size(size: tuple[int, int], side: int = SIDE_PX) -> tuple[int, int]:

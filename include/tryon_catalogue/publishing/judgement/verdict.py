@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tryon_catalogue.publishing.judgement.checks import Check, CheckResult
 from tryon_catalogue.publishing.judgement.examination import examine
 from tryon_catalogue.publishing.judgement.measures import View
+from tryon_catalogue.publishing.judgement.pictures import Shrunk
 from tryon_catalogue.publishing.judgement.reference import Inputs, Reference
 from tryon_catalogue.settings.judgement import JudgementSettings
 
@@ -72,12 +73,12 @@ class Judgement:
         )
 
 
-def judge(inputs: Inputs, pictures: Sequence[bytes], settings: JudgementSettings) -> Judgement:
+def judge(inputs: Inputs, pictures: Sequence[bytes | Shrunk], settings: JudgementSettings) -> Judgement:
     """Judge the pictures of one look.
 
     Args:
         inputs: What the look was made from.
-        pictures: The bytes of its result pictures.
+        pictures: Its result pictures: the bytes of each, or what somebody has decoded.
 
     Returns:
         What was found; nothing is raised for a picture or an input that cannot be read.
