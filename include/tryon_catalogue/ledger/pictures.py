@@ -14,7 +14,7 @@ from tryon_catalogue.ledger.tables import looks, pictures
 from tryon_catalogue.looks import LookState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -29,19 +29,21 @@ def newest_pictures() -> ColumnElement[bool]:
 
 
 def keep_unshown_pictures(
-    connection: Connection, look_key: str, rows: Sequence[dict[str, Any]], doubts: str
+    connection: Connection, kept: Mapping[str, tuple[Sequence[dict[str, Any]], str]]
 ) -> None:
-    """Keep a look's new pictures beside those that are shown; they replace earlier ones that were never shown.
+    """Keep new pictures of looks beside those that are shown; they replace earlier ones that were never shown.
 
     Args:
-        connection: In a transaction that has locked the look.
-        rows: Of the table ``pictures``; none where nothing could be kept.
-        doubts: Why a person should look at them; empty when they are good.
+        connection: In a transaction that has locked the looks.
+        kept: Look key -> rows of the table ``pictures``, none where nothing could be kept; and why a person should look
+            at them, empty when they are good.
     """
-    drop_unshown_pictures(connection, [look_key])
+    drop_unshown_pictures(connection, list(kept))
+    rows = [
+        {**row, "shown": False, "doubts": doubts or None} for rows, doubts in kept.values() for row in rows
+    ]
     if rows:
-        kept = {"shown": False, "doubts": doubts or None}
-        connection.execute(insert(pictures), [{**row, **kept} for row in rows])
+        connection.execute(insert(pictures), rows)
 
 
 def unshown_pictures(connection: Connection, look_key: str) -> list[dict[str, Any]]:

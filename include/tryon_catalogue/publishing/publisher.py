@@ -1,8 +1,9 @@
 """Publishing a batch: collect what the vendor made, judge, label and archive it at once, write it to the catalogue.
 
 The vendor's links die, so a picture is fetched in the same breath in which its link is read. A look's pictures, its
-state and the shop's row change in one transaction, so the catalogue never says more or less than the ledger; where the
-shop's table refuses the row, the ledger keeps the pictures for the next try, which does not need the vendor for them.
+state and the shop's row change in one transaction, with those of the looks that are ready at the same time. So the
+catalogue never says more or less than the ledger; where the shop's table refuses the row, the ledger keeps the pictures
+for the next try, which does not need the vendor for them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -191,23 +193,23 @@ class Publisher:
         self, submission: UncollectedSubmission, every: Sequence[PaidLook], done: Published
     ) -> tuple[set[str], list[Problem]]:
         """Publish what an earlier try archived and did not publish; returns the looks' keys, and the problems."""
-        with_us: set[str] = set()
+        found: list[tuple[PaidLook, Finished]] = []
         problems: list[Problem] = []
+        with_us: set[str] = set()
         for look in every:
             if not look.open or look.state is not LookState.SUCCEEDED:
                 continue
-            problem: Problem | None
             try:
                 finished = self._archived(look)
+            except OSError as error:
+                words = f"could not be read from the archive ({error}); see [archive] path"
+                problems.append(look.problem(words))
+            else:
                 if finished is None:
                     continue
-                problem = self._record(submission, look, finished, done)
-            except OSError as error:
-                problem = look.problem(f"could not be read from the archive ({error}); see [archive] path")
+                found.append((look, finished))
             with_us.add(look.key)
-            if problem is not None:
-                problems.append(problem)
-        return with_us, problems
+        return with_us, [*problems, *self._record(submission, found, done).values()]
 
     def _archived(self, look: PaidLook) -> Finished | None:
         with self._engine.connect() as connection:
@@ -260,24 +262,27 @@ class Publisher:
     ) -> list[Problem]:
         """Leave those to a person that have been stuck for too long; nothing pays for them again by itself."""
         lost = Finished(doubts=f"{reason}; {ASK.format(submission.result_key)}")
-        outcomes = [self._record(submission, look, lost, done) for look in stuck if self._is_old(look)]
-        return [outcome for outcome in outcomes if outcome is not None]
+        old = [(look, lost) for look in stuck if self._is_old(look)]
+        return list(self._record(submission, old, done).values())
 
     async def _publish_looks(
         self, submission: UncollectedSubmission, made: Sequence[PaidLook], done: Published
     ) -> list[Problem]:
-        writing = asyncio.Lock()  # one connection to the database is enough for one task
+        problems: dict[str, Problem] = {}
         async with open_fetcher(self._settings.fetch) as fetcher:
-
-            async def publish(look: PaidLook) -> Problem | None:
-                finished = await self._finished(look, fetcher)
-                if isinstance(finished, Problem):
-                    return finished
-                async with writing:
-                    return await asyncio.to_thread(self._record, submission, look, finished, done)
-
-            outcomes = await asyncio.gather(*map(publish, made))
-        return [outcome for outcome in outcomes if outcome is not None]
+            waiting = {asyncio.create_task(self._finished(look, fetcher)): look for look in made}
+            while waiting:
+                ended, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                finished: list[tuple[PaidLook, Finished]] = []
+                for task in ended:
+                    look, outcome = waiting.pop(task), task.result()
+                    if isinstance(outcome, Problem):
+                        problems[look.key] = outcome
+                    else:
+                        finished.append((look, outcome))
+                # What ends meanwhile goes into the next transaction, all of it together.
+                problems |= await asyncio.to_thread(self._record, submission, finished, done)
+        return [problems[look.key] for look in made if look.key in problems]
 
     async def _finished(self, look: PaidLook, fetcher: Fetcher) -> Finished | Problem:
         """Fetch and archive what the vendor made of a look."""
@@ -298,40 +303,71 @@ class Publisher:
         return datetime.now(UTC) - look.moved_at > timedelta(hours=self._settings.fetch.give_up_hours)
 
     def _record(
-        self, submission: UncollectedSubmission, look: PaidLook, finished: Finished, done: Published
-    ) -> Problem | None:
-        """Commit a look's pictures, its state and the shop's row together, unless another try or submission has.
+        self,
+        submission: UncollectedSubmission,
+        finished: Sequence[tuple[PaidLook, Finished]],
+        done: Published,
+    ) -> dict[str, Problem]:
+        """Commit looks' pictures, their states and the shop's rows together, unless another try or submission has.
 
-        Where the shop's table refuses the row, the ledger keeps the pictures, and the look stays where it is.
+        Where the shop's table refuses a row, the ledger keeps the pictures, and the look stays where it is.
+
+        Returns:
+            Look key -> the problem of each look whose rows are refused.
         """
-        review = bool(finished.doubts) and (
-            not finished.rows or self._settings.judgement.below is Below.REVIEW
-        )
-        is_ours = select(looks.c.key).where(
-            looks.c.key == look.key, looks.c.state.in_(UNCOLLECTED), submission.ours
-        )
+        if not finished:
+            return {}
+        of_these = looks.c.key.in_([look.key for look, _ in finished])
+        is_ours = select(looks.c.key).where(of_these, looks.c.state.in_(UNCOLLECTED), submission.ours)
         with self._engine.begin() as connection:
-            if connection.execute(is_ours.with_for_update(key_share=True)).one_or_none() is None:
-                return None
-            keep_unshown_pictures(connection, look.key, finished.rows, finished.doubts)
-            try:
-                with connection.begin_nested():
-                    move(
-                        connection,
-                        looks.c.key == look.key,
-                        LookState.REVIEW if review else LookState.PUBLISHED,
-                        self._by,
-                        from_states=UNCOLLECTED,
-                        reason=finished.doubts or None,
-                    )
-                    if not review:
-                        show_pictures(connection, [look.key])
-                    self._catalogue.write_look(connection, look.key)
-            except RowRefusedError as error:
-                return look.problem(str(error))
-        done.review += review
-        done.published += not review
-        return None
+            ours = set(
+                connection.execute(is_ours.order_by(looks.c.key).with_for_update(key_share=True)).scalars()
+            )
+            to_show = [(look, result) for look, result in finished if look.key in ours]
+            if not to_show:
+                return {}
+            keep_unshown_pictures(
+                connection, {look.key: (result.rows, result.doubts) for look, result in to_show}
+            )
+            refused = self._show(connection, to_show)
+        for look, result in to_show:
+            if look.key not in refused:
+                done.review += self._needs_review(result)
+                done.published += not self._needs_review(result)
+        return {look.key: look.problem(refused[look.key]) for look, _ in to_show if look.key in refused}
+
+    def _show(self, connection: Connection, finished: Sequence[tuple[PaidLook, Finished]]) -> dict[str, str]:
+        """Move looks on and write the shop's rows; gives look key -> why, for those whose rows are refused."""
+        try:
+            with connection.begin_nested():
+                self._move_on(connection, finished)
+                self._catalogue.write_looks(connection, [look.key for look, _ in finished])
+        except RowRefusedError as error:
+            if len(finished) == 1:
+                return {finished[0][0].key: str(error)}
+            # One refused row holds back no other look: each by itself.
+            refused = [self._show(connection, [result]) for result in finished]
+            return {key: reason for of_look in refused for key, reason in of_look.items()}
+        return {}
+
+    def _move_on(self, connection: Connection, finished: Sequence[tuple[PaidLook, Finished]]) -> None:
+        by_outcome: defaultdict[tuple[bool, str], list[str]] = defaultdict(list)
+        for look, result in finished:
+            by_outcome[self._needs_review(result), result.doubts].append(look.key)
+        for (review, doubts), keys in by_outcome.items():
+            move(
+                connection,
+                looks.c.key.in_(keys),
+                LookState.REVIEW if review else LookState.PUBLISHED,
+                self._by,
+                from_states=UNCOLLECTED,
+                reason=doubts or None,
+            )
+            if not review:
+                show_pictures(connection, keys)
+
+    def _needs_review(self, finished: Finished) -> bool:
+        return bool(finished.doubts) and (not finished.rows or self._settings.judgement.below is Below.REVIEW)
 
 
 def _skus(connection: Connection, look_keys: Sequence[str]) -> list[str]:

@@ -133,7 +133,7 @@ def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) 
                         reason=f"found good by {by.run}",
                     )
                     show_pictures(connection, moved)
-                    catalogue.write_look(connection, key)
+                    catalogue.write_looks(connection, [key])
                 accepted += moved
             except RowRefusedError as error:
                 refused.append(str(error))

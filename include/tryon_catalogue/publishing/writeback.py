@@ -104,20 +104,28 @@ class Catalogue:
         self._remember(connection, {sku: own for sku, own in by_sku.items() if sku not in to_rewrite})
         return written
 
-    def write_look(self, connection: Connection, look_key: str) -> None:
-        """Write the garments of a look that is to be shown; a garment that the table cannot list keeps nothing back.
+    def write_looks(self, connection: Connection, look_keys: Sequence[str]) -> None:
+        """Write the garments of looks that are to be shown; a garment that the table cannot list keeps nothing back.
 
         Args:
             connection: In a transaction; the garments are locked until it ends.
 
         Raises:
-            RowRefusedError: Every row that was to show it was refused; roll back what called it shown.
+            RowRefusedError: Every row that was to show one of them was refused; roll back what called them shown.
         """
-        of_look = select(garment_looks.c.sku).where(garment_looks.c.look_key == look_key).distinct()
-        skus = connection.execute(of_look).scalars().all()
-        refused = [row for row in self.write_garments(connection, skus).refused if row.row_exists]
-        if skus and len(refused) == len(skus):
-            raise RowRefusedError("; ".join(map(str, refused)))
+        found = connection.execute(
+            select(garment_looks.c.look_key, garment_looks.c.sku)
+            .where(garment_looks.c.look_key.in_(look_keys))
+            .distinct()
+        )
+        skus: dict[str, set[str]] = defaultdict(set)
+        for look_key, sku in found:
+            skus[look_key].add(sku)
+        written = self.write_garments(connection, set().union(*skus.values()))
+        refused = {row.sku: row for row in written.refused if row.row_exists}
+        for of_look in skus.values():
+            if of_look <= refused.keys():
+                raise RowRefusedError("; ".join(str(refused[sku]) for sku in sorted(of_look)))
 
     def write_run(self, engine: Engine, run_id: str) -> Written:
         """Write every garment of a run whose row does not yet say what the ledger says, and its rejected rows.

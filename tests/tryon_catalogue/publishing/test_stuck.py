@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Engine, select, text, update
+from sqlalchemy import Engine, event, select, text, update
 
 from damo_tryon.contract import Answer, SubTaskStatus
 from damo_tryon.hooks import DamoTryOnHook
@@ -38,12 +38,13 @@ def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
     return settings.model_copy(update={"labels": labels})
 
 
-def shut(engine: Engine) -> None:
-    """Let the shop's table refuse the row of sku-0 as soon as it says anything of a picture."""
+def shut(engine: Engine, *skus: str) -> None:
+    """Let the shop's table refuse the row of sku-0, or of these, as soon as it says anything of a picture."""
+    named = ", ".join(f"'{sku}'" for sku in skus or ["sku-0"])
     with engine.begin() as connection:
         connection.execute(
             text(
-                "ALTER TABLE catalogue ADD CONSTRAINT shut CHECK (sku <> 'sku-0' OR "
+                f"ALTER TABLE catalogue ADD CONSTRAINT shut CHECK (sku NOT IN ({named}) OR "
                 "tryon_status IS NULL OR tryon_status NOT IN ('PUBLISHED', 'REVIEW'))"
             )
         )
@@ -183,13 +184,31 @@ def test_pictures_that_were_archived_by_a_try_that_died_are_published_without_th
     engine: Engine, settings: Settings, submit: Submit, publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = submit(1)
-    killed_in(monkeypatch, "write_look", publish, batch)
+    killed_in(monkeypatch, "write_looks", publish, batch)
     assert (states(engine), kept(engine)) == (["SUCCEEDED"], [])
     (archived,) = files(settings)
     before = archived.read_bytes()
     assert publish(batch, nobody_knows).published == 1
     assert (files(settings), archived.read_bytes()) == ([archived], before)
     assert [row.path for row in kept(engine)] == [str(archived)]
+
+
+def test_what_is_ready_together_is_committed_together(
+    engine: Engine, submit: Submit, publish: Publish
+) -> None:
+    batch = submit(6)
+    shut(engine, "sku-0", "sku-1", "sku-2", "sku-3", "sku-4", "sku-5")
+    assert len(publish(batch).problems) == 6
+    put_right(engine)
+    moves: list[int] = []
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE tryon.looks SET state"):
+            moves.append(cursor.rowcount)  # type: ignore[attr-defined]  # the driver's own
+
+    event.listen(engine, "after_cursor_execute", note)
+    assert publish(batch, nobody_knows).published == 6
+    assert moves == [6]
 
 
 def test_pictures_that_a_person_refused_are_not_taken_for_those_of_the_next_submission(
