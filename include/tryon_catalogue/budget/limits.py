@@ -121,6 +121,8 @@ class Room:
         self._collections = defaultdict(Decimal, taken.collections)
         self._looks_left = approved.looks
         self._kinds: Counter[Kind] = Counter()
+        self._costs: dict[Kind, Decimal] = {}
+        self._shares: dict[Kind, Decimal] = {}
         # Each as what may still be added; None where nothing bounds it.
         self._left: dict[Limit, Decimal | None] = {
             Limit.RUN: budget.per_run - taken.run if budget.per_run else None,
@@ -145,7 +147,7 @@ class Room:
             left = self._left[limit]
             if left is not None and cost and cost > left:
                 return limit
-        share = Decimal(0) if reserved else share_of(self._price, kind)
+        share = Decimal(0) if reserved else self._share(kind)
         if self._per_collection and share and self._collections[collection] + share > self._per_collection:
             return Limit.COLLECTION
         for limit in bounds:
@@ -162,4 +164,12 @@ class Room:
         """Give what one look more costs; one that joins a submission with room in it may cost nothing."""
         if self._price.use is Use.SUBMISSION:
             return self._price.per_use if self._kinds[kind] % MAX_TASKS == 0 else Decimal(0)
-        return cost_of(self._price, {kind: 1})[1]
+        # Remembered, as its share: a hundred thousand looks are of a few kinds.
+        if kind not in self._costs:
+            self._costs[kind] = cost_of(self._price, {kind: 1})[1]
+        return self._costs[kind]
+
+    def _share(self, kind: Kind) -> Decimal:
+        if kind not in self._shares:
+            self._shares[kind] = share_of(self._price, kind)
+        return self._shares[kind]

@@ -67,6 +67,8 @@ class KnownImage:
 
 
 _NAMES = tuple(field.name for field in fields(KnownImage))
+_WARNINGS = _NAMES.index("warnings") - 2  # behind url and role
+_ROLES = {role.value: role for role in ImageRole}
 
 
 def url_sha256(url: str) -> str:
@@ -140,9 +142,6 @@ def _row_of(image: KnownImage) -> dict[str, Any]:
 
 def _image_of(row: Any) -> KnownImage:
     # By place: a hundred thousand of them are read for one export, and a row's own mapping takes its time.
-    values = {
-        **dict(zip(_NAMES, row, strict=True)),
-        "role": ImageRole(row.role),
-        "warnings": tuple(row.warnings),
-    }
-    return KnownImage(**values)
+    url, role, *facts = row
+    facts[_WARNINGS] = tuple(facts[_WARNINGS])
+    return KnownImage(url, _ROLES[role], *facts)

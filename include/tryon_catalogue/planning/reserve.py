@@ -208,7 +208,13 @@ def _apply_limits(connection: Connection, settings: Settings, room: Room, then: 
     currency = settings.price.currency
     held: list[dict[str, str | None]] = []
     rows = connection.execute(
-        select(CANDIDATES)
+        select(
+            CANDIDATES.c.key,
+            CANDIDATES.c.fit_type,
+            CANDIDATES.c.inference_num,
+            CANDIDATES.c.collection,
+            CANDIDATES.c.reserved,
+        )
         # What another run has reserved is on its way already: others go first.
         .order_by(CANDIDATES.c.reserved, *in_order(settings.budget))
         .execution_options(yield_per=ROWS_AT_ONCE)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tryon_catalogue.exports import ROSTER_LINE, Rejection, with_place
 from tryon_catalogue.pictures.fetch import shown
 from tryon_catalogue.pictures.rules import ImageRole, ImageRule, mask_size_problem
-from tryon_catalogue.planning.casting import cast
+from tryon_catalogue.planning.casting import Casting
 
 if TYPE_CHECKING:
     from tryon_catalogue.exports import Chunk, Garment
@@ -114,8 +114,9 @@ def vet_chunk(
     """
     rejections: list[Rejection] = list(chunk.rejections)
     cast_garments: list[tuple[Garment, tuple[Look, ...]]] = []
+    casting = Casting(settings)
     for garment in chunk.garments:
-        looks = cast(garment, settings)
+        looks = casting.looks_of(garment)
         if isinstance(looks, Rejection):
             rejections.append(looks)
         else:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from damo_tryon.contract import FitType
 from tryon_catalogue.exports import Garment, Rejection, Rule
 from tryon_catalogue.looks import Look
-from tryon_catalogue.planning.casting import cast
+from tryon_catalogue.planning.casting import Casting
 from tryon_catalogue.settings import (
     CastingRule,
     CatalogueColumns,
@@ -63,13 +63,13 @@ SETTINGS = settings_with()
 
 
 def looks_of(garment: Garment, settings: Settings = SETTINGS) -> tuple[Look, ...]:
-    answer = cast(garment, settings)
+    answer = Casting(settings).looks_of(garment)
     assert not isinstance(answer, Rejection), answer.reason
     return answer
 
 
 def refusal_of(garment: Garment, settings: Settings = SETTINGS) -> Rejection:
-    answer = cast(garment, settings)
+    answer = Casting(settings).looks_of(garment)
     assert isinstance(answer, Rejection)
     assert (answer.line, answer.sku) == (garment.line, garment.sku)
     return answer
@@ -182,8 +182,8 @@ images = st.none() | st.sampled_from([PANTS, MASK, OWN])
     )
 )
 def test_every_garment_gives_looks_that_differ_or_one_rejection(garment: Garment) -> None:
-    answer = cast(garment, SETTINGS)
-    assert answer == cast(garment, SETTINGS)
+    answer = Casting(SETTINGS).looks_of(garment)
+    assert answer == Casting(SETTINGS).looks_of(garment)
     if isinstance(answer, Rejection):
         assert answer.reason.endswith(".")
     else:

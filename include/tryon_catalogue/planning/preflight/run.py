@@ -18,7 +18,7 @@ from tryon_catalogue.ledger.images import ImageKey, KnownImage, load_images, sto
 from tryon_catalogue.pictures.archive import Archive
 from tryon_catalogue.pictures.fetch import open_fetcher, shown
 from tryon_catalogue.pictures.rules import ImageRole, ImageRule
-from tryon_catalogue.planning.casting import cast
+from tryon_catalogue.planning.casting import Casting
 from tryon_catalogue.planning.preflight.images import (
     MAX_INPUT_BYTES,
     Checked,
@@ -142,7 +142,7 @@ def images_of_export(
     """
     seen: set[ImageKey] = set()
     for chunk in read_requested(request, export, settings):
-        answers = [cast(garment, settings) for garment in chunk.garments]
+        answers = map(Casting(settings).looks_of, chunk.garments)
         looks = [look for answer in answers if not isinstance(answer, Rejection) for look in answer]
         keys = {image for look in looks for image in image_keys(look)}
         yield ExportImages(chunk.rows, keys - seen, frozenset(look.model_image for look in looks))
