@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+import psutil
 from sqlalchemy import Engine, text
 
 from tryon_catalogue.ledger.database import engine_for, migrate
@@ -23,6 +24,10 @@ from tryon_demo.local.postgres import LocalPostgres
 from tryon_demo.local.stack import LocalStack
 
 PROJECT = Path(__file__).resolve().parents[2]
+# Pictures of the size that a shop's are, and that the vendor's are: what is measured is a night's work.
+SAMPLES = PROJECT / "include" / "samples" / "images"
+MODEL = "model-mei.jpg"
+TOPS = ("breton-tee.jpg", "dot-blouse.jpg", "check-shirt.jpg", "cable-sweater.jpg", "hoodie.jpg")
 # Nothing here is to be held back by a limit: what is measured is our own part.
 SANDBOX = (
     "--latency",
@@ -46,7 +51,7 @@ collection = "collection"
 category = "category"
 tops_image = "image_url"
 [roster]
-models = [{{ name = "Mei", image = "{images}/figure.png", tags = ["women"] }}]
+models = [{{ name = "Mei", image = "{images}/model-mei.jpg", tags = ["women"] }}]
 [[rules]]
 category = "*"
 fit_type = "HALF_BODY"
@@ -75,7 +80,8 @@ class Ground:
         folder: For files of the measurement.
         engine: An up-to-date ledger beside a shop's table.
         settings: Read from a file in the folder.
-        images_url: Where ``figure.png`` is; any query may follow it, so that each look has its own.
+        postgres: The database server's main process.
+        images_url: Where `MODEL` and `TOPS` are; any query may follow a name, so that each look has its own.
         sandbox_url: The stand-in vendor.
         appcode: What it accepts.
     """
@@ -83,6 +89,7 @@ class Ground:
     folder: Path
     engine: Engine
     settings: Settings
+    postgres: int
     images_url: str
     sandbox_url: str
     appcode: str
@@ -93,9 +100,8 @@ def open_ground(folder: Path) -> Iterator[Ground]:
     """Start it all; end it when the block is left."""
     images = folder / "images"
     images.mkdir(parents=True)
-    picture = Image.new("RGB", (400, 520), (240, 240, 240))
-    ImageDraw.Draw(picture).rectangle((120, 20, 280, 500), fill=(70, 60, 90))
-    picture.save(images / "figure.png")
+    for name in (MODEL, *TOPS):
+        shutil.copy(SAMPLES / name, images)
     with LocalStack(folder / "home", dags_folder=PROJECT / "dags") as stack:
         images_url = stack.serve_folder("images", images, port=free_port())
         command = [sys.executable, "-m", "tryon_sandbox", "--json", *SANDBOX]
@@ -109,7 +115,9 @@ def open_ground(folder: Path) -> Iterator[Ground]:
         settings = load_settings(file)
         engine = engine_for(stack.catalogue_url, settings.ledger.schema_name)
         fresh_tables(engine, settings)
-        yield Ground(folder, engine, settings, images_url, sandbox["url"], sandbox["appcode"])
+        yield Ground(
+            folder, engine, settings, stack.postgres.pid or 0, images_url, sandbox["url"], sandbox["appcode"]
+        )
 
 
 @contextmanager
@@ -128,6 +136,18 @@ def fresh_tables(engine: Engine, settings: Settings) -> None:
             text("CREATE TABLE catalogue (sku text PRIMARY KEY, picture_url text, status text)")
         )
     migrate(engine, settings.ledger.schema_name)
+
+
+def database_cpu(main_process: int) -> float:
+    """Seconds of CPU that a PostgreSQL server has used, with the sessions that are over."""
+    server = psutil.Process(main_process)
+    used = server.cpu_times()
+    seconds = used.user + used.system + used.children_user + used.children_system
+    for session in server.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            used = session.cpu_times()
+            seconds += used.user + used.system
+    return seconds
 
 
 def run_python(code: str, *arguments: str) -> str:
