@@ -1,8 +1,8 @@
 """One page that shows what came of a submit task: each look, its status and its pictures, as of now.
 
 Served by Airflow's API server to people who may read the XComs of that DAG, and to nobody else. It reads the
-result keys from the task's XCom, asks the vendor, and changes nothing. It runs no script, keeps nothing, and
-takes neither keys nor a connection from the address.
+result keys from the task's XCom, asks the vendor, and changes nothing. It runs no script, keeps a page for a few
+seconds only, and takes neither keys nor a connection from the address.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlencode
@@ -22,7 +22,6 @@ from airflow.api_fastapi.core_api.security import requires_access_dag
 from airflow.models.xcom import XCOM_RETURN_KEY, XComModel
 from airflow.utils.session import create_session
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader
@@ -34,6 +33,7 @@ from damo_tryon.errors import MalformedRequestError, TryOnError
 from damo_tryon.hooks import DamoTryOnHook
 from damo_tryon.inputs import keys_in
 from damo_tryon.names import DEFAULT_CONN_ID, XCOM_CONN_ID
+from damo_tryon.serving import RETRY_AFTER, BusyError, PageMaker
 
 PAGE_SIZE: Final = 20
 """Submissions shown on one page: each is one query to the vendor."""
@@ -70,6 +70,8 @@ _REFUSALS: Final = {
     404: "There are no result keys for this task: it has not finished, nothing was accepted, or it was cleared.",
     422: "The address of this page is incomplete. Open it with the Results button of a submit task.",
 }
+# The second is for browsers, which take no notice of the first.
+_COME_BACK: Final = {"Retry-After": str(RETRY_AFTER), "Refresh": str(RETRY_AFTER)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ def create_app() -> FastAPI:
     app = FastAPI(title="Try-on results", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_api_route(
         "/results",
-        show_results,
+        _Pages().show,
         methods=["GET"],
         response_class=HTMLResponse,
         dependencies=[Depends(_refuse_nul), Depends(requires_access_dag("GET", DagAccessEntity.XCOM))],
@@ -166,39 +168,80 @@ async def _refuse_nul(request: Request) -> None:
         raise HTTPException(404)
 
 
-async def show_results(
-    request: Request,
-    *,
-    # The pattern is Airflow's own; it also keeps out "~", which the access check reads as "any DAG".
-    dag_id: Annotated[str, Query(pattern=r"^[\w.-]+$")],
-    run_id: Annotated[str, Query(min_length=1)],
-    task_id: Annotated[str, Query(min_length=1)],
-    map_index: Annotated[int, Query(ge=-1, le=_MOST_MAP_INDEX)] = -1,
-    page: Annotated[int, Query(ge=1)] = 1,
-) -> HTMLResponse:
-    """Show one page of a task instance's submissions, asked of the vendor while the reader waits."""
-    if request.query_params.getlist("dag_id") != [dag_id]:
-        # Two of them: access might be checked for one and the results shown of the other.
-        raise HTTPException(422)
-    place = Place(dag_id, run_id, task_id, map_index)
-    result_keys, conn_id = await run_in_threadpool(read_task, place)
-    if not result_keys:
-        raise HTTPException(404)
-    pages = -(-len(result_keys) // PAGE_SIZE)
-    page = min(page, pages)
-    shown = await _ask(conn_id, result_keys[(page - 1) * PAGE_SIZE : page * PAGE_SIZE])
-    totals = Counter(sub_task.status for submission in shown for sub_task in submission.sub_tasks)
-    return _html(
-        200,
-        title="Try-on results",
-        place=place,
-        submissions=shown,
-        totals={str(status): totals[status] for status in SubTaskStatus},
-        total_keys=len(result_keys),
-        page=page,
-        pages=pages,
-        links={"previous": _link(request, page - 1), "next": _link(request, page + 1)},
-    )
+class _Pages:
+    """Makes the pages; each asks the vendor once, however many ask for it at the same time."""
+
+    def __init__(self) -> None:
+        # More patient than what each page has for the vendor, so that a page says which answers are missing.
+        self._maker = PageMaker(patience=PATIENCE + 10)
+
+    async def show(
+        self,
+        request: Request,
+        *,
+        # The pattern is Airflow's own; it also keeps out "~", which the access check reads as "any DAG".
+        dag_id: Annotated[str, Query(pattern=r"^[\w.-]+$")],
+        run_id: Annotated[str, Query(min_length=1)],
+        task_id: Annotated[str, Query(min_length=1)],
+        map_index: Annotated[int, Query(ge=-1, le=_MOST_MAP_INDEX)] = -1,
+        page: Annotated[int, Query(ge=1)] = 1,
+    ) -> HTMLResponse:
+        """Show one page of a task instance's submissions, asked of the vendor while the reader waits."""
+        if request.query_params.getlist("dag_id") != [dag_id]:
+            # Two of them: access might be checked for one and the results shown of the other.
+            raise HTTPException(422)
+        place = Place(dag_id, run_id, task_id, map_index)
+        try:
+            body = await self._maker.page((place, page), lambda: self._make(place, page))
+        except BusyError as busy:
+            text = f"{busy} Nothing is wrong: this page asks again in {RETRY_AFTER} seconds."
+            raise HTTPException(503, text, headers=_COME_BACK) from None
+        return HTMLResponse(body, headers=_HEADERS)
+
+    async def _make(self, place: Place, page: int) -> str:
+        result_keys, conn_id = await self._maker.in_thread(read_task, place)
+        if not result_keys:
+            raise HTTPException(404)
+        pages = -(-len(result_keys) // PAGE_SIZE)
+        page = min(page, pages)
+        shown = await self._ask(conn_id, result_keys[(page - 1) * PAGE_SIZE : page * PAGE_SIZE])
+        totals = Counter(sub_task.status for submission in shown for sub_task in submission.sub_tasks)
+        return _render(
+            title="Try-on results",
+            place=place,
+            submissions=shown,
+            totals={str(status): totals[status] for status in SubTaskStatus},
+            total_keys=len(result_keys),
+            page=page,
+            pages=pages,
+            links={"previous": _link(place, page - 1), "next": _link(place, page + 1)},
+        )
+
+    async def _ask(self, conn_id: str, result_keys: Sequence[str]) -> list[ShownSubmission]:
+        hook = DamoTryOnHook(conn_id)
+        try:
+            # In a thread, and before the first query: in the API server connections can be read only that way.
+            await self._maker.in_thread(hook.get_conn)
+        except TryOnError as error:
+            raise HTTPException(502, str(error)) from error
+        places = asyncio.Semaphore(_QUERIES_AT_ONCE)
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+
+        async def ask(result_key: str) -> ShownSubmission:
+            try:
+                async with asyncio.timeout_at(deadline), places:
+                    answer = await hook.async_query(result_key)
+            except TimeoutError:
+                return ShownSubmission(
+                    result_key, problem="The vendor took too long to answer. Reload the page."
+                )
+            except TryOnError as error:
+                return ShownSubmission(result_key, problem=str(error))
+            return ShownSubmission(
+                result_key, tuple(ShownSubTask.of(sub_task) for sub_task in answer.sub_tasks)
+            )
+
+        return list(await asyncio.gather(*map(ask, result_keys)))
 
 
 def read_task(place: Place) -> tuple[tuple[str, ...], str]:
@@ -231,39 +274,18 @@ def _xcom(session: Session, place: Place, key: str) -> object:
     return value
 
 
-async def _ask(conn_id: str, result_keys: Sequence[str]) -> list[ShownSubmission]:
-    hook = DamoTryOnHook(conn_id)
-    try:
-        # In a thread, and before the first query: in the API server connections can be read only that way.
-        await run_in_threadpool(hook.get_conn)
-    except TryOnError as error:
-        raise HTTPException(502, str(error)) from error
-    places = asyncio.Semaphore(_QUERIES_AT_ONCE)
-    deadline = asyncio.get_running_loop().time() + PATIENCE
-
-    async def ask(result_key: str) -> ShownSubmission:
-        try:
-            async with asyncio.timeout_at(deadline), places:
-                answer = await hook.async_query(result_key)
-        except TimeoutError:
-            return ShownSubmission(result_key, problem="The vendor took too long to answer. Reload the page.")
-        except TryOnError as error:
-            return ShownSubmission(result_key, problem=str(error))
-        return ShownSubmission(result_key, tuple(ShownSubTask.of(sub_task) for sub_task in answer.sub_tasks))
-
-    return list(await asyncio.gather(*map(ask, result_keys)))
-
-
-def _link(request: Request, page: int) -> str:
-    return "?" + urlencode({**request.query_params, "page": page})
+def _link(place: Place, page: int) -> str:
+    return "?" + urlencode({**asdict(place), "page": page})
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 422
-    details = str(error.detail) if isinstance(error, HTTPException) else ""
-    return _html(status, title="No results to show", notice=_REFUSALS.get(status, details))
+    status, details, headers = 422, "", dict(_HEADERS)
+    if isinstance(error, HTTPException):
+        status, details = error.status_code, str(error.detail)
+        headers |= error.headers or {}
+    notice = _render(title="No results to show", notice=_REFUSALS.get(status, details))
+    return HTMLResponse(notice, status_code=status, headers=headers)
 
 
-def _html(status: int, **values: object) -> HTMLResponse:
-    body = _TEMPLATES.get_template("results_page.html").render(values)
-    return HTMLResponse(body, status_code=status, headers=_HEADERS)
+def _render(**values: object) -> str:
+    return _TEMPLATES.get_template("results_page.html").render(values)

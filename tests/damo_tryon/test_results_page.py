@@ -5,6 +5,7 @@ Airflow's own security code runs for real, on Airflow's own tables in PostgreSQL
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pytest
 from airflow import settings
 from airflow.api_fastapi.app import create_auth_manager, get_auth_manager
@@ -250,11 +252,12 @@ def test_the_connection_is_the_tasks_own_and_not_the_readers_choice(
     connection = {"conn_type": "damo_tryon", "host": server.url, "password": "code-of-another"}
     monkeypatch.setenv("AIRFLOW_CONN_ANOTHER", json.dumps(connection))
     push("return_value", ["key"])
+    push("return_value", ["key"], map_index=1)
+    push("conn_id", "another", map_index=1)
     for _ in range(2):
         vendor.knows("key", sub_task("WAITING"))
     reader.get("/results", params={**PLACE, "conn_id": "another"})
-    push("conn_id", "another")
-    reader.get("/results", params=PLACE)
+    reader.get("/results", params={**PLACE, "map_index": 1})
     used = [received.headers["authorization"] for received in server.received]
     assert used == ["APPCODE code-of-the-tests", "APPCODE code-of-another"]
 
@@ -316,3 +319,27 @@ def test_many_submissions_are_shown_page_by_page(reader: TestClient, vendor: Ven
     second = reader.get("/results" + link.group(1).replace("&amp;", "&")).text
     assert f"key-{PAGE_SIZE}" in second
     assert len(server.received) == PAGE_SIZE + 1
+
+
+async def test_readers_of_one_page_ask_the_vendor_once_and_one_page_too_many_is_refused_at_once(
+    app: FastAPI, server: Any, connect: Callable[..., None]
+) -> None:
+    connect(server.url)
+    for number in range(20):
+        push("return_value", ["key"], map_index=number)
+        server.then_stay_silent()
+    cookies = {COOKIE_NAME_JWT_TOKEN: token_of("viewer")}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://airflow", cookies=cookies) as people:
+        places = [{**PLACE, "map_index": number % 20} for number in range(60)]
+        reads = [asyncio.create_task(people.get("/results", params=place)) for place in places]
+        waiting = set(reads)
+        while len(waiting) > 4 * 3:
+            _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        server.released.set()
+        shown = await asyncio.gather(*waiting)
+    refused = [read.result() for read in reads if read not in waiting]
+    assert {(answer.status_code, answer.headers["retry-after"]) for answer in refused} == {(503, "5")}
+    assert all("Nothing is wrong" in answer.text for answer in refused)
+    assert [answer.status_code for answer in shown] == [200] * 12
+    assert len(server.received) == 4

@@ -7,10 +7,9 @@ and the archive, and changes nothing. It takes neither a connection nor a path f
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from threading import BoundedSemaphore
-from types import MappingProxyType
-from typing import Annotated, Final
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import requires_access_dag
@@ -18,19 +17,29 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
+from psycopg.errors import LockNotAvailable, QueryCanceled
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 
-from tryon_catalogue.ledger.database import engine_from_connection
+from damo_tryon.serving import RETRY_AFTER, BusyError, PageMaker
+from tryon_catalogue.ledger.database import engine_from_connection, with_patience
+from tryon_catalogue.looks import LookState
 from tryon_catalogue.reporting.report.command import file_name
-from tryon_catalogue.reporting.report.reading import NoSuchRunError, read_report
+from tryon_catalogue.reporting.report.facts import Selection
+from tryon_catalogue.reporting.report.reading import NoSuchRunError, read_extract, read_report
 from tryon_catalogue.reporting.report.rendering import render, render_notice
 from tryon_catalogue.reporting.report.thumbnails import Thumbnails, reader_of
 from tryon_catalogue.settings import SettingsError, load_settings
 
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from tryon_catalogue.settings import Settings
+
 log = logging.getLogger(__name__)
 
-_PATIENCE: Final = 30.0  # seconds that a reader waits for somebody else's report to be made
-_NO_MORE: Final[Mapping[str, str]] = MappingProxyType({})
+_LOCK_SECONDS: Final = 2.0
+_STATEMENT_SECONDS: Final = 10.0
+_FILE_PATIENCE: Final = 300.0  # seconds that a browser waits for thousands of looks in one file
 
 # What may be loaded the page says itself; who may put it into a frame only a header can say.
 _HEADERS: Final = {
@@ -39,13 +48,19 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+_MOST_PAGES: Final = 1_000_000
+_PLAIN: Final = Query(max_length=200, pattern=r"^[^\x00]*$")
+_RETRY: Final = {"Retry-After": str(RETRY_AFTER)}
+# For browsers, which take no notice of Retry-After.
+_COME_BACK: Final = {**_RETRY, "Refresh": str(RETRY_AFTER)}
 _NO_CONNECTION: Final = (
     "The API server finds no connection {}, which [catalogue] conn_id names. Add it to Airflow."
 )
 _NO_LEDGER: Final = (
-    "The ledger behind the connection {} gives no answer, or its tables are missing or of an older release. Its log "
-    "says which; `tryon init` makes the tables."
+    "The ledger behind the connection {} gives no answer, or its tables are missing or of an older release. The API "
+    "server's log says which; `tryon init` makes the tables."
 )
+_LEDGER_BUSY: Final = "The ledger behind the connection {} is busy. Load this page again in a moment."
 
 _REFUSALS: Final = {
     401: "Log in to Airflow in this browser, then open this page again.",
@@ -77,59 +92,94 @@ class _Pages:
 
     def __init__(self) -> None:
         self._thumbnails: Thumbnails | None = None
-        # A long report keeps a processor busy for seconds, and the API server has other people to serve.
-        self._one_at_a_time = BoundedSemaphore()
+        self._pages = PageMaker()
+        # A whole report keeps a processor busy for seconds, and the API server has other people to serve.
+        self._files = PageMaker(at_once=1, patience=_FILE_PATIENCE)
 
-    # Not async: the ledger and the archive are waited for in a thread, and only there connections can be read.
-    def show(
+    async def show(
         self,
         request: Request,
         *,
         # The pattern is Airflow's own; it also keeps out "~", which the access check reads as "any DAG".
         dag_id: Annotated[str, Query(pattern=r"^[\w.-]+$")],
         run_id: Annotated[str, Query(pattern=r"^[^\x00]+$")],
+        page: Annotated[int, Query(ge=1, le=_MOST_PAGES)] = 1,
+        rejections: Annotated[int, Query(ge=1, le=_MOST_PAGES)] = 1,
+        look: Annotated[str, Query(pattern=r"^[0-9a-f]{0,64}$")] = "",
+        state: LookState | Literal[""] = "",
+        collection: Annotated[str, _PLAIN] = "",
+        model: Annotated[str, _PLAIN] = "",
+        text: Annotated[str, _PLAIN] = "",
         download: bool = False,
     ) -> HTMLResponse:
-        """Show the report of a run, or give it as a file."""
+        """Show a page of the report of a run, or give all of it as a file."""
         if request.query_params.getlist("dag_id") != [dag_id]:
             # Two of them: access might be checked for one and the report shown of the other.
             raise HTTPException(422)
         run = f"{dag_id}/{run_id}"
-        if not self._one_at_a_time.acquire(timeout=_PATIENCE):
-            raise HTTPException(503, "Another report is being made just now. Reload the page in a moment.")
+        selection = Selection(page, rejections, look, state, collection, model, text)
         try:
-            page = self._page(run, None if download else f"?{request.url.query}&download=1")
-        finally:
-            self._one_at_a_time.release()
-        return _html(
-            200,
-            page,
-            {"Content-Disposition": f'attachment; filename="{file_name(run)}"'} if download else _NO_MORE,
-        )
+            if download:
+                whole = await self._files.page(run, lambda: self._files.in_thread(self._file, run))
+                name = {"Content-Disposition": f'attachment; filename="{file_name(run)}"'}
+                return HTMLResponse(whole, headers=_HEADERS | name)
+            address = {"dag_id": dag_id, "run_id": run_id}
+            shown = await self._pages.page(
+                (run, selection), lambda: self._pages.in_thread(self._page, run, selection, address)
+            )
+        except BusyError as busy:
+            notice = f"{busy} Nothing is wrong: this page asks again in {RETRY_AFTER} seconds."
+            raise HTTPException(503, notice, headers=_COME_BACK) from None
+        return HTMLResponse(shown, headers=_HEADERS)
 
-    def _page(self, run: str, download_link: str | None) -> str:
-        try:
-            settings = load_settings()
-            report = read_report(engine_from_connection(settings), settings.price, run)
-        except NoSuchRunError:
-            raise HTTPException(404) from None
-        except SettingsError as error:
-            raise HTTPException(503, f"The settings cannot be read. {error}") from None
-        except AirflowNotFoundException:
-            raise HTTPException(503, _NO_CONNECTION.format(settings.catalogue.conn_id)) from None
-        except (OperationalError, InterfaceError, ProgrammingError) as error:
-            # Its text shows where the database is: that is for the log.
-            log.warning("The report of %s cannot be read from the ledger: %s", run, error.orig)
-            raise HTTPException(503, _NO_LEDGER.format(settings.catalogue.conn_id)) from None
+    def _page(self, run: str, selection: Selection, address: Mapping[str, str]) -> str:
+        settings = _settings()
+        with _ledger(settings, run) as engine:
+            report = read_extract(engine, settings.price, run, selection)
+        return render(report, self._small(settings), settings.archive, address=address)
+
+    def _file(self, run: str) -> str:
+        settings = _settings()
+        with _ledger(settings, run) as engine:
+            report = read_report(engine, settings.price, run)
+        return render(report, self._small(settings), settings.archive)
+
+    def _small(self, settings: Settings) -> Thumbnails:
         self._thumbnails = self._thumbnails or Thumbnails(reader_of(settings.archive))
-        return render(report, self._thumbnails, settings.archive, download_link=download_link)
+        return self._thumbnails
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        raise HTTPException(503, f"The settings cannot be read. {error}") from None
+
+
+@contextmanager
+def _ledger(settings: Settings, run: str) -> Iterator[Engine]:
+    """Give the ledger for the block; what goes wrong with it there becomes an answer in words."""
+    conn_id = settings.catalogue.conn_id
+    try:
+        yield with_patience(
+            engine_from_connection(settings), lock=_LOCK_SECONDS, statement=_STATEMENT_SECONDS
+        )
+    except NoSuchRunError:
+        raise HTTPException(404) from None
+    except AirflowNotFoundException:
+        raise HTTPException(503, _NO_CONNECTION.format(conn_id)) from None
+    except (OperationalError, InterfaceError, ProgrammingError) as error:
+        # Its text shows where the database is: that is for the log.
+        log.warning("The report of %s cannot be read from the ledger: %s", run, error.orig)
+        busy = isinstance(error.orig, LockNotAvailable | QueryCanceled)
+        text = (_LEDGER_BUSY if busy else _NO_LEDGER).format(conn_id)
+        raise HTTPException(503, text, headers=_RETRY) from None
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 422
-    details = str(error.detail) if isinstance(error, HTTPException) else ""
-    return _html(status, render_notice("No report to show", _REFUSALS.get(status, details)))
-
-
-def _html(status: int, page: str, headers: Mapping[str, str] = _NO_MORE) -> HTMLResponse:
-    return HTMLResponse(page, status_code=status, headers={**_HEADERS, **headers})
+    status, details, headers = 422, "", dict(_HEADERS)
+    if isinstance(error, HTTPException):
+        status, details = error.status_code, str(error.detail)
+        headers |= error.headers or {}
+    notice = render_notice("No report to show", _REFUSALS.get(status, details))
+    return HTMLResponse(notice, status_code=status, headers=headers)

@@ -6,6 +6,7 @@ holds the shop's catalogue table as well; the ledger keeps to a schema of its ow
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, func, inspect, make_url, select, text
+from sqlalchemy import create_engine, event, func, inspect, make_url, select, text
 from sqlalchemy.pool import NullPool
 
 from tryon_catalogue.ledger.tables import SCHEMA
@@ -73,6 +74,31 @@ def _engine_over(connection: AirflowConnection, settings: Settings) -> Engine:
 
     hook = PostgresHook(postgres_conn_id=settings.catalogue.conn_id, connection=connection)
     return engine_for(hook.sqlalchemy_url, settings.ledger.schema_name)
+
+
+def with_patience(engine: Engine, *, lock: float, statement: float) -> Engine:
+    """Let the engine's transactions give up, rather than wait for long: for people who wait for a page.
+
+    Args:
+        lock: Seconds that a statement may wait for a lock; so long the database may take to be reached, too.
+        statement: Seconds that a statement may take.
+
+    Returns:
+        An engine of its own. What is given up raises sqlalchemy.exc.OperationalError.
+    """
+    url = engine.url.update_query_dict({"connect_timeout": str(math.ceil(lock))})
+    impatient = create_engine(url, poolclass=NullPool)
+    limits = ", ".join(
+        f"set_config('{name}', '{round(seconds * 1000)}ms', true)"
+        for name, seconds in {"lock_timeout": lock, "statement_timeout": statement}.items()
+    )
+
+    # In each transaction, not as options of the session: those are refused by poolers before a database.
+    @event.listens_for(impatient, "begin")
+    def limit(connection: Connection) -> None:
+        connection.exec_driver_sql(f"SELECT {limits}")
+
+    return impatient.execution_options(**engine.get_execution_options())
 
 
 def migrate(engine: Engine, schema: str) -> None:

@@ -15,17 +15,21 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-def read_rejections(connection: Connection, run_id: str, most: int | None = None) -> Iterator[Rejection]:
+def read_rejections(
+    connection: Connection, run_id: str, most: int | None = None, *, after: int = 0
+) -> Iterator[Rejection]:
     """Read the rejections of a run in the order of the export, a few at a time.
 
     Args:
         most: Read no more than so many.
+        after: Leave out so many first ones.
     """
     statement = (
         select(rejections)
         .where(rejections.c.run_id == run_id)
         .order_by(rejections.c.line, rejections.c.id)
         .limit(most)
+        .offset(after)
     )
     for row in connection.execute(statement.execution_options(yield_per=1_000)):
         yield Rejection(

@@ -5,10 +5,13 @@ Airflow's own security code runs for real, on Airflow's own tables in PostgreSQL
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from airflow import settings as airflow_settings
 from airflow.api_fastapi.app import create_auth_manager, get_auth_manager
@@ -16,13 +19,16 @@ from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.models import import_all_models
 from airflow.models.base import Base
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine, make_url, text
 
 from tests.tryon_catalogue.helpers import connection_to_database
 from tests.tryon_catalogue.reporting.report.books import Entry, open_run, write_looks
+from tryon_catalogue.desk import report_page
 from tryon_catalogue.desk.report_page import create_app
+from tryon_catalogue.reporting.report import extract, reading
 
 PLACE = {"dag_id": "tryon_nightly", "run_id": "manual__1"}
 
@@ -179,6 +185,114 @@ def test_settings_that_cannot_be_read_are_said_in_words(
     answer = reader.get("/run", params=PLACE)
     assert answer.status_code == 503
     assert "settings cannot be read" in answer.text
+
+
+@contextmanager
+def locked(engine: Engine) -> Iterator[None]:
+    """The ledger as somebody holds it who changes its tables, for the block."""
+    with engine.connect() as connection:
+        connection.execute(text("LOCK TABLE tryon.looks IN ACCESS EXCLUSIVE MODE"))
+        yield
+        connection.rollback()
+
+
+def crowd(app: FastAPI) -> httpx.AsyncClient:
+    """Many people at once, all of them logged in, on one event loop as in the API server."""
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://airflow",
+        cookies={COOKIE_NAME_JWT_TOKEN: token_of("viewer")},
+    )
+
+
+@pytest.mark.usefixtures("run")
+async def test_a_locked_ledger_holds_neither_readers_nor_the_threads_of_the_api_server(
+    app: FastAPI, engine: Engine
+) -> None:
+    """However long the lock is held: the block ends when everybody has an answer."""
+    async with crowd(app) as people:
+        with locked(engine):
+            pages = [{**PLACE, "page": str(number % 30 + 1)} for number in range(60)]
+            reads = [asyncio.create_task(people.get("/run", params=page)) for page in pages]
+            refused, _ = await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
+            assert refused
+            while not all(read.done() for read in reads):
+                if current_default_thread_limiter().borrowed_tokens == 0:
+                    break  # nobody's access is looked up now, and readers still wait: not there
+                await asyncio.sleep(0)
+            else:
+                pytest.fail("whoever waited did so in a thread of the API server")
+            answers = await asyncio.gather(*reads)
+        assert {answer.status_code for answer in answers} == {503}
+        assert all(int(answer.headers["retry-after"]) > 0 for answer in answers)
+        assert {answer.text.count("is busy") for answer in answers} == {0, 1}  # the ledger, or these pages
+        assert (await people.get("/run", params=PLACE)).status_code == 200
+
+
+@pytest.mark.usefixtures("run")
+async def test_a_report_that_many_ask_for_is_made_once(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def counted(*arguments: Any) -> Any:
+        made.append(arguments[2])
+        return reading.read_extract(*arguments)
+
+    monkeypatch.setattr(report_page, "read_extract", counted)
+    async with crowd(app) as people:
+        answers = await asyncio.gather(*(people.get("/run", params=PLACE) for _ in range(12)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert made == ["tryon_nightly/manual__1"]
+
+
+@pytest.mark.usefixtures("run")
+def test_who_is_sent_away_by_a_crowd_is_told_to_come_back_and_their_browser_does(
+    reader: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def busy(*_: Any) -> str:
+        raise report_page.BusyError("Many people are asking for such pages just now.")
+
+    monkeypatch.setattr(report_page.PageMaker, "page", busy)
+    for more in ({}, {"download": "1"}):
+        answer = reader.get("/run", params={**PLACE, **more})
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == answer.headers["refresh"]
+        assert "Nothing is wrong" in answer.text
+        assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.usefixtures("run")
+def test_a_long_report_comes_in_pages_and_the_file_has_all_of_it(
+    reader: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (reading, extract):
+        monkeypatch.setattr(module, "LOOKS_ON_A_PAGE", 1)
+    first = reader.get("/run", params=PLACE).text
+    assert "Page 1 of 2" in first
+    second = reader.get("/run", params={**PLACE, "page": "2"}).text
+    narrowed = reader.get("/run", params={**PLACE, "state": "FAILED"}).text
+    assert [page.count('<article class="card"') for page in (first, second, narrowed)] == [1, 1, 1]
+    assert ["TS-2" in page for page in (first, second, narrowed)] == [False, True, True]
+    whole = reader.get("/run", params={**PLACE, "page": "2", "download": "1"}).text
+    assert whole.count('<article class="card"') == 2
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"page": "0"},
+        {"page": "x"},
+        {"page": str(10**30)},
+        {"rejections": "-1"},
+        {"state": "GONE"},
+        {"look": "../x"},
+        {"text": "a" * 300},
+        {"model": "a\0"},
+    ],
+    ids=str,
+)
+def test_an_address_that_no_page_has_written_is_refused(reader: TestClient, query: dict[str, str]) -> None:
+    assert reader.get("/run", params={**PLACE, **query}).status_code == 422
 
 
 def test_nothing_but_the_page_is_served(stranger: TestClient) -> None:

@@ -91,6 +91,71 @@ class ReportedDoubt:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """What a page of the Airflow UI is asked to show of a run: the looks that fit all that is named, a page at a time.
+
+    Attributes:
+        page: Of the looks, from 1.
+        rejections: Page of the rejections, from 1.
+        look: The key of a look; in place of a page, the one that it is on, among all looks.
+        state: Only looks in this state.
+        collection: Only looks of a garment of this collection.
+        model: Only looks on this model.
+        text: Only looks of a garment with each of these words in its sku or its title.
+    """
+
+    page: int = 1
+    rejections: int = 1
+    look: str = ""
+    state: str = ""
+    collection: str = ""
+    model: str = ""
+    text: str = ""
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """Name -> value of what narrows the looks down; empty for all of them, and where a look is looked for."""
+        named = {"state": self.state, "collection": self.collection, "model": self.model, "text": self.text}
+        return {} if self.look else {name: str(value) for name, value in named.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """The part of a run that one page of the Airflow UI shows.
+
+    Attributes:
+        filters: See ``Selection``.
+        page: Of the looks, from 1.
+        pages: Of the looks that fit.
+        found: Looks that fit.
+        rejection_page: Of the rejections, from 1.
+        rejection_pages: Of the rejections.
+        collections: Of all looks of the run, to choose from.
+        models: Of all looks of the run, to choose from.
+        states: Of all looks of the run, to choose from.
+        in_review: The first looks of the run that are in review.
+        review_count: Looks of the run that are in review.
+    """
+
+    filters: Mapping[str, str]
+    page: int
+    pages: int
+    found: int
+    rejection_page: int
+    rejection_pages: int
+    collections: tuple[str, ...]
+    models: tuple[str, ...]
+    states: tuple[LookState, ...]
+    in_review: tuple[ReportedLook, ...]
+    review_count: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every look of the run is on this page."""
+        return self.pages == 1 and not self.filters
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What became of a run, as of one moment.
 
@@ -107,6 +172,7 @@ class Report:
             there is one and it could be fetched.
         doubts: Submissions in doubt.
         stops: Why nothing is sent at all right now.
+        extract: Which part of the looks and rejections is here; None for all there is room for.
     """
 
     run_id: str
@@ -120,6 +186,7 @@ class Report:
     rejected_images: Mapping[str, str] = field(default_factory=dict)
     doubts: tuple[ReportedDoubt, ...] = ()
     stops: tuple[Stop, ...] = ()
+    extract: Extract | None = None
 
     @property
     def unread(self) -> str:
@@ -140,15 +207,26 @@ class Report:
 
     @property
     def in_review(self) -> tuple[ReportedLook, ...]:
-        """Looks in review."""
+        """Looks in review; of an extract the first of the run's."""
+        if self.extract:
+            return self.extract.in_review
         return tuple(look for look in self.looks if look.state is LookState.REVIEW)
 
     @property
+    def review_count(self) -> int:
+        """How many looks are in review."""
+        return self.extract.review_count if self.extract else len(self.in_review)
+
+    @property
     def unshown_looks(self) -> int:
-        """Looks that there are beyond those shown."""
+        """Looks that there are beyond those shown; of an extract, others are on other pages."""
+        if self.extract:
+            return 0
         return self.account.tried + self.account.elsewhere + self.account.held - len(self.looks)
 
     @property
     def unshown_rejections(self) -> int:
-        """Rejections that there are beyond those shown."""
+        """Rejections that there are beyond those shown; of an extract, others are on other pages."""
+        if self.extract:
+            return 0
         return sum(self.account.rejections.values()) - len(self.rejections)

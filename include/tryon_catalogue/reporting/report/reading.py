@@ -24,6 +24,14 @@ from tryon_catalogue.ledger.tables import (
 )
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.reporting.account.reading import carried_by_nobody, count_run, every_run
+from tryon_catalogue.reporting.report.extract import (
+    EXPORT_ORDER,
+    LOOKS_IN_REVIEW,
+    LOOKS_ON_A_PAGE,
+    REJECTIONS_ON_A_PAGE,
+    conditions,
+    read_part,
+)
 from tryon_catalogue.reporting.report.facts import (
     Report,
     ReportedDoubt,
@@ -35,9 +43,10 @@ from tryon_catalogue.submission import doubts
 from tryon_catalogue.submission.stops import active_stops
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, Row
+    from sqlalchemy import Connection, Engine, Row, Select
 
     from tryon_catalogue.exports import Rejection
+    from tryon_catalogue.reporting.report.facts import Extract, Selection
     from tryon_catalogue.settings import Price
 
 LAST: Final = "last"
@@ -83,23 +92,79 @@ def read_report(
     """
     with _as_of_one_moment(engine) as connection:
         run = find_run(connection, run_id)
-        rejected = tuple(read_rejections(connection, run.id, most_rejections))
-        return Report(
-            run_id=run.id,
-            # What stands before the name may be a server's address.
-            export=run.export.rstrip("/").rpartition("/")[2],
-            started_at=run.started_at,
-            ended_at=run.ended_at if run.is_closed else None,
-            made_at=connection.execute(select(func.now())).scalar_one(),
-            account=count_run(connection, run, price.currency),
-            looks=_looks(connection, run, most_looks),
-            rejections=rejected,
-            rejected_images=_digests(
-                connection, {rejection.subject for rejection in rejected if "://" in rejection.subject}
-            ),
-            doubts=tuple(ReportedDoubt(doubt, doubt.amount) for doubt in doubts.of_run(connection, run.id)),
-            stops=active_stops(connection),
+        urgency = case(
+            {state.value: place for place, state in enumerate(TROUBLE)},
+            value=looks.c.state,
+            else_=len(TROUBLE),
         )
+        first = _looks_of(run).order_by(urgency, *EXPORT_ORDER).limit(most_looks)
+        chosen = sorted(connection.execute(first), key=lambda row: (row.position, row.key))
+        return _report(
+            connection,
+            run,
+            price,
+            reported=_reported(connection, run, chosen),
+            rejected=tuple(read_rejections(connection, run.id, most_rejections)),
+        )
+
+
+def read_extract(engine: Engine, price: Price, run_id: str, selection: Selection) -> Report:
+    """Read what one page of the Airflow UI shows of a run.
+
+    Args:
+        run_id: ``dag_id/run_id``.
+
+    Raises:
+        NoSuchRunError: There is no such run.
+    """
+    with _as_of_one_moment(engine) as connection:
+        run = find_run(connection, run_id)
+        of_run = _looks_of(run).order_by(*EXPORT_ORDER)
+        review = of_run.where(looks.c.state == LookState.REVIEW).limit(LOOKS_IN_REVIEW)
+        in_review = _reported(connection, run, connection.execute(review).all())
+        extract = read_part(connection, run.id, selection, in_review)
+        chosen = (
+            of_run.where(*conditions(selection))
+            .limit(LOOKS_ON_A_PAGE)
+            .offset((extract.page - 1) * LOOKS_ON_A_PAGE)
+        )
+        before = (extract.rejection_page - 1) * REJECTIONS_ON_A_PAGE
+        return _report(
+            connection,
+            run,
+            price,
+            reported=_reported(connection, run, connection.execute(chosen).all()),
+            rejected=tuple(read_rejections(connection, run.id, REJECTIONS_ON_A_PAGE, after=before)),
+            extract=extract,
+        )
+
+
+def _report(
+    connection: Connection,
+    run: Row[Any],
+    price: Price,
+    *,
+    reported: tuple[ReportedLook, ...],
+    rejected: tuple[Rejection, ...],
+    extract: Extract | None = None,
+) -> Report:
+    return Report(
+        run_id=run.id,
+        # What stands before the name may be a server's address.
+        export=run.export.rstrip("/").rpartition("/")[2],
+        started_at=run.started_at,
+        ended_at=run.ended_at if run.is_closed else None,
+        made_at=connection.execute(select(func.now())).scalar_one(),
+        account=count_run(connection, run, price.currency),
+        looks=reported,
+        rejections=rejected,
+        rejected_images=_digests(
+            connection, {rejection.subject for rejection in rejected if "://" in rejection.subject}
+        ),
+        doubts=tuple(ReportedDoubt(doubt, doubt.amount) for doubt in doubts.of_run(connection, run.id)),
+        stops=active_stops(connection),
+        extract=extract,
+    )
 
 
 def every_rejection(engine: Engine, run_id: str) -> Iterator[Rejection]:
@@ -142,19 +207,16 @@ def find_run(connection: Connection, run_id: str) -> Row[Any]:
     raise NoSuchRunError(f"The ledger has no run {run_id}. {hint}")
 
 
-def _looks(connection: Connection, run: Row[Any], most: int) -> tuple[ReportedLook, ...]:
-    urgency = case(
-        {state.value: place for place, state in enumerate(TROUBLE)}, value=looks.c.state, else_=len(TROUBLE)
-    )
-    first = (
+def _looks_of(run: Row[Any]) -> Select[Any]:
+    return (
         select(looks, batches.c.run_id.label("carrier"), carried_by_nobody(run.started_at).label("held"))
         .join(run_looks, run_looks.c.look_key == looks.c.key)
         .outerjoin(batches, batches.c.id == looks.c.batch_id)
         .where(run_looks.c.run_id == run.id)
-        .order_by(urgency, looks.c.position, looks.c.key)
-        .limit(most)
     )
-    found = sorted(connection.execute(first).all(), key=lambda row: (row.position, row.key))
+
+
+def _reported(connection: Connection, run: Row[Any], found: Sequence[Row[Any]]) -> tuple[ReportedLook, ...]:
     keys = [row.key for row in found]
     garments = _garments(connection, keys)
     pictures_of = _pictures(connection, keys)

@@ -11,8 +11,10 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -27,6 +29,7 @@ from tryon_catalogue.words import counted, money
 if TYPE_CHECKING:
     from tryon_catalogue.exports import Rejection
     from tryon_catalogue.reporting.report.facts import (
+        Extract,
         Report,
         ReportedInput,
         ReportedLook,
@@ -112,6 +115,23 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """A list on a page to narrow the looks down with.
+
+    Attributes:
+        name: As the address says it.
+        everything: The words for all looks.
+        values: Value -> its words.
+        chosen: The value that this page is narrowed down to; may be empty.
+    """
+
+    name: str
+    everything: str
+    values: Mapping[str, str]
+    chosen: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShownRejection:
     """A rejection on the page, and the class that draws its image; empty when there is none."""
 
@@ -120,14 +140,18 @@ class ShownRejection:
 
 
 def render(
-    report: Report, thumbnails: Thumbnails, archive: ArchiveSettings, *, download_link: str | None = None
+    report: Report,
+    thumbnails: Thumbnails,
+    archive: ArchiveSettings,
+    *,
+    address: Mapping[str, str] | None = None,
 ) -> str:
     """Make the page: a file by default, or what the Airflow UI shows in a frame.
 
     Args:
         thumbnails: Makes the small images; what it cannot read is shown as an empty field.
         archive: The ``[archive]`` section, which says where inputs are kept.
-        download_link: Where the page in the frame is to be had as a file; None for the file itself.
+        address: What the address of the page in the frame says of the run, by name; None for the file.
     """
     picture_requests = {picture: _picture(picture) for look in report.looks for picture in look.pictures}
     digests = {image.sha256 for look in report.looks for image in look.inputs}
@@ -148,7 +172,7 @@ def render(
     )
     return _TEMPLATES.get_template("report.html").render(
         report=report,
-        policy=policy_for(_STYLE, rules, script=_SCRIPT),
+        policy=policy_for(_STYLE, rules, script=_SCRIPT, forms=address is not None),
         style=_STYLE,
         image_rules=rules,
         script=_SCRIPT,
@@ -163,9 +187,15 @@ def render(
         collections=sorted({look.collection for look in report.looks if look.collection}),
         models=sorted({look.model for look in report.looks if look.model}),
         facts=LOOK_STATES,
-        download_link=download_link,
+        extract=report.extract,
+        address=address,
+        choices=list(_choices(report.extract)) if report.extract else [],
+        link=partial(_link, report, address or {}),
+        file_link=_address({**(address or {}), "download": 1}),
+        review_link=_address({**(address or {}), "state": LookState.REVIEW.value}),
+        link_to_look=partial(_link_to_look, report, address),
         # The Airflow UI lets nothing in a frame open a new tab.
-        link_target="_self" if download_link else "_blank",
+        link_target="_blank" if address is None else "_self",
     )
 
 
@@ -181,18 +211,20 @@ def render_notice(title: str, text: str) -> str:
     )
 
 
-def policy_for(*styles: str, script: str = "") -> str:
+def policy_for(*styles: str, script: str = "", forms: bool = False) -> str:
     """Give the content security policy under which nothing runs and nothing shows but what the page was made with.
 
     Args:
         styles: The content of its style elements.
         script: The content of its script element; empty for a page without one.
+        forms: Whether it may ask its own server for another page.
     """
     style_digests = " ".join(f"'sha256-{_digest(style)}'" for style in styles)
+    form_target = "'self'" if forms else "'none'"
     script_source = f"'sha256-{_digest(script)}'" if script else "'none'"
     return (
         f"default-src 'none'; img-src data:; style-src {style_digests}; script-src {script_source}; "
-        "base-uri 'none'; form-action 'none'"
+        f"base-uri 'none'; form-action {form_target}"
     )
 
 
@@ -258,6 +290,35 @@ def _card(look: ReportedLook, pictures: Mapping[ReportedPicture, str], classes: 
         tuple(ShownInput(_label(image, look), classes.get(image.sha256 or "", "")) for image in look.inputs),
         hints,
     )
+
+
+def _choices(part: Extract) -> Iterator[Choice]:
+    """Give what looks can be narrowed down by, where there is anything to choose."""
+    chosen = part.filters.get
+    for name, values in (("collection", part.collections), ("model", part.models)):
+        if len(values) > 1 or chosen(name):
+            yield Choice(name, f"All {name}s", {value: value for value in values}, chosen(name, ""))
+    if len(part.states) > 1 or chosen("state"):
+        states = {state.value: in_words(state) for state in part.states}
+        yield Choice("state", "All states", states, chosen("state", ""))
+
+
+def _link(report: Report, address: Mapping[str, str], **changes: object) -> str:
+    """Give the address of another page of the report: what is not changed stays as it is."""
+    part = report.extract
+    here = {**part.filters, "page": part.page, "rejections": part.rejection_page} if part else {}
+    return _address({**address, **here, **changes})
+
+
+def _link_to_look(report: Report, address: Mapping[str, str] | None, look: ReportedLook) -> str:
+    anchor = f"#look-{look.key}"
+    if address is None or any(look.key == shown.key for shown in report.looks):
+        return anchor
+    return _address({**address, "look": look.key}) + anchor
+
+
+def _address(values: Mapping[str, object]) -> str:
+    return f"?{urlencode(values)}"
 
 
 def _label(image: ReportedInput, look: ReportedLook) -> str:

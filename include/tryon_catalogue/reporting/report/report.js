@@ -1,7 +1,19 @@
 "use strict";
 (() => {
-  const filters = document.querySelector(".filters");
-  if (!filters) return;
+  const filters = document.querySelector("div.filters");
+  if (!filters) {
+    // Of a long report only a part is here: a link to another look of it leads to the page with that one.
+    const lead = () => {
+      const [, key] = location.hash.match(/^#look-([0-9a-f]+)$/) || [];
+      const there = new URL(location);
+      if (!key || document.getElementById("look-" + key) || there.searchParams.get("look") === key) return;
+      there.searchParams.set("look", key);
+      location.replace(there);
+    };
+    addEventListener("hashchange", lead);
+    lead();
+    return;
+  }
   const cards = [...document.querySelectorAll(".card")];
   const text = filters.querySelector("#text");
   const selects = ["collection", "model"].map((name) => [name, filters.querySelector("#" + name)]).filter(([, one]) => one);

@@ -18,8 +18,14 @@ from tests.tryon_catalogue.reporting.report.books import (
 )
 from tryon_catalogue.ledger.tables import images, looks, run_looks
 from tryon_catalogue.looks import LookState
-from tryon_catalogue.reporting.report.facts import ReportedInput
-from tryon_catalogue.reporting.report.reading import NoSuchRunError, every_rejection, read_report
+from tryon_catalogue.reporting.report import extract, reading
+from tryon_catalogue.reporting.report.facts import ReportedInput, Selection
+from tryon_catalogue.reporting.report.reading import (
+    NoSuchRunError,
+    every_rejection,
+    read_extract,
+    read_report,
+)
 from tryon_catalogue.settings import Price
 
 
@@ -240,3 +246,86 @@ def test_a_run_that_is_not_there_is_answered_with_those_that_are(engine: Engine)
     open_run(engine)
     with pytest.raises(NoSuchRunError, match=RUN):
         read_report(engine, Price(), "tryon_nightly/other")
+
+
+def sku_by_page(engine: Engine, selection: Selection) -> list[str]:
+    return [look.skus[0] for look in read_extract(engine, Price(), RUN, selection).looks]
+
+
+@pytest.fixture
+def long_run(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A run of seven looks, of which a page shows three, and of three rejections, of which it shows two; the keys."""
+    monkeypatch.setattr(reading, "LOOKS_ON_A_PAGE", 3)
+    monkeypatch.setattr(extract, "LOOKS_ON_A_PAGE", 3)
+    monkeypatch.setattr(reading, "REJECTIONS_ON_A_PAGE", 2)
+    monkeypatch.setattr(extract, "REJECTIONS_ON_A_PAGE", 2)
+    monkeypatch.setattr(reading, "LOOKS_IN_REVIEW", 1)
+    open_run(engine)
+    write_rejections(engine, [{"line": line} for line in (3, 4, 5)])
+    return write_looks(
+        engine,
+        [
+            Entry("S0", "Breton tee"),
+            Entry("S1", collection="AW26", state="REVIEW"),
+            Entry("S2", model="Leo", state="FAILED"),
+            Entry("S3", "100% wool"),
+            Entry("S4", state="REVIEW"),
+            Entry("S5", collection="AW26", model="Leo"),
+            Entry("S6"),
+        ],
+    )
+
+
+@pytest.mark.usefixtures("long_run")
+@pytest.mark.parametrize(
+    ("page", "skus"),
+    [(1, ["S0", "S1", "S2"]), (2, ["S3", "S4", "S5"]), (3, ["S6"]), (99, ["S6"])],
+)
+def test_a_long_report_comes_in_pages_in_the_order_of_the_export(
+    engine: Engine, page: int, skus: list[str]
+) -> None:
+    assert sku_by_page(engine, Selection(page)) == skus
+
+
+@pytest.mark.usefixtures("long_run")
+@pytest.mark.parametrize(
+    ("selection", "skus"),
+    [
+        (Selection(state="REVIEW"), ["S1", "S4"]),
+        (Selection(collection="AW26"), ["S1", "S5"]),
+        (Selection(model="Leo", collection="AW26"), ["S5"]),
+        (Selection(text="TEE breton"), ["S0", "S1", "S2"]),
+        (Selection(text="s6"), ["S6"]),
+        (Selection(text="0%"), ["S3"]),
+        (Selection(text="s_"), []),
+        (Selection(model="nobody"), []),
+    ],
+)
+def test_pages_are_of_the_looks_that_were_asked_for(
+    engine: Engine, selection: Selection, skus: list[str]
+) -> None:
+    assert sku_by_page(engine, selection) == skus
+
+
+def test_a_page_says_how_much_there_is_in_all(engine: Engine, long_run: list[str]) -> None:
+    report = read_extract(engine, Price(), RUN, Selection(rejections=2))
+    part = report.extract
+    assert part is not None
+    assert (part.page, part.pages, part.found) == (1, 3, 7)
+    assert (part.collections, part.models) == (("AW26", "SS26"), ("Leo", "Mei"))
+    assert set(part.states) == {LookState.PUBLISHED, LookState.REVIEW, LookState.FAILED}
+    assert (part.rejection_page, part.rejection_pages) == (2, 2)
+    assert [rejection.line for rejection in report.rejections] == [5]
+    assert ([look.skus for look in report.in_review], report.review_count) == ([("S1",)], 2)
+    assert (report.unshown_looks, report.unshown_rejections, report.account.tried) == (0, 0, 7)
+
+
+def test_a_look_is_found_on_its_page_whatever_else_is_asked_for(engine: Engine, long_run: list[str]) -> None:
+    selection = Selection(look=long_run[4], state="FAILED")
+    assert sku_by_page(engine, selection) == ["S3", "S4", "S5"]
+    assert sku_by_page(engine, Selection(look="f" * 64)) == ["S0", "S1", "S2"]
+
+
+def test_there_is_no_page_of_a_run_that_there_is_not(engine: Engine) -> None:
+    with pytest.raises(NoSuchRunError):
+        read_extract(engine, Price(), RUN, Selection())

@@ -5,7 +5,7 @@ import hashlib
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -20,6 +20,7 @@ from tryon_catalogue.exports import Rejection
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.reporting.account import Account
 from tryon_catalogue.reporting.report.facts import (
+    Extract,
     Report,
     ReportedDoubt,
     ReportedInput,
@@ -146,8 +147,8 @@ def everything(text: str = "") -> Report:
     )
 
 
-def page_of(report: Report, download_link: str | None = None) -> str:
-    return render(report, Thumbnails(read), ARCHIVE, download_link=download_link)
+def page_of(report: Report, address: Mapping[str, str] | None = None) -> str:
+    return render(report, Thumbnails(read), ARCHIVE, address=address)
 
 
 class Page(HTMLParser):
@@ -350,10 +351,79 @@ def test_a_report_of_nothing_has_no_empty_parts() -> None:
 
 
 def test_in_the_airflow_ui_links_stay_in_the_frame_and_the_page_can_be_saved() -> None:
-    page = Page(page_of(everything(), "?dag_id=d&run_id=r&download=1"))
+    page = Page(page_of(everything(), {"dag_id": "d", "run_id": "r"}))
     assert "?dag_id=d&run_id=r&download=1" in page.values("href")
     assert set(page.values("target")) == {"_self"}
     assert set(Page(page_of(everything())).values("target")) == {"_blank"}
+
+
+ADDRESS = {"dag_id": "d", "run_id": "r"}
+
+
+def an_extract(looks: Sequence[ReportedLook], **changes: object) -> Report:
+    """The second of three pages of a run."""
+    values: dict[str, object] = {
+        "filters": {},
+        "page": 2,
+        "pages": 3,
+        "found": 250,
+        "rejection_page": 1,
+        "rejection_pages": 2,
+        "collections": ("AW26", "SS26"),
+        "models": ("Mei",),
+        "states": (LookState.PUBLISHED, LookState.REVIEW),
+        "in_review": (),
+        "review_count": 0,
+    }
+    part = Extract(**(values | changes))  # type: ignore[arg-type]  # the values' types are those above
+    return a_report(looks, extract=part, rejections=everything().rejections)
+
+
+def test_a_page_of_a_long_report_leads_to_the_others_without_a_script() -> None:
+    page = Page(page_of(an_extract([a_look(1)], filters={"collection": "SS26"}), ADDRESS))
+    links = page.values("href")
+    base = "?dag_id=d&run_id=r&collection=SS26"
+    assert links.count(f"{base}&page=1&rejections=1#looks") == 2  # above the looks and below
+    assert links.count(f"{base}&page=3&rejections=1#looks") == 2
+    assert links.count(f"{base}&page=2&rejections=2#rejected") == 1
+    assert "?dag_id=d&run_id=r&download=1" in links
+    assert any("form-action 'self'" in policy for policy in page.values("content"))
+
+
+def test_a_page_of_a_long_report_is_narrowed_down_by_its_server() -> None:
+    page = Page(page_of(an_extract([a_look(1)], filters={"state": "REVIEW", "text": 'te"e'}), ADDRESS))
+    assert ("form", "class", "method", "action", "role", "aria-label") in page.shape
+    assert {"dag_id", "run_id", "text", "collection", "state"} <= set(page.values("name"))
+    assert "model" not in page.values("name")  # there is but one to choose
+    assert 'te"e' in page.values("value")
+    chosen = [element for element in page.shape if element[0] == "option" and "selected" in element]
+    assert len(chosen) == 1
+    assert "250 looks" in page.words
+
+
+def test_looks_that_are_not_there_are_said_not_to_be_and_can_be_asked_for_otherwise() -> None:
+    page = Page(page_of(an_extract([], filters={"text": "x"}, found=0, page=1, pages=1), ADDRESS))
+    assert "No look is like that." in page.words
+    assert ("p", "class") in page.shape
+    assert "form" in [element[0] for element in page.shape]
+
+
+def test_a_look_on_another_page_is_linked_to_where_it_is() -> None:
+    here, elsewhere = (a_look(number, state=LookState.REVIEW) for number in (1, 2))
+    report = an_extract([here], in_review=(here, elsewhere), review_count=60)
+    page = Page(page_of(report, ADDRESS))
+    links = page.values("href")
+    assert f"#look-{here.key}" in links
+    assert f"?dag_id=d&run_id=r&look={elsewhere.key}#look-{elsewhere.key}" in links
+    assert "?dag_id=d&run_id=r&state=REVIEW#looks" in links
+    assert "60 looks to review" in page.words
+
+
+def test_a_report_that_is_whole_in_the_frame_is_narrowed_down_in_the_browser() -> None:
+    whole = an_extract([a_look(1)], page=1, pages=1, rejection_pages=1)
+    page = Page(page_of(whole, ADDRESS))
+    assert ("div", "class", "role", "aria-label", "hidden") in page.shape
+    assert not [element for element in page.shape if element[0] in {"form", "nav"}]
 
 
 def test_why_there_was_no_export_stands_on_the_page() -> None:
