@@ -65,7 +65,10 @@ def close_run(engine: Engine, settings: Settings, run_id: str) -> Account:
             refused_rows=tuple(str(row) for row in written.refused[:REFUSED_ROWS_KEPT]),
         )
         connection.execute(
-            update(runs).where(runs.c.id == run_id).values(ended_at=func.now(), summary=account.as_json())
+            update(runs)
+            .where(runs.c.id == run_id)
+            # Where the clock was put back since it was opened: it is over all the same.
+            .values(ended_at=func.greatest(func.now(), runs.c.opened_at), summary=account.as_json())
         )
     return account
 

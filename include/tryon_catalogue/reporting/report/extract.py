@@ -56,8 +56,8 @@ def read_part(
         selection: A page beyond the last is the last; the page of a look that is not there, the first.
         in_review: The first looks of the run that are in review.
     """
-    counted = connection.execute(_of_run(run_id, looks.c.state, func.count()).group_by(looks.c.state))
-    by_state: dict[str, int] = dict(counted.tuples())
+    counted = _of_run(run_id, looks.c.state, func.count()).group_by(looks.c.state)
+    by_state: dict[str, int] = dict(connection.execute(counted).all())
     found = connection.execute(_of_run(run_id, func.count()).where(*conditions(selection))).scalar_one()
     pages = _pages(found, LOOKS_ON_A_PAGE)
     page = _page_of(connection, run_id, selection.look) if selection.look else selection.page
