@@ -8,11 +8,11 @@ so that of two processes that want the same look one moves it and the other sees
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 
-from tryon_catalogue.ledger.tables import looks
+from tryon_catalogue.ledger.tables import looks, runs
 from tryon_catalogue.looks import MOVES, LookState
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
 LONGEST_REASON = 1_000
+# A run tells by it what ended before it began, and pays for that alone: also where the clock was put back since.
+_NOW: Final = func.greatest(func.now(), select(func.max(runs.c.started_at)).scalar_subquery())
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def move(
                 "state": to.value,
                 "reason": reason[:LONGEST_REASON] if reason else None,
                 "vendor_code": None if vendor_code is None else str(vendor_code),
-                "moved_at": func.now(),
+                "moved_at": _NOW,
                 "moved_run": by.run,
                 "moved_try": by.try_number,
                 **(values or {}),

@@ -39,6 +39,7 @@ from tryon_catalogue.planning.runs import open_run
 from tryon_catalogue.planning.temporary_tables import REQUESTED, fill_requested, requested_looks
 from tryon_catalogue.planning.vetting import VettedChunk, vet_chunk
 from tryon_catalogue.submission.doubts import resubmit_old
+from tryon_catalogue.submission.stops import newer_than_stops
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -182,7 +183,7 @@ def record(
                 rows_left_out=dict(left_out),
                 looks_known=len(requested) - new,
                 looks_new=new,
-                planned_at=func.now(),
+                planned_at=newer_than_stops(),
                 problem=None,
             )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select, update
@@ -11,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import rejections, runs
 from tryon_catalogue.planning.request import EVERYTHING, Request
+from tryon_catalogue.submission.stops import newer_than_stops
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +84,7 @@ def record_figures(engine: Engine, run: Run, figures: Mapping[str, Any]) -> None
         connection.execute(
             update(runs)
             .where(runs.c.id == run.id)
-            .values(planned_at=func.now(), cut_at=func.now(), **figures)
+            .values(planned_at=newer_than_stops(), cut_at=func.now(), **figures)
         )
 
 
@@ -99,9 +101,12 @@ def _note(connection: Connection, run: Run, **more: object) -> None:
         "export_date": run.export_date,
         "request": run.request.as_json(),
         "backfill": run.backfill,
-        "opened_at": func.now(),
         **more,
     }
+    # Later than its last end, also where the clock was put back since: else it would count as over.
+    anew = func.greatest(func.now(), runs.c.ended_at + timedelta(microseconds=1))
     connection.execute(
-        insert(runs).values(id=run.id, **values).on_conflict_do_update(index_elements=["id"], set_=values)
+        insert(runs)
+        .values(id=run.id, **values)
+        .on_conflict_do_update(index_elements=["id"], set_={**values, "opened_at": anew})
     )

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -25,13 +25,17 @@ from tryon_catalogue.ledger.tables import paces
 from tryon_catalogue.submission.errors import NotYetError
 from tryon_catalogue.submission.stops import kind_of, lift_stops, set_stop, stop_before
 from tryon_catalogue.submission.turns import (
+    LONGEST_HOLD,
+    LONGEST_SLEEP,
     Places,
     clock,
     get_in_line,
     is_promised,
     leave_line,
+    longest_to_slot,
     read_traffic,
     seconds_until,
+    unless_too_far,
 )
 
 if TYPE_CHECKING:
@@ -44,10 +48,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-# What the vendor asks for is honoured, but a strange header is not to hold up a night.
-LONGEST_RETRY_AFTER = 600.0
-LONGEST_SLEEP: Final = 5.0
-"""Seconds that a worker sleeps for a turn at most: less than it takes to wait elsewhere and be started again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,11 @@ class Gate:
         Returns:
             The seconds until it comes.
         """
-        slot = func.greatest(paces.c.next_submission_at, paces.c.held_until, clock)
+        slot = func.greatest(
+            unless_too_far(paces.c.next_submission_at, longest_to_slot(self._vendor)),
+            unless_too_far(paces.c.held_until, LONGEST_HOLD),
+            clock,
+        )
         seconds = max(0.0, connection.execute(select(seconds_until(slot)).where(self._row)).scalar_one())
         if seconds <= within:
             step = timedelta(seconds=1 / self._vendor.submissions_per_second)
@@ -208,15 +212,20 @@ def throttle(engine: Engine, conn_id: str, error: ThrottledError) -> None:
     with engine.begin() as connection:
         connection.execute(insert(paces).values(conn_id=conn_id).on_conflict_do_nothing())
         paused, strikes = connection.execute(
-            select(func.coalesce(paces.c.held_until > clock, False), paces.c.strikes)
+            select(
+                func.coalesce(unless_too_far(paces.c.held_until, LONGEST_HOLD) > clock, False),
+                paces.c.strikes,
+            )
             .where(row)
             .with_for_update()
         ).one()
-        seconds = min(error.retry_after or 0.0, LONGEST_RETRY_AFTER)
+        seconds = min(error.retry_after or 0.0, LONGEST_HOLD.total_seconds())
         if not paused:  # what is refused while we hold was sent before: it is the same strike
             strikes += 1
             at_most = min(LONGEST_PAUSE, SHORTEST_PAUSE * 2.0 ** min(strikes, 10))
             seconds = max(seconds, at_most * random.uniform(0.5, 1))  # noqa: S311  # no secret
-        until = func.greatest(paces.c.held_until, clock + timedelta(seconds=seconds))
+        until = func.greatest(
+            unless_too_far(paces.c.held_until, LONGEST_HOLD), clock + timedelta(seconds=seconds)
+        )
         connection.execute(update(paces).where(row).values(strikes=strikes, held_until=until))
     log.warning("Throttled over %s (strike %d): all wait %.1f seconds", conn_id, strikes, seconds)

@@ -7,6 +7,7 @@ with one submission: when that gets through the stop is lifted, else it is renew
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -91,15 +92,19 @@ def set_stop(engine: Engine, conn_id: str, kind: StopKind, error: TryOnError, ru
         "reason": f"{error.meaning}: {error.message}" if error.message else error.meaning,
         "vendor_code": None if error.code is None else str(error.code),
         "request_id": error.request_id,
-        "set_at": func.clock_timestamp(),
+        # Later than every plan there is, also where the clock was put back since: it holds for all of them.
+        "set_at": func.greatest(
+            func.clock_timestamp(),
+            select(func.max(runs.c.planned_at)).scalar_subquery() + timedelta(microseconds=1),
+        ),
         "set_by": run_id,
     }
+    row = insert(stops).values(conn_id=conn_id, **learned)
+    renewed = {name: row.excluded[name] for name in learned}
     with engine.begin() as connection:
         connection.execute(
-            insert(stops)
-            .values(conn_id=conn_id, **learned)
-            .on_conflict_do_update(
-                index_elements=["conn_id"], index_where=stops.c.lifted_at.is_(None), set_=learned
+            row.on_conflict_do_update(
+                index_elements=["conn_id"], index_where=stops.c.lifted_at.is_(None), set_=renewed
             )
         )
 
@@ -132,6 +137,11 @@ def stop_before(connection: Connection, conn_id: str, run_id: str) -> tuple[Stop
         return None, False
     planned_at = connection.execute(select(runs.c.planned_at).where(runs.c.id == run_id)).scalar_one()
     return stop, planned_at is None or stop.set_at > planned_at
+
+
+def newer_than_stops() -> ColumnElement[datetime]:
+    """Give the moment at which a run has its plan: what was learned before may have been put right since."""
+    return func.greatest(func.now(), select(func.max(stops.c.set_at)).scalar_subquery())
 
 
 def lift_stops(

@@ -16,6 +16,7 @@ from sqlalchemy import (
     DateTime,
     Float,
     bindparam,
+    case,
     delete,
     extract,
     func,
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 # Not now(), which is when the transaction began: it may have waited for a row since.
 clock: Final[ColumnElement[datetime]] = func.clock_timestamp(type_=DateTime(timezone=True))
 
+LONGEST_SLEEP: Final = 5.0
+"""Seconds that a worker sleeps for a turn at most: less than it takes to wait elsewhere and be started again."""
+LONGEST_HOLD: Final = timedelta(minutes=10)
+"""What the vendor asks for is honoured, but a strange header is not to hold up a night."""
 LONGEST_CALL: Final = timedelta(minutes=5)
 """A call that was begun so long ago is over: its process has died."""
 LONGEST_SILENCE: Final = timedelta(seconds=90)
@@ -139,9 +144,11 @@ def _traffic_columns(
     accepted = _in_flight(conn_id, SubmissionState.SUBMITTED, longest)
     stop = select(stops.c.id).where(stops.c.conn_id == conn_id, stops.c.lifted_at.is_(None))
     return (
-        _pace(conn_id, seconds_until(paces.c.held_until)).label("pause"),
+        _pace(conn_id, seconds_until(unless_too_far(paces.c.held_until, LONGEST_HOLD))).label("pause"),
         _pace(conn_id, paces.c.strikes).label("strikes"),
-        _pace(conn_id, seconds_until(paces.c.next_submission_at)).label("slot"),
+        _pace(
+            conn_id, seconds_until(unless_too_far(paces.c.next_submission_at, longest_to_slot(vendor)))
+        ).label("slot"),
         sending.label("sending"),
         (sending + accepted).label("in_flight"),
         _count(*in_line, _is_promised()).label("promised"),
@@ -296,7 +303,7 @@ class Line:
                 update(paces)
                 .where(
                     paces.c.conn_id == self._conn_id,
-                    func.coalesce(paces.c.looked_at <= clock - QUIET_BEFORE_ASKING, True),
+                    func.coalesce(~_lately(paces.c.looked_at, QUIET_BEFORE_ASKING), True),
                 )
                 .values(looked_at=clock)
                 .returning(paces.c.conn_id)
@@ -357,6 +364,21 @@ def seconds_until(moment: ColumnElement[datetime] | ColumnElement[datetime | Non
     return type_coerce(extract("epoch", moment - clock), Float)
 
 
+def unless_too_far(
+    moment: ColumnElement[datetime] | ColumnElement[datetime | None], longest: timedelta
+) -> ColumnElement[datetime]:
+    """Give a moment that is waited for; now, where it lies further ahead than anybody is ever told to wait.
+
+    Then the clock was put back since, and the night is not to wait until it is as late once more.
+    """
+    return case((moment > clock + longest, clock), else_=moment)
+
+
+def longest_to_slot(vendor: VendorSettings) -> timedelta:
+    """Give the longest time until a submission's turn by the rate: nobody takes one that is further ahead."""
+    return timedelta(seconds=LONGEST_SLEEP + 1 / vendor.submissions_per_second)
+
+
 def _pace(conn_id: str, what: ColumnElement[Any]) -> ColumnElement[Any]:
     return select(what).where(paces.c.conn_id == conn_id).scalar_subquery()
 
@@ -378,11 +400,16 @@ def _is_stopped(conn_id: str) -> ColumnElement[bool]:
 
 
 def _waits() -> ColumnElement[bool]:
-    return turns.c.promised_at.is_(None) & (turns.c.seen_at > clock - LONGEST_SILENCE)
+    return turns.c.promised_at.is_(None) & _lately(turns.c.seen_at, LONGEST_SILENCE)
 
 
 def _is_promised() -> ColumnElement[bool]:
-    return func.coalesce(turns.c.promised_at > clock - LIFE_OF_A_PROMISE, False)
+    return func.coalesce(_lately(turns.c.promised_at, LIFE_OF_A_PROMISE), False)
+
+
+def _lately(moment: ColumnElement[datetime], age: timedelta) -> ColumnElement[bool]:
+    # What lies ahead is from before the clock was put back.
+    return moment.between(clock - age, clock + age)
 
 
 def _open(conn_id: str, state: SubmissionState) -> tuple[ColumnElement[bool], ...]:
@@ -394,5 +421,5 @@ def _open(conn_id: str, state: SubmissionState) -> tuple[ColumnElement[bool], ..
 
 
 def _in_flight(conn_id: str, state: SubmissionState, younger_than: timedelta) -> ColumnElement[int]:
-    which = (*_open(conn_id, state), submissions.c.intended_at > clock - younger_than)
+    which = (*_open(conn_id, state), _lately(submissions.c.intended_at, younger_than))
     return select(func.count()).select_from(submissions).where(*which).scalar_subquery()

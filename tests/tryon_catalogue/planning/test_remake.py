@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select, true
+from sqlalchemy import Engine, func, select, true, update
 
 from tests.tryon_catalogue.budgets import WriteExport, send, with_budget, write_export
+from tryon_catalogue.budget.commitments import is_closed
 from tryon_catalogue.ledger.moves import Mover, move
-from tryon_catalogue.ledger.tables import look_moves, looks, submission_looks
+from tryon_catalogue.ledger.tables import look_moves, looks, runs, submission_looks
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.planning.record import Plan, plan_run, record_run
 from tryon_catalogue.planning.request import Redo, Request
@@ -94,6 +95,39 @@ def test_clearing_that_run_however_often_pays_nothing_more(
         send(engine, priced, ask(engine, priced, export, skus=SKUS, redo=Redo.ALL))
         end(engine)
     assert charged(engine) == {1: 2, 2: 3}
+
+
+def test_clearing_that_run_after_the_clock_was_put_back_pays_nothing_more(
+    engine: Engine, priced: Settings, export: str
+) -> None:
+    plan = ask(engine, priced, export, skus=SKUS, redo=Redo.ALL)
+    with engine.begin() as connection:  # all that was written by now was written an hour from now
+        connection.execute(update(runs).values({"started_at": runs.c.started_at + timedelta(hours=1)}))
+        connection.execute(update(looks).values(moved_at=looks.c.moved_at + timedelta(hours=1)))
+    send(engine, priced, plan)
+    end(engine)
+    send(engine, priced, ask(engine, priced, export, skus=SKUS, redo=Redo.ALL))
+    assert charged(engine) == {1: 2, 2: 3}
+    assert close_run(engine, priced, "hand/1").held == 0
+
+
+def test_a_run_is_over_or_at_work_whatever_the_clock_says(
+    engine: Engine, priced: Settings, export: str
+) -> None:
+    def closed() -> bool:
+        with engine.connect() as connection:
+            return bool(connection.execute(select(is_closed()).where(runs.c.id == NIGHT)).scalar_one())
+
+    def put_back(column: str) -> None:
+        with engine.begin() as connection:
+            connection.execute(update(runs).values({column: runs.c[column] + timedelta(hours=1)}))
+
+    put_back("ended_at")
+    record_run(engine, priced, Run(NIGHT, export, date(2026, 11, 20)))
+    assert not closed()
+    put_back("opened_at")
+    close_run(engine, priced, NIGHT)
+    assert closed()
 
 
 def test_a_plan_that_died_half_way_goes_on_where_it_stopped(

@@ -22,8 +22,8 @@ from tryon_catalogue.settings import Price
 from tryon_catalogue.submission.errors import NotYetError, StoppedError
 from tryon_catalogue.submission.gate import Gate
 from tryon_catalogue.submission.journal import Batch, LedgerJournal, planned_looks
-from tryon_catalogue.submission.stops import active_stops, lift_stops
-from tryon_catalogue.submission.turns import note_ended
+from tryon_catalogue.submission.stops import active_stops, lift_stops, newer_than_stops
+from tryon_catalogue.submission.turns import LEAD_SECONDS, note_ended, read_traffic
 
 USED_UP = PackageUsedUpError("User credit points are exhausted", code=23500003, request_id="r-1")
 
@@ -75,7 +75,8 @@ def next_slot(engine: Engine, *, put_at: datetime | None = None) -> datetime:
 def test_the_slots_of_all_tasks_together_keep_the_pace(
     engine: Engine, batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tryon_catalogue.submission.gate.LONGEST_SLEEP", 2 * AN_HOUR)
+    for module in ("gate", "turns"):
+        monkeypatch.setattr(f"tryon_catalogue.submission.{module}.LONGEST_SLEEP", 2 * AN_HOUR)
     first = next_slot(engine, put_at=datetime.now(UTC) + timedelta(seconds=AN_HOUR))
     arrivals: list[datetime] = []
 
@@ -100,10 +101,68 @@ def test_a_slot_that_is_not_close_is_left_to_others_and_waited_for_in_the_line(
 ) -> None:
     far = next_slot(engine, put_at=datetime.now(UTC) + timedelta(seconds=AN_HOUR))
     with pytest.raises(NotYetError, match="others submit"):
-        quick_gate(engine, batch).take_turn(batch.run_id)
+        quick_gate(engine, batch, submissions_per_second=0.5 / AN_HOUR).take_turn(batch.run_id)
     assert next_slot(engine) == far
     with engine.connect() as connection:
         assert connection.execute(select(turns.c.batch_id)).scalars().all() == [batch.id]
+
+
+# --- a clock that was put back ---
+
+
+def test_what_was_set_before_the_clock_was_put_back_holds_nobody(engine: Engine, batch: Batch) -> None:
+    ahead = func.clock_timestamp() + timedelta(days=1)
+    with engine.begin() as connection:
+        connection.execute(
+            insert(paces).values(
+                conn_id="damo_tryon", next_submission_at=ahead, held_until=ahead, looked_at=ahead
+            )
+        )
+    quick_gate(engine, batch).take_turn(batch.run_id)
+    assert next_slot(engine) < datetime.now(UTC) + timedelta(hours=1)
+    with engine.connect() as connection:
+        traffic = read_traffic(connection, "damo_tryon", quick_settings().vendor)
+    assert (traffic.pause, traffic.slot < LEAD_SECONDS) == (0.0, True)
+
+
+def test_a_throttled_answer_holds_for_as_long_as_it_says_though_the_clock_was_put_back(
+    engine: Engine, batch: Batch
+) -> None:
+    with engine.begin() as connection:
+        ahead = func.clock_timestamp() + timedelta(days=1)
+        connection.execute(insert(paces).values(conn_id="damo_tryon", held_until=ahead))
+    quick_gate(engine).learn(ThrottledError("slow", code=23500004, retry_after=500), batch.run_id)
+    with pytest.raises(NotYetError, match="the vendor throttles us over damo_tryon"):
+        quick_gate(engine, batch).take_turn(batch.run_id)
+    with engine.connect() as connection:
+        held = connection.execute(select(paces.c.held_until - func.clock_timestamp())).scalar_one()
+    assert held <= timedelta(seconds=500)
+
+
+def test_a_promise_from_before_the_clock_was_put_back_takes_no_place(engine: Engine, batch: Batch) -> None:
+    with engine.begin() as connection:
+        ahead = func.clock_timestamp() + timedelta(days=1)
+        connection.execute(
+            insert(turns).values(
+                batch_id=batch.id, conn_id="damo_tryon", backfill=False, seen_at=ahead, promised_at=ahead
+            )
+        )
+        traffic = read_traffic(connection, "damo_tryon", quick_settings().vendor)
+    assert (traffic.promised, traffic.nights) == (0, 0)
+
+
+def test_a_stop_holds_for_what_was_planned_before_it_though_the_clock_was_put_back(
+    engine: Engine, batch: Batch, intend: Intend
+) -> None:
+    ahead = func.clock_timestamp() + timedelta(hours=1)
+    with engine.begin() as connection:
+        connection.execute(update(runs).values(planned_at=ahead))
+    quick_gate(engine).learn(USED_UP, "dag/other")
+    with pytest.raises(StoppedError):
+        intend(quick_gate(engine))
+    with engine.begin() as connection:  # a plan that is made now is newer than the stop
+        connection.execute(update(runs).values(planned_at=newer_than_stops()))
+    intend(quick_gate(engine))
 
 
 # --- throttling ---
