@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from tryon_catalogue.storage import object_at, plain_storage_errors
+from tryon_catalogue.storage import StorageError, object_at, plain_storage_errors, shown_place
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -42,6 +42,8 @@ LONGEST_PART_BYTES = 120  # of one part of a name; file systems take 255 for the
 THUMBNAILS, INPUTS, REPAIRED = "thumbnails", "inputs", "repaired"
 OURS = frozenset({THUMBNAILS, INPUTS, REPAIRED})
 """Folders that no collection is kept in."""
+TRIAL = ".trial"
+"""Name of the empty file by which the archive is tried."""
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -111,6 +113,25 @@ class Archive:
         self._settings = settings
         local = "://" not in settings.path or settings.path.startswith("file://")
         self._folder = Path(settings.path.removeprefix("file://")) if local else None
+
+    def check(self) -> None:
+        """Write something that is no picture: nothing is to be paid for that cannot be kept.
+
+        Raises:
+            tryon_catalogue.storage.StorageError: The folder or the object storage takes nothing; says what to do.
+        """
+        try:
+            if self._folder is None:
+                with self._plain_errors():
+                    self._root.fs.pipe_file(self._object(TRIAL), b"")
+            else:
+                _put_file(self._folder / TRIAL, b"")
+                (self._folder / TRIAL).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"the archive {shown_place(self._settings.path)} takes no pictures ({error}), so nothing is sent: "
+                "give this user the right to write there, or set [archive] path"
+            ) from error
 
     def put(self, name: PictureName, picture: Fetched) -> Archived:
         """Keep a picture; putting the same one again leaves one file.

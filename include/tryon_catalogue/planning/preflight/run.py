@@ -100,9 +100,11 @@ def preflight_run(
     Raises:
         tryon_catalogue.exports.ExportError: When the file cannot be read as an export at all.
         PersonCheckMissingError: When the settings ask for a check of people that this machine cannot make.
+        tryon_catalogue.storage.StorageError: When the archive would take no pictures.
     """
     done = Preflight()
     archive = Archive(settings.archive)
+    archive.check()
     people = (
         open_person_check(settings.preflight.person_check_rejects)
         if settings.preflight.person_check

@@ -22,6 +22,7 @@ from tryon_catalogue.planning.runs import Run
 from tryon_catalogue.reporting.account import close_run
 from tryon_catalogue.reporting.notes import as_text, read_run_note
 from tryon_catalogue.settings import RosterModel, Settings
+from tryon_catalogue.storage import StorageError
 
 CDN = "https://cdn.shop.example"
 HEADER = "sku,title,collection,category,image_url,pants_url,mask_url,model_url\n"
@@ -131,6 +132,23 @@ def test_each_picture_is_fetched_once_whoever_wants_it(shop: Shop, night: Night)
     assert (found.images, found.fetched, found.broken) == (3, 3, 0)
     assert sorted(shop.asked) == [("/anna.png", 200), ("/other.png", 200), ("/top.png", 200)]
     assert (plan.rows, plan.rejected, plan.looks, plan.new) == (3, 0, 2, 2)
+
+
+def test_an_archive_that_takes_nothing_ends_a_night_before_it_plans_though_each_picture_is_known(
+    engine: Engine, ours: Settings, shop: Shop, night: Night, tmp_path: Path
+) -> None:
+    rows = [row("a", shop.put("top.png"))]
+    night(rows)
+    full = tmp_path / "no-folder"
+    full.write_text("no folder can be made below a file, not even by root")
+    read_only = ours.archive.model_copy(update={"path": str(full / "archive")})
+    with pytest.raises(StorageError, match="so nothing is sent"):
+        preflight_run(engine, ours.model_copy(update={"archive": read_only}), str(tmp_path / "dag-1.csv"))
+
+
+def test_the_trial_of_the_archive_leaves_nothing_behind(ours: Settings) -> None:
+    Archive(ours.archive).check()
+    assert list(Path(ours.archive.path).iterdir()) == []
 
 
 def test_the_second_night_only_asks_whether_anything_has_changed(shop: Shop, night: Night) -> None:
