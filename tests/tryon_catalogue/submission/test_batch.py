@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -30,6 +30,8 @@ from tests.tryon_catalogue.helpers import (
     states,
     submit_now,
 )
+from tryon_catalogue.errors import LedgerUnavailableError, plain_errors
+from tryon_catalogue.ledger.database import engine_for
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import batches, looks, submissions
 from tryon_catalogue.settings import Price
@@ -94,6 +96,78 @@ def test_a_second_try_sends_nothing_that_was_accepted(engine: Engine, plan_batch
     submit_now(engine, vendor.submit, batch, try_number=2)
     assert set(vendor.accepted.values()) == {1}
     assert states(engine) == ["SUBMITTED"] * 15
+
+
+@pytest.fixture
+def worker(engine: Engine) -> Iterator[Engine]:
+    """The ledger as a worker's own role reaches it, which the database may keep out, unlike who administers it."""
+    role = f"worker_of_{engine.url.database}"
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE ROLE {role} LOGIN"))
+        connection.execute(text(f"GRANT ALL ON SCHEMA tryon TO {role}"))
+        connection.execute(text(f"GRANT ALL ON ALL TABLES IN SCHEMA tryon TO {role}"))
+        connection.execute(text(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA tryon TO {role}"))
+    yield engine_for(engine.url.set(username=role), "tryon")
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP OWNED BY {role}"))
+        connection.execute(text(f"DROP ROLE {role}"))
+
+
+KEPT_OUT = {
+    "its connections are used up": ("CONNECTION LIMIT 0", "CONNECTION LIMIT -1"),
+    "its login is refused": ("NOLOGIN", "LOGIN"),
+}
+
+
+@pytest.mark.parametrize("ways", KEPT_OUT.values(), ids=KEPT_OUT)
+def test_a_database_that_keeps_a_worker_out_after_the_vendor_has_accepted_is_waited_for(
+    engine: Engine,
+    worker: Engine,
+    plan_batch: PlanBatch,
+    monkeypatch: pytest.MonkeyPatch,
+    ways: tuple[str, str],
+) -> None:
+    out, back = ways
+    batch, _ = plan_batch(some_looks(10))
+    vendor = Vendor()
+    pauses: list[float] = []
+
+    def alter(how: str) -> None:
+        with engine.begin() as connection:
+            connection.execute(text(f"ALTER ROLE {worker.url.username} {how}"))
+
+    def send(tasks: Sequence[TryOnTask], fit_type: FitType, inference_num: int) -> Answer:
+        answer = vendor.submit(tasks, fit_type, inference_num)
+        alter(out)
+        return answer
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            alter(back)
+
+    monkeypatch.setattr(LedgerJournal._settle.retry, "sleep", pause)
+    done = submit_now(worker, send, batch)
+    assert (done.accepted, done.in_doubt, len(pauses)) == (10, 0, 3)
+    assert states(engine) == ["SUBMITTED"] * 10
+    assert set(vendor.accepted.values()) == {1}
+
+
+@pytest.mark.parametrize("ways", KEPT_OUT.values(), ids=KEPT_OUT)
+def test_a_database_that_keeps_a_worker_out_before_its_call_lets_nothing_be_sent(
+    engine: Engine, worker: Engine, plan_batch: PlanBatch, ways: tuple[str, str]
+) -> None:
+    out, back = ways
+    batch, _ = plan_batch(some_looks(10))
+    vendor = Vendor()
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER ROLE {worker.url.username} {out}"))
+    with pytest.raises(LedgerUnavailableError, match="goes on where it stopped"), plain_errors():
+        submit_now(worker, vendor.submit, batch)
+    assert (vendor.calls, states(engine)) == (0, ["PLANNED"] * 10)
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER ROLE {worker.url.username} {back}"))
+    assert submit_now(worker, vendor.submit, batch).accepted == 10
 
 
 def test_an_unanswered_submission_is_in_doubt_and_the_rest_goes_on(
