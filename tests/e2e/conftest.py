@@ -14,6 +14,7 @@ from sqlalchemy import create_engine
 from tests.e2e.cases import Case, Row, run_cases
 from tests.e2e.first_night import SCHEDULE, live_through_first_night
 from tests.e2e.matrix import write_matrix
+from tests.e2e.roles import USERS_SETTING
 from tests.e2e.settings_file import SettingsFile
 from tests.e2e.wardrobe import Wardrobe
 from tests.e2e.world import World
@@ -122,6 +123,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         latency=1.0,
         sandbox_options=SANDBOX_OPTIONS,
         env=AIRFLOW_SETTINGS
+        | USERS_SETTING
         | TRYON_SETTINGS
         | hours()
         | letters_go_to(home / "letters")
