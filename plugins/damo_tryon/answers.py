@@ -31,8 +31,9 @@ from damo_tryon.errors import (
     TryOnError,
     VendorInternalError,
 )
+from damo_tryon.redaction import NO_SECRETS, Redaction
 
-_MAX_MESSAGE: Final = 500
+_MAX_ID: Final = 200
 _INTEGER: Final = re.compile(r"\s*-?\d{1,18}\s*")
 
 
@@ -55,16 +56,20 @@ class Reply:
     Attributes:
         headers: Headers, names in lower case.
         body: The raw body, empty where the gateway refuses.
+        redaction: Makes its text fit to be kept.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    redaction: Redaction = NO_SECRETS
 
     @classmethod
-    def of(cls, status: int, headers: Mapping[str, str], body: bytes) -> Reply:
+    def of(
+        cls, status: int, headers: Mapping[str, str], body: bytes, redaction: Redaction = NO_SECRETS
+    ) -> Reply:
         """Make a reply of headers in any spelling."""
-        return cls(status, {name.lower(): value for name, value in headers.items()}, body)
+        return cls(status, {name.lower(): value for name, value in headers.items()}, body, redaction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +78,9 @@ class _Envelope:
 
     Attributes:
         code: 0 or one of the vendor's numbers; None for anything else, which somebody between wrote.
-        message: The vendor's message, on one line.
-        request_id: The envelope's, else the gateway's.
-        data: The object with the result key and the sub-tasks.
+        message: The vendor's message, fit to be kept.
+        request_id: The envelope's, else the gateway's, fit to be kept.
+        data: The object with the result key and the sub-tasks, as they came.
     """
 
     code: int | None
@@ -91,11 +96,12 @@ class _Envelope:
         except (ValueError, RecursionError):  # no JSON, no text, or nested beyond reason
             document = None
         fields = document if isinstance(document, dict) else {}
-        data = fields.get("data")
+        data, message = fields.get("data"), fields.get("message")
+        request_id = _as_text(fields.get("requestId")) or reply.headers.get("x-ca-request-id") or ""
         return cls(
             code=_as_code(fields.get("code")),
-            message=_one_line(fields.get("message")),
-            request_id=_as_text(fields.get("requestId")) or reply.headers.get("x-ca-request-id"),
+            message=reply.redaction.line(message) if isinstance(message, str) else "",
+            request_id=reply.redaction.line(request_id, _MAX_ID) or None,
             data=data if isinstance(data, dict) else {},
         )
 
@@ -131,6 +137,11 @@ def read_submit_answer(reply: Reply, *, internal_error_is_refusal: bool = False)
         raise OutcomeUnknownError(
             "the answer says success and names no result key", code=0, request_id=envelope.request_id
         )
+    if not reply.redaction.keeps(result_key):
+        raise OutcomeUnknownError(
+            "the answer names a result key that cannot be kept: it is very long, not printable or holds a secret",
+            request_id=envelope.request_id,
+        )
     try:
         return Answer.from_wire({**envelope.data, "result_key": result_key}, envelope.request_id)
     except ValidationError:
@@ -153,7 +164,7 @@ def read_query_answer(reply: Reply, result_key: str) -> Answer:
     answered = envelope.result_key or result_key
     if answered != result_key:
         raise MismatchedAnswerError(
-            f"the query was answered for the result key {answered}",
+            f"the query was answered for the result key {reply.redaction.line(answered)}",
             request_id=envelope.request_id,
             result_key=result_key,
         )
@@ -165,7 +176,7 @@ def read_query_answer(reply: Reply, result_key: str) -> Answer:
             f"the answer's task list cannot be read (at {fields})",
             request_id=envelope.request_id,
             result_key=result_key,
-        ) from error
+        ) from None  # it quotes the answer
 
 
 def _error_of(
@@ -192,7 +203,7 @@ def _error_of(
 
 def _gateway_error(call: Call, reply: Reply, envelope: _Envelope, result_key: str | None) -> TryOnError:
     code = reply.headers.get("x-ca-error-code", "").strip()
-    message = _one_line(reply.headers.get("x-ca-error-message"))
+    message = reply.redaction.line(reply.headers.get("x-ca-error-message", ""))
     if message.upper() == "OK":  # the gateway's greeting on a 200, no error
         message = ""
     rule = _gateway_rule(code, message, reply.status)
@@ -201,7 +212,7 @@ def _gateway_error(call: Call, reply: Reply, envelope: _Envelope, result_key: st
         message
         or envelope.message
         or f"HTTP {reply.status} and no envelope in {len(reply.body)} bytes of body",
-        code=code or None,
+        code=reply.redaction.line(code, _MAX_ID) or None,
         request_id=envelope.request_id,
         proved_not_accepted=call is Call.SUBMIT and refused is not None,
         result_key=result_key,
@@ -235,7 +246,3 @@ def _as_text(value: object) -> str | None:
     if isinstance(value, str) and value:
         return value
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _one_line(value: object) -> str:
-    return " ".join(value.split())[:_MAX_MESSAGE] if isinstance(value, str) else ""

@@ -47,6 +47,10 @@ class Stage(StrEnum):
 class Credentials(Protocol):
     """Whatever can make the headers of one HTTP attempt."""
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must stand in no text that is kept."""
+
     def headers(
         self, method: str, path: str, body: bytes, *, now: float | None = None, nonce: str | None = None
     ) -> dict[str, str]:
@@ -81,6 +85,11 @@ class AppCode:
                 "the AppCode is empty or holds blanks or characters beyond ASCII; "
                 "give the code alone, without the word APPCODE before it"
             )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The AppCode."""
+        return (self.code,)
 
     def headers(
         self,
@@ -125,6 +134,11 @@ class Signature:
             raise ValueError("the AppKey is empty or holds blanks or characters beyond ASCII")
         if not self.app_secret:
             raise ValueError("the AppSecret is empty")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The AppSecret."""
+        return (self.app_secret,)
 
     def headers(
         self, method: str, path: str, body: bytes, *, now: float | None = None, nonce: str | None = None

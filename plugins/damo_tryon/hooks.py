@@ -46,6 +46,7 @@ from damo_tryon.errors import (
     UnknownResultKeyError,
 )
 from damo_tryon.names import DEFAULT_CONN_ID
+from damo_tryon.redaction import redaction_of
 from damo_tryon.transport import Attempt, apost, new_session, post, shared_session
 
 _TEST_RESULT_KEY: Final = "airflow-connection-test"
@@ -285,6 +286,7 @@ def _attempt(
         read_timeout=settings.read_timeout,
         call=call,
         result_key=result_key,
+        redaction=redaction_of(*settings.credentials.secrets),
     )
 
 

@@ -31,6 +31,7 @@ from urllib3.exceptions import HTTPError
 
 from damo_tryon.answers import Call, Reply
 from damo_tryon.errors import NotConnectedError, TryOnError
+from damo_tryon.redaction import NO_SECRETS, Redaction
 
 _AT_ONCE: Final = 65_536
 _MAX_REASON: Final = 300
@@ -50,6 +51,7 @@ class Attempt:
             silent or not, when it is not whole within both time-outs together.
         call: Which of the two calls it is; that decides what a lost answer means.
         result_key: The key that a query asks for, to be named in its errors.
+        redaction: Takes the secrets of the headers out of what comes back.
     """
 
     url: str
@@ -59,15 +61,19 @@ class Attempt:
     read_timeout: float
     call: Call
     result_key: str | None = None
+    redaction: Redaction = NO_SECRETS
 
     def not_sent(self, reason: str) -> TryOnError:
         """Return the error for an attempt of which nothing reached the vendor."""
         proved = self.call is Call.SUBMIT
-        return NotConnectedError(reason, proved_not_accepted=proved, result_key=self.result_key)
+        return NotConnectedError(self._kept(reason), proved_not_accepted=proved, result_key=self.result_key)
 
     def lost(self, reason: str) -> TryOnError:
         """Return the error for an attempt that was, or may have been, sent and got no answer."""
-        return self.call.unanswered(reason, result_key=self.result_key)
+        return self.call.unanswered(self._kept(reason), result_key=self.result_key)
+
+    def _kept(self, reason: str) -> str:
+        return self.redaction.line(reason, _MAX_REASON)
 
 
 class WatchedBody(io.BytesIO):
@@ -145,8 +151,9 @@ def post(session: requests.Session, attempt: Attempt) -> Reply:
     # Every error of requests is an OSError, and so is a missing bundle of certificates; urllib3's for an address that
     # none can have is a ValueError, and those of a body that is read past requests are its own.
     except (OSError, ValueError, HTTPError) as error:
-        raise (attempt.lost if body.begun else attempt.not_sent)(_reason(error)) from error
-    return Reply.of(response.status_code, response.headers, content)
+        # Not "from error": what a library quotes of an answer has not passed the redaction.
+        raise (attempt.lost if body.begun else attempt.not_sent)(_reason(error)) from None
+    return Reply.of(response.status_code, response.headers, content, attempt.redaction)
 
 
 def _read_until(give_up_at: float, response: requests.Response) -> bytes:
@@ -188,7 +195,7 @@ async def apost(attempt: Attempt) -> Reply:
             proxy=select_proxy(attempt.url, settings["proxies"]),
             ssl=tls,
         ) as response:
-            return Reply.of(response.status, response.headers, await response.read())
+            return Reply.of(response.status, response.headers, await response.read(), attempt.redaction)
     except (
         aiohttp.ClientConnectorError,
         aiohttp.ConnectionTimeoutError,
@@ -196,10 +203,10 @@ async def apost(attempt: Attempt) -> Reply:
         aiohttp.ClientHttpProxyError,
         ValueError,  # an address that none can have
     ) as error:
-        raise attempt.not_sent(_reason(error)) from error
+        raise attempt.not_sent(_reason(error)) from None
     # Without its compiled parser aiohttp raises what is wrong with a body as it is, and not as a ClientError.
     except (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, TimeoutError, OSError) as error:
-        raise attempt.lost(_reason(error)) from error
+        raise attempt.lost(_reason(error)) from None
 
 
 _LOOP_SESSIONS: Final[
@@ -239,4 +246,4 @@ def _reason(error: Exception) -> str:
     # The innermost error says it best: requests wraps urllib3's, aiohttp the operating system's.
     cause = getattr(error.args[0], "reason", error) if error.args else error
     text = f"{type(error).__name__}: {getattr(cause, 'os_error', cause)}"
-    return _USER_INFO.sub("", text)[:_MAX_REASON]
+    return _USER_INFO.sub("", text)
