@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 from tests.e2e.roles import Person, people_of
 from tests.e2e.waiting import until
-from tests.e2e.world import LONGEST_NIGHT, World
+from tests.e2e.world import World
+from tests.guards import GUARD
 from tryon_demo.local.api import RunState
 from tryon_demo.scene import DAG_ID, PROJECT
 
@@ -221,7 +222,7 @@ def hostile_runs(world: World, people: dict[str, Person]) -> dict[str, tuple[Run
         answer.raise_for_status()
     return {
         run_id: (
-            world.scene.api.wait_for_run(ON_DEMAND, run_id, timeout=LONGEST_NIGHT).state,
+            world.scene.api.wait_for_run(ON_DEMAND, run_id, timeout=GUARD).state,
             "\n".join(everything_about(people["user"], run_id)),
         )
         for run_id in asked
