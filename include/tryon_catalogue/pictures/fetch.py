@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import ipaddress
 import re
 import socket
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
     from tryon_catalogue.settings import FetchSettings
 
-FORMATS = ("JPEG", "PNG")
 CONNECTIONS = 16
 ATTEMPTS = 3
 LONGEST_PAUSE_SECONDS = 2.0
@@ -285,15 +283,16 @@ def measured(url: str, content: bytes, max_pixels: int) -> Fetched:
         max_pixels: The most pixels, width times height.
 
     Raises:
-        FetchError: It has too many pixels.
+        FetchError: It has too many pixels, or takes too long to decode.
         BrokenTransferError: It is not a whole JPEG or PNG picture.
     """
     from PIL import Image
 
+    from tryon_catalogue.pictures.opening import TooMuchWorkError, open_picture
     from tryon_catalogue.pictures.reading import decode_small
 
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+        with open_picture(content) as picture:
             width, height = picture.size
             if width * height > max_pixels:
                 raise FetchError(url, f"has {width} x {height} pixels, more than {max_pixels:,}")
@@ -302,6 +301,8 @@ def measured(url: str, content: bytes, max_pixels: int) -> Fetched:
             small = decode_small(picture, SMALL_PX)
     except Image.DecompressionBombError as error:
         raise FetchError(url, f"has too many pixels ({error})") from error
+    except TooMuchWorkError as error:
+        raise FetchError(url, str(error)) from error
     except (OSError, SyntaxError, ValueError) as error:
         # A body that was cut off somewhere on the way looks like this as well.
         raise BrokenTransferError(url, f"is not a whole JPEG or PNG picture ({error})") from error

@@ -35,6 +35,7 @@ class ImageRule(StrEnum):
     TOO_MANY_BYTES = "too_many_bytes"
     TOO_SMALL = "too_small"
     TOO_MANY_PIXELS = "too_many_pixels"
+    TOO_MUCH_WORK = "too_much_work"
     NOT_WHOLE = "not_whole"
     MASK_GREY = "mask_grey"
     MASK_SIZE = "mask_size"
@@ -104,10 +105,14 @@ _WORDS: Final[Mapping[ImageRule, _Words]] = MappingProxyType(
             f"at least {MIN_SIDE_PX} pixels on each side",
             "Upload a larger original; enlarging a small image does not make it better.",
         ),
-        # Not in the document: a limit of our own.
+        # Not in the document: limits of our own.
         ImageRule.TOO_MANY_PIXELS: _Words(
             "a number of pixels that can be checked safely",
             "Save the image smaller: 3,000 pixels on the longer side are plenty.",
+        ),
+        ImageRule.TOO_MUCH_WORK: _Words(
+            "a file that can be decoded in a moment",
+            "Open the image in an image editor and save it anew, then upload that.",
         ),
         ImageRule.NOT_WHOLE: _Words(
             "a file that can be read to its end", "The file is damaged or cut off. Upload the image again."

@@ -15,8 +15,9 @@ from typing import Final
 from PIL import Image
 
 from tryon_catalogue.pictures.kinds import JPEG, PNG, kind_of
+from tryon_catalogue.pictures.opening import FORMATS, TooMuchWorkError, open_picture
 
-READABLE: Final = (JPEG, PNG)
+READABLE: Final = FORMATS
 UPRIGHT: Final = 1
 """The orientation of EXIF that says: as stored."""
 BITS: Final = 8
@@ -77,6 +78,7 @@ class Reading:
         width: Pixels as stored, before EXIF turns them; None when unknown.
         height: As ``width``.
         too_many_pixels: It was not decoded, for it is larger than was allowed.
+        too_much_work: Why it was not decoded though it is not large, in words that follow "it"; None when it was.
         trouble: Why it could not be decoded to its end, in the image library's words; None when it could.
         mode: Colour mode as the image library names it.
         bits: Of one colour of one pixel.
@@ -92,6 +94,7 @@ class Reading:
     width: int | None = None
     height: int | None = None
     too_many_pixels: bool = False
+    too_much_work: str | None = None
     trouble: str | None = None
     mode: str = "RGB"
     bits: int = BITS
@@ -117,7 +120,7 @@ def read_image(content: bytes, *, as_mask: bool, max_pixels: int, longest: int) 
     if width == 0 or height == 0:
         return Reading(len(content), kind, width, height)
     try:
-        with Image.open(io.BytesIO(content), formats=READABLE) as image:
+        with open_picture(content) as image:
             width, height = image.size
             if width * height > max_pixels:
                 return Reading(len(content), kind, width, height, too_many_pixels=True)
@@ -143,7 +146,15 @@ def read_image(content: bytes, *, as_mask: bool, max_pixels: int, longest: int) 
     except _TOO_MANY_PIXELS:
         return Reading(len(content), kind, width, height, too_many_pixels=True)
     except SPOILT as error:
-        return Reading(len(content), kind, width, height, trouble=_message_of(error))
+        heavy = isinstance(error, TooMuchWorkError)
+        return Reading(
+            len(content),
+            kind,
+            width,
+            height,
+            too_much_work=str(error) if heavy else None,
+            trouble=None if heavy else _message_of(error),
+        )
 
 
 def small_jpeg(content: bytes, longest: int, max_pixels: int) -> bytes:
@@ -159,7 +170,8 @@ def small_jpeg(content: bytes, longest: int, max_pixels: int) -> bytes:
     """
     found = read_image(content, as_mask=False, max_pixels=max_pixels, longest=longest)
     if found.thumbnail is None:
-        reason = found.trouble or ("too many pixels" if found.too_many_pixels else "not a JPEG or PNG")
+        reason = found.trouble or found.too_much_work
+        reason = reason or ("too many pixels" if found.too_many_pixels else "not a JPEG or PNG")
         raise ValueError(f"no small copy can be made of an image that cannot be read ({reason})")
     return found.thumbnail
 

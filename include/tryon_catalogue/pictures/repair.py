@@ -14,7 +14,8 @@ from PIL import Image
 
 from damo_tryon.contract import MAX_IMAGE_BYTES
 from tryon_catalogue.pictures.kinds import JPEG, PNG, WEBP
-from tryon_catalogue.pictures.reading import READABLE, SPOILT, exif_orientation, on_white, upright
+from tryon_catalogue.pictures.opening import FORMATS, open_picture
+from tryon_catalogue.pictures.reading import SPOILT, exif_orientation, on_white, upright
 from tryon_catalogue.pictures.rules import MAX_PIXELS, ImageFacts, ImageRole, ImageRule, check_image
 
 _REPAIRABLE: Final = frozenset({ImageRule.TOO_MANY_BYTES, ImageRule.ROTATED})
@@ -45,7 +46,7 @@ def repair(content: bytes, facts: ImageFacts, *, max_pixels: int = MAX_PIXELS) -
     if not _can_be_repaired(facts):
         return None
     try:
-        with Image.open(io.BytesIO(content), formats=(*READABLE, WEBP.upper())) as image:
+        with open_picture(content, (*FORMATS, WEBP.upper())) as image:
             if image.width * image.height > max_pixels or getattr(image, "n_frames", 1) > 1:
                 return None  # nobody can say which of several images is meant
             image.load()

@@ -193,6 +193,10 @@ def _pixels(found: Reading) -> str | None:
     return _size(found) if found.too_many_pixels else None
 
 
+def _work(found: Reading) -> str | None:
+    return f"a {found.kind} file that {found.too_much_work}" if found.too_much_work else None
+
+
 def _whole(found: Reading) -> str | None:
     return f"a {found.kind} file that cannot be read ({found.trouble})" if found.trouble else None
 
@@ -256,6 +260,7 @@ _FOR_ALL: Final[_Checks] = (
     (ImageRule.EMPTY, _empty),
     (ImageRule.FORMAT, _format),
     (ImageRule.TOO_MANY_PIXELS, _pixels),
+    (ImageRule.TOO_MUCH_WORK, _work),
     (ImageRule.NOT_WHOLE, _whole),
     (ImageRule.TOO_MANY_BYTES, _bytes),
     (ImageRule.TOO_SMALL, _sides),

@@ -7,7 +7,6 @@ in docs/person-check.md.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from PIL import Image
 
 from tryon_catalogue.pictures.findings import Finding, ImageRule, finding
+from tryon_catalogue.pictures.kinds import JPEG
+from tryon_catalogue.pictures.opening import open_picture
 
 if TYPE_CHECKING:
     from tryon_catalogue.planning.preflight.person_detector import Person
@@ -92,7 +93,7 @@ class PersonCheck:
         Args:
             small_copy: The picture's small copy as preflight keeps it: JPEG, upright.
         """
-        with Image.open(io.BytesIO(small_copy), formats=("JPEG",)) as picture:
+        with open_picture(small_copy, (JPEG,)) as picture:
             seen = self._look(picture.convert("RGB"))
         found = [replace(finding, rejects=finding.rule in self.rejecting) for finding in findings_of(seen)]
         return tuple(sorted(found, key=lambda finding: not finding.rejects))

@@ -1,11 +1,11 @@
 """From bytes to a picture of the size at which pictures are compared."""
 
-import io
 import math
 from typing import Final, NamedTuple
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from tryon_catalogue.pictures.opening import open_picture
 from tryon_catalogue.publishing.judgement.measures import View
 
 SIDE_PX: Final = 384
@@ -46,7 +46,7 @@ def shrunk(content: bytes | Shrunk, *, max_pixels: int) -> Shrunk:
         _check_pixels(content.size, max_pixels)
         return content._replace(picture=content.picture.convert("RGB"))
     try:
-        with Image.open(io.BytesIO(content)) as picture:
+        with open_picture(content) as picture:
             width, height = picture.size
             _check_pixels(picture.size, max_pixels)
             picture.draft("RGB", compared_size(picture.size))

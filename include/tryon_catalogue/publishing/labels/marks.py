@@ -15,6 +15,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from tryon_catalogue.pictures.opening import open_picture
 from tryon_catalogue.publishing.labels.errors import LabelError
 from tryon_catalogue.publishing.labels.forms import form_of
 
@@ -55,7 +56,7 @@ def mark(content: bytes, text: str, font: str | None = None) -> bytes:
     measured = _font(font, _MEASURED_AT)
     _check_characters(measured, text)
     try:
-        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as picture:
+        with open_picture(content) as picture:
             picture.load()
             marked = _marked(picture, measured, text)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

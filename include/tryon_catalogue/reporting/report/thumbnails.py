@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tryon_catalogue.pictures.archive import INPUTS
+from tryon_catalogue.pictures.opening import open_picture
 from tryon_catalogue.storage import plain_storage_errors
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def shrink(content: bytes, size: Size) -> bytes:
     Raises:
         OSError: It is no image that can be read (or ValueError, SyntaxError, as Pillow has it)
     """
-    with Image.open(io.BytesIO(content)) as image:
+    with open_picture(content) as image:
         image.draft("RGB", size)  # a JPEG is decoded no larger than it is needed
         upright = ImageOps.exif_transpose(image)
         rgba = (
