@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Final
 
 SIGNS: Final[Mapping[str, str]] = {"CNY": "¥", "EUR": "€", "GBP": "£", "USD": "$"}
+CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""C0 and C1 controls (a terminal obeys U+009B), what turns the direction of writing, and halves of characters."""
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>()#|~&!@:])")
 _LINE_START: Final = re.compile(r"^(\d+)([.)])|^([-+=])")
 

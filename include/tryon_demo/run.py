@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 from sqlalchemy.exc import OperationalError
 
 from tryon_catalogue.settings import ENV_PREFIX, load_settings
+from tryon_catalogue.terminal import terminal
 from tryon_demo.display import as_link, show_catalogue, show_rejections, show_summary, show_verdict
 from tryon_demo.local import (
     AirflowApiError,
@@ -31,6 +31,8 @@ from tryon_demo.sheet import write_sheet
 from tryon_demo.watching import LATE, LONGEST_NIGHT_SECONDS, watch_night
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from tryon_demo.scene import Scene
 
 HOME: Final = Path(".demo")
@@ -71,7 +73,7 @@ def run_demo(home: Path = HOME, *, stay: bool, airflow_port: int = 0) -> int:
         Exit code, 0 only if every look ended as it should.
     """
     _forget_real_shop()
-    console = Console(highlight=False)
+    console = terminal()
     console.print(
         "[bold]A night from export to pictures[/]: PostgreSQL, the stand-in vendor and Airflow, all on this machine."
     )
@@ -85,7 +87,7 @@ def run_demo(home: Path = HOME, *, stay: bool, airflow_port: int = 0) -> int:
         console.print("Stopped. Nothing of it is left running.")
         return STOPPED_BY_CTRL_C
     except SPEAKS_FOR_ITSELF as error:
-        Console(stderr=True, highlight=False).print(Text(f"The demo cannot go on: {error}"), soft_wrap=True)
+        terminal(err=True).print(Text(f"The demo cannot go on: {error}"), soft_wrap=True)
         return 1
     return 0 if good else 1
 

@@ -6,7 +6,6 @@ Every amount is uses times ``[price] per_use`` as it was when the submission was
 from __future__ import annotations
 
 import csv
-import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,7 +14,6 @@ from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import func, or_, select
@@ -26,6 +24,7 @@ from tryon_catalogue.ledger.states import MAY_COST, PAID, SubmissionState
 from tryon_catalogue.ledger.tables import look_moves, looks, runs, submission_looks, submissions
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.settings.money import FailedLooks, Use
+from tryon_catalogue.terminal import terminal
 from tryon_catalogue.words import harmless, money
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from rich.console import Console
     from sqlalchemy import Connection, Row
 
     from tryon_catalogue.settings import Price
@@ -273,7 +273,7 @@ def show_spend(connection: Connection, price: Price, by: By, console: Console | 
         by: What to show it by.
         console: To print to; the terminal by default.
     """
-    console = console or Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    console = console or terminal(piped_width=PIPED_WIDTH)
     lines = read_lines(connection, price)
     if by is By.PACK:
         _show_packs(lines, price, console)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import getpass
 import logging
 import os
+import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,9 +18,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tryon_catalogue.settings import SettingsError, load_settings
+from tryon_catalogue.terminal import say
 from tryon_sandbox.cli import sandbox
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from sqlalchemy import Engine
 
     from tryon_catalogue.ledger.moves import Mover
@@ -69,10 +74,10 @@ def init() -> None:
     try:
         with _ledger(made=False) as (settings, engine):
             migrate(engine, settings.ledger.schema_name)
-        typer.echo(f"The ledger is up to date in schema {settings.ledger.schema_name}.")
+        say(f"The ledger is up to date in schema {settings.ledger.schema_name}.")
         for pool, slots in slots_of(settings).items():
             make_pool(pool, slots)
-            typer.echo(f"The pool {pool} has {slots} slots, deferred tasks included.")
+            say(f"The pool {pool} has {slots} slots, deferred tasks included.")
     except (LedgerSchemaError, PoolError) as error:
         raise CommandError(str(error)) from error
 
@@ -109,7 +114,7 @@ def spend(
             count = write_bill(connection, settings.price, bill)
         except OSError as error:
             raise CommandError(f"The bill cannot be written: {error}.") from error
-    typer.echo(f"{count} submissions are in {bill}.")
+    say(f"{count} submissions are in {bill}.")
 
 
 @app.command()
@@ -130,7 +135,7 @@ def preview(
         try:
             _, engine = stack.enter_context(_ledger())
         except CommandError as error:
-            typer.echo(f"Without the ledger: {error}\n", err=True)
+            say(f"Without the ledger: {error}\n", err=True)
         try:
             asked, next_run = (
                 (read_asked(settings, run), None) if engine is None else preview_run(engine, settings, run)
@@ -161,7 +166,7 @@ def report(
     with _ledger() as (settings, engine):
         try:
             write_report(
-                engine, settings, run, typer.echo, output=output, rejected=rejections, in_browser=in_browser
+                engine, settings, run, say, output=output, rejected=rejections, in_browser=in_browser
             )
         except NoSuchRunError as error:
             raise CommandError(str(error)) from error
@@ -181,7 +186,7 @@ def doubts(context: typer.Context) -> None:
     for doubt in found:
         cost = f"{doubt.amount} {settings.price.currency}"
         skus = ", ".join(doubt.skus) or "of no garment now"
-        typer.echo(
+        say(
             f"{doubt.id}: {doubt.looks} looks, {cost} if the vendor has it; sent {doubt.sent_at:%Y-%m-%d %H:%M %Z} "
             f"by {doubt.run_id}\n"
             f"    skus: {skus}{' ...' if doubt.more_skus else ''}\n"
@@ -189,7 +194,7 @@ def doubts(context: typer.Context) -> None:
             f"{f' (code {doubt.vendor_code})' if doubt.vendor_code else ''}"
             f"{f', request id {doubt.request_id}' if doubt.request_id else ''}"
         )
-    typer.echo(DOUBTS_HELP if found else "Nothing is in doubt.")
+    say(DOUBTS_HELP if found else "Nothing is in doubt.")
 
 
 DOUBTS_HELP = """
@@ -239,7 +244,7 @@ def resolve(
                 outcome = "are FAILED; `tryon retry` would plan them again"
         except (ledger_doubts.DoubtError, TryOnError) as error:
             raise CommandError(str(error)) from error
-    typer.echo(f"Submission {submission}: {count} looks {outcome}.")
+    say(f"Submission {submission}: {count} looks {outcome}.")
 
 
 @app.command()
@@ -260,13 +265,11 @@ def review(context: typer.Context) -> None:
     with _ledger() as (_, engine), engine.connect() as connection:
         found = open_reviews(connection)
     for look in found:
-        typer.echo(
-            f"{look.key[:10]}: {', '.join(look.skus) or 'of no garment now'} on {look.model or 'a model'}"
-        )
-        typer.echo(f"    {look.reason}")
+        say(f"{look.key[:10]}: {', '.join(look.skus) or 'of no garment now'} on {look.model or 'a model'}")
+        say(f"    {look.reason}")
         for path in look.paths or ("No new picture of it is with us.",):
-            typer.echo(f"    {path}")
-    typer.echo(REVIEW_HELP if found else "Nothing waits for review.")
+            say(f"    {path}")
+    say(REVIEW_HELP if found else "Nothing waits for review.")
 
 
 REVIEW_HELP = """
@@ -316,11 +319,11 @@ def resume(
     with _ledger() as (_, engine), engine.begin() as connection:
         lifted = lift_stops(connection, _person(by).run, conn_id=conn_id)
     for lifted_conn_id in lifted:
-        typer.echo(
+        say(
             f"Submissions over {lifted_conn_id} go on. Clear the submit tasks that failed, or wait for the next run."
         )
     if not lifted:
-        typer.echo("Nothing is stopped.")
+        say("Nothing is stopped.")
 
 
 @app.command()
@@ -395,7 +398,7 @@ def _decide(
         except (NoSuchLookError, CatalogueError) as error:
             raise CommandError(str(error)) from error
     for key in keys:
-        typer.echo(f"{key} {outcome}")
+        say(f"{key} {outcome}")
 
 
 def _person(name: str | None) -> Mover:
@@ -411,10 +414,16 @@ def _connections_from_airflow() -> None:
     os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
 
 
+def _show_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a stack trace as Python does, and nothing that a terminal obeys: it may quote the ledger."""
+    say("".join(traceback.format_exception(kind, error, trace)), err=True)
+
+
 def main() -> None:
     """Run the command, with plain words instead of a stack trace for what a person can put right."""
+    sys.excepthook = _show_unexpected
     try:
         app()
     except (SettingsError, CommandError) as error:
-        typer.echo(str(error), err=True)
+        say(str(error), err=True)
         raise SystemExit(2) from None

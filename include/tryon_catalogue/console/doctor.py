@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.text import Text
 
 from tryon_catalogue.settings import SettingsError, load_settings
+from tryon_catalogue.terminal import terminal
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from sqlalchemy import Engine
 
     from tryon_catalogue.settings import Settings
@@ -46,7 +47,7 @@ def examine() -> bool:
     Returns:
         Whether all of it is right.
     """
-    console = Console(soft_wrap=True)
+    console = terminal(soft_wrap=True)
     try:
         settings = load_settings()
     except SettingsError as error:

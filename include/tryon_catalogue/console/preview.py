@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from tryon_catalogue.budget.limits import cost_of
 from tryon_catalogue.exports import printable
 from tryon_catalogue.planning.casting import rule_for
+from tryon_catalogue.terminal import terminal
 from tryon_catalogue.words import counted, money
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rich.console import Console
 
     from tryon_catalogue.planning.preview import Asked, NextRun
     from tryon_catalogue.settings import Settings
@@ -31,7 +33,7 @@ def show_preview(
     Args:
         next_run: What a run would do; None without a ledger.
     """
-    console = console or Console(highlight=False)
+    console = console or terminal()
     console.print(
         f"[bold]{escape(asked.export)}[/], read as {settings.export.kind} export. Nothing is spent."
     )

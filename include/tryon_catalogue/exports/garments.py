@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-# C0 and C1 controls (a terminal obeys U+009B), what turns the direction of writing, and halves of characters.
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+from tryon_catalogue.words import CONTROLS
+
 _LOGIN: Final = re.compile(r"//[^/\s]*@")
 _SHOWN_LENGTH: Final = 120
 
@@ -148,7 +148,7 @@ def printable(value: str) -> str:
 
 def plain(value: str) -> str:
     """Give a value with "�" for what no database or terminal takes: control characters, and halves of characters."""
-    return _CONTROL.sub("�", value)
+    return CONTROLS.sub("�", value)
 
 
 def with_place(where: str, reason: str) -> str:

@@ -8,7 +8,6 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import func, select
@@ -17,9 +16,11 @@ from tryon_catalogue.ledger.states import LOOK_STATES, PAID, SHOWN, SubmissionSt
 from tryon_catalogue.ledger.tables import looks, runs, submissions
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.submission.stops import active_stops
+from tryon_catalogue.terminal import terminal
 from tryon_catalogue.words import money
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from sqlalchemy import Engine
 
     from tryon_catalogue.settings import Price
@@ -103,7 +104,7 @@ def show_status(status: Status, console: Console | None = None) -> None:
     Args:
         console: To print to; the terminal by default.
     """
-    console = console or Console(highlight=False)
+    console = console or terminal()
     for problem in status.missing:
         console.print(f"[bold red]Missing:[/] {escape(problem)}")
     for refusal in (*status.refused, *status.more_refused):

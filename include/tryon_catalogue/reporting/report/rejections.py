@@ -49,7 +49,8 @@ def write_rejections_csv(engine: Engine, run_id: str, path: Path) -> int:
                     rejection.reason,
                 )
                 # Some lines stand for what has none.
-                writer.writerow([rejection.place or rejection.line, *map(harmless, cells)])
+                place = harmless(rejection.place) or rejection.line
+                writer.writerow([place, *map(harmless, cells)])
                 count += 1
         part.replace(path)
     finally:
