@@ -80,8 +80,14 @@ def _parquet(file: ExportFile, texts: Sequence[str]) -> Iterator[pq.ParquetFile]
             pq.ParquetFile(raw, buffer_size=_BLOCK, read_dictionary=list(texts)) as parquet,
         ):
             yield parquet
-    except (pa.lib.ArrowException, OSError, UnicodeDecodeError) as wrong:  # the last for a column's name
-        raise ExportError(file, f"cannot be read as Parquet: {wrong}") from wrong
+    # Arrow's own words may quote the file, which somebody may read who may not read the file. The last error is of a
+    # column's name.
+    except (pa.lib.ArrowException, UnicodeDecodeError):
+        raise ExportError(
+            file, "cannot be read as Parquet: it is damaged, or it is no Parquet file"
+        ) from None
+    except OSError as wrong:
+        raise ExportError(file, f"cannot be read as Parquet: {printable(str(wrong))}") from None
 
 
 def _tables(
@@ -121,9 +127,10 @@ def _texts(file: ExportFile, name: str, column: Any, longest: int) -> Iterable[s
         return _lists(file, name, column, longest)
     try:
         texts = pc.cast(column, pa.string())
-    except (pa.lib.ArrowNotImplementedError, pa.lib.ArrowInvalid) as wrong:
-        problem = f"has a column {name!r} of type {printable(str(column.type))}, which cannot be read as text: {wrong}"
-        raise ExportError(file, problem) from wrong
+    except (pa.lib.ArrowNotImplementedError, pa.lib.ArrowInvalid):
+        kind = printable(str(column.type))
+        problem = f"has a column {printable(name)!r} of type {kind}, which cannot be read as text"
+        raise ExportError(file, problem) from None
     if (pc.max(pc.binary_length(texts)).as_py() or 0) > longest * _BYTES_OF_A_CHARACTER:
         raise _too_large(file, name, longest)
     return ["" if text is None else text for text in _values(texts)]

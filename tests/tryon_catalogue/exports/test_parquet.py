@@ -90,6 +90,23 @@ def test_a_parquet_column_that_turns_out_to_be_no_text_is_told_before_any_row_is
         next(chunks)
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([{"x" * 5000 + "\x1b[2J": 1}]),
+        pa.array([b"the code is 1234-5678 \xff"]),
+        pa.array([10**17], pa.timestamp("s", "Mars/" + "x" * 5000)),
+    ],
+    ids=["a struct", "bytes", "a time of no known zone"],
+)
+def test_what_a_library_says_of_a_column_is_not_passed_on(tmp_path: Path, column: pa.Array) -> None:
+    reason = refused(parquet(tmp_path, sku=["a"], title=column))
+    assert "'title' of type" in reason
+    assert len(reason) < 400
+    assert reason.isprintable()
+    assert "1234" not in reason
+
+
 def test_a_parquet_column_whose_name_is_no_text_is_told_as_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     path = parquet(tmp_path, sku=["a"], colour=["red"])
     path.write_bytes(path.read_bytes().replace(b"colour", b"col\xff\xfer"))
