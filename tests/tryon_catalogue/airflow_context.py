@@ -28,6 +28,7 @@ def context(
     run_after: datetime = NIGHT,
     data_interval_end: datetime | None = None,
     try_number: int = 1,
+    triggered_by: str | None = None,
     **params: object,
 ) -> Any:
     """Make the part of a task's context that the project looks at: ``pushed`` holds XComs, ``outlet_events`` news."""
@@ -40,6 +41,7 @@ def context(
             logical_date=logical_date,
             run_after=run_after,
             data_interval_end=data_interval_end,
+            triggering_user_name=triggered_by,
         ),
         "ti": SimpleNamespace(try_number=try_number, xcom_push=pushed.__setitem__, pushed=pushed),
         "params": params,

@@ -20,12 +20,14 @@ from tryon_catalogue.planning.approval_options import (
     REJECT,
     UP_TO_AMOUNT,
     UP_TO_LOOKS,
+    AnswerError,
 )
 from tryon_catalogue.settings.money import Unanswered
 from tryon_catalogue.words import counted, escape_markdown, money
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from sqlalchemy import Engine
 
@@ -35,10 +37,6 @@ if TYPE_CHECKING:
 MOST_COLLECTIONS: Final = 20
 WAITS: Final = "waits for a person's approval: see the required actions of the run in the Airflow UI"
 NOBODY: Final = "nobody in time"
-
-
-class AnswerError(Exception):
-    """An answer that cannot be used; nothing was reserved, and the question is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +59,12 @@ class Answer:
     Attributes:
         who: The person, or `NOBODY` where the answer was taken for given.
         approved: What may go, besides what was asked for; None when nothing may.
+        at: When it was given; None where it is not known.
     """
 
     who: str
     approved: Approved | None
+    at: datetime | None = None
 
 
 def asks_first(estimate: Estimate, budget: BudgetSettings) -> bool:
@@ -127,20 +127,23 @@ def _answers(budget: BudgetSettings) -> list[str]:
     ]
 
 
-def answer_of(option: str, inputs: Mapping[str, object], who: str | None) -> Answer:
+def answer_of(
+    option: str, inputs: Mapping[str, object], who: str | None, at: datetime | None = None
+) -> Answer:
     """Read an answer.
 
     Args:
         option: One of ``approval_options.OPTIONS``.
         inputs: The bounds that were given, each a number or None.
         who: The person; None when the time was up.
+        at: When.
 
     Raises:
         AnswerError: A bound is asked for and none is given.
     """
     name = who or NOBODY
     if option == REJECT:
-        return Answer(name, None)
+        return Answer(name, None, at)
     looks_, amount = inputs.get(UP_TO_LOOKS), inputs.get(UP_TO_AMOUNT)
     if option == APPROVE_UP_TO and looks_ is None and amount is None:
         raise AnswerError(
@@ -154,6 +157,7 @@ def answer_of(option: str, inputs: Mapping[str, object], who: str | None) -> Ans
             amount=None if amount is None else Decimal(str(amount)),
             looks=None if looks_ is None else int(str(looks_)),
         ),
+        at,
     )
 
 
@@ -163,7 +167,9 @@ def record_question(engine: Engine, run_id: str, estimate: Estimate, price: Pric
     with engine.begin() as connection:
         note_reason(connection, run_id, WAITS)
         connection.execute(
-            update(runs).where(runs.c.id == run_id).values(asked_amount=estimate.amount, approval=asked)
+            update(runs)
+            .where(runs.c.id == run_id)
+            .values(asked_amount=estimate.amount, approval=asked, answered_by=None, answered_at=None)
         )
 
 
@@ -192,5 +198,9 @@ def record_answer(engine: Engine, run_id: str, answer: Answer, price: Price) -> 
             outcome = f"approved by {answer.who}: {', '.join(bounds)}"
         # A second try of the task gets the same answer: it says the same.
         question = approval.partition("; ")[0]
-        connection.execute(update(runs).where(runs.c.id == run_id).values(approval=f"{question}; {outcome}"))
+        connection.execute(
+            update(runs)
+            .where(runs.c.id == run_id)
+            .values(approval=f"{question}; {outcome}", answered_by=answer.who, answered_at=answer.at)
+        )
     return approved

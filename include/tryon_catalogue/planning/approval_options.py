@@ -11,3 +11,7 @@ OPTIONS: Final = (APPROVE, APPROVE_UP_TO, REJECT)
 UP_TO_LOOKS: Final = "up_to_looks"
 UP_TO_AMOUNT: Final = "up_to_amount"
 FORM_FIELDS: Final = (UP_TO_LOOKS, UP_TO_AMOUNT)
+
+
+class AnswerError(Exception):
+    """An answer that cannot be used; nothing was reserved, and the question is asked again."""

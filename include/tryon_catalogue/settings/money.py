@@ -75,6 +75,20 @@ class Unanswered(StrEnum):
     APPROVE = "approve"
 
 
+class Approver(Section):
+    """Who may answer when a run asks whether it may spend."""
+
+    id: Name = Field(
+        description="as Airflow's auth manager knows the person; the user name where it has no other"
+    )
+    name: str = Field("", description="the user name, where the id is another")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_id(cls, given: object) -> object:
+        return {"id": given} if isinstance(given, str) else given
+
+
 class BudgetSettings(Section):
     """What may be spent at most, in the currency of the price, and from when on a person decides. 0: no limit."""
 
@@ -91,6 +105,21 @@ class BudgetSettings(Section):
         12, gt=0, description="hours after which the question is taken as answered"
     )
     unanswered: Unanswered = Field(Unanswered.REJECT, description="that answer: reject or approve")
+    approvers: tuple[Approver, ...] = Field(
+        (), description="who may answer; empty for whoever may in Airflow"
+    )
+    approve_own_runs: bool = Field(
+        False, description="whether one of them may answer for a run of their own where others could"
+    )
+
+    def approvers_of(self, triggered_by: str | None) -> tuple[Approver, ...]:
+        """Give who may answer for a run; empty for everybody.
+
+        Args:
+            triggered_by: The user name of who has triggered the run; None for a schedule.
+        """
+        others = tuple(person for person in self.approvers if triggered_by not in {person.id, person.name})
+        return self.approvers if self.approve_own_runs or not others else others
 
 
 class Price(Section):

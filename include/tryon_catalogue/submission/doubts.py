@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from damo_tryon.contract import Answer
 from tryon_catalogue.ledger.moves import move
 from tryon_catalogue.ledger.states import SubmissionState
-from tryon_catalogue.ledger.tables import garment_looks, looks, submission_looks, submissions
+from tryon_catalogue.ledger.tables import garment_looks, look_moves, looks, submission_looks, submissions
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.settings import OnDoubt
 from tryon_catalogue.submission.journal import sent_tasks, waits_for
@@ -258,7 +258,9 @@ def _in_doubt(connection: Connection, submission_id: int) -> Row[tuple[object, .
     ).one_or_none()
     if row is not None and row.state == SubmissionState.IN_DOUBT.value:
         return row
-    what = f"submission {submission_id} is {row.state}" if row else f"there is no submission {submission_id}"
+    what = f"there is no submission {submission_id}"
+    if row is not None:
+        what = f"submission {submission_id} is {row.state}{_settled(connection, submission_id)}"
     ids = connection.execute(
         select(submissions.c.id)
         .where(submissions.c.state == SubmissionState.IN_DOUBT.value)
@@ -266,6 +268,26 @@ def _in_doubt(connection: Connection, submission_id: int) -> Row[tuple[object, .
     ).scalars()
     listed = ", ".join(map(str, ids)) or "none"
     raise DoubtError(f"{what}, so there is nothing to settle. In doubt are: {listed}.")
+
+
+def _settled(connection: Connection, submission_id: int) -> str:
+    """Say who has settled a doubt, and how; empty where it never was one."""
+    last = connection.execute(
+        select(look_moves)
+        .join(submission_looks, submission_looks.c.look_key == look_moves.c.look_key)
+        .where(
+            submission_looks.c.submission_id == submission_id,
+            look_moves.c.from_state == LookState.IN_DOUBT.value,
+        )
+        .order_by(look_moves.c.id.desc())
+        .limit(1)
+    ).first()
+    if last is None:
+        return ""
+    return (
+        f": somebody was faster. {last.run} made its looks {last.to_state} on "
+        f"{last.moved_at:%Y-%m-%d %H:%M %Z} ({last.reason})"
+    )
 
 
 def _refuse_known(connection: Connection, result_key: str) -> None:

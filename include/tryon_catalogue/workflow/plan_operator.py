@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
+from airflow.sdk.execution_time.hitl import HITLUser
 
 from tryon_catalogue.planning.approval_options import (
     APPROVE,
@@ -19,6 +20,7 @@ from tryon_catalogue.planning.approval_options import (
     REJECT,
     UP_TO_AMOUNT,
     UP_TO_LOOKS,
+    AnswerError,
 )
 from tryon_catalogue.workflow import tasks
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from tryon_catalogue.settings.money import BudgetSettings
+    from tryon_catalogue.settings.money import Approver, BudgetSettings
 
 DEFAULTS: Final[Mapping[str, str]] = {"reject": REJECT, "approve": APPROVE}
 
@@ -36,7 +38,7 @@ class PlanOperator(HITLOperator):
     """Plans the export of the run's date, and returns the ids of the batches with work left.
 
     Args:
-        budget: How long a person has to answer, and what is taken for the answer after that.
+        budget: How long a person has to answer, what is taken for the answer after that, and who may answer.
 
     Raises:
         tryon_catalogue.exports.ExportError: The file cannot be read as an export.
@@ -74,6 +76,7 @@ class PlanOperator(HITLOperator):
             },
             **kwargs,
         )
+        self._budget = budget
 
     def execute(self, context: Context) -> list[int]:
         """Plan, and cut what may go; or ask, which ends this try without an answer."""
@@ -81,6 +84,9 @@ class PlanOperator(HITLOperator):
         if isinstance(planned, list):
             return planned
         self.subject, self.body = planned.subject, planned.body
+        self.assigned_users = [
+            HITLUser(id=person.id, name=person.name or person.id) for person in self._approvers(context)
+        ]
         super().execute(context)
         raise RuntimeError("HITLOperator.execute is expected to wait for an answer, and returned")
 
@@ -93,4 +99,17 @@ class PlanOperator(HITLOperator):
         answered = super().execute_complete(context, event)
         (option,) = answered["chosen_options"]
         user = answered["responded_by_user"]
-        return tasks.go_ahead(option, answered["params_input"], None if user is None else user["name"])
+        approvers = self._approvers(context)
+        # Airflow has checked it, unless it is set to take everybody for an admin.
+        if user and approvers and user["id"] not in {person.id for person in approvers}:
+            names = ", ".join(person.name or person.id for person in approvers)
+            raise AnswerError(
+                f"{user['name']} may not answer for this run; {names} may, by [budget] approvers. "
+                "The question is asked again."
+            )
+        return tasks.go_ahead(
+            option, answered["params_input"], user["name"] if user else None, answered["responded_at"]
+        )
+
+    def _approvers(self, context: Context) -> tuple[Approver, ...]:
+        return self._budget.approvers_of(context["dag_run"].triggering_user_name)

@@ -23,6 +23,7 @@ from tryon_catalogue.workflow.context import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from airflow.sdk import Context
     from sqlalchemy import Engine
@@ -150,12 +151,15 @@ def plan() -> list[int] | Question:
     return _cut(settings, engine, run.id, None)
 
 
-def go_ahead(option: str, inputs: Mapping[str, object], who: str | None) -> list[int]:
+def go_ahead(
+    option: str, inputs: Mapping[str, object], who: str | None, at: datetime | None = None
+) -> list[int]:
     """Reserve what a person's answer lets go.
 
     Args:
         inputs: The bounds that were given.
         who: The person; None when the time was up.
+        at: When it was given, where that is known.
 
     Returns:
         Ids of the batches with work left.
@@ -167,7 +171,7 @@ def go_ahead(option: str, inputs: Mapping[str, object], who: str | None) -> list
     from tryon_catalogue.planning import approval
 
     with plain_errors(approval.AnswerError):
-        answer = approval.answer_of(option, inputs, who)
+        answer = approval.answer_of(option, inputs, who, at)
     context = get_current_context()
     settings, engine = open_ledger()
     settings = request_of(context).settings(settings)

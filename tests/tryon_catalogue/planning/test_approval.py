@@ -17,7 +17,6 @@ from tryon_catalogue.planning.approval import (
     NOBODY,
     WAITS,
     Answer,
-    AnswerError,
     answer_of,
     question_of,
     record_answer,
@@ -29,6 +28,7 @@ from tryon_catalogue.planning.approval_options import (
     REJECT,
     UP_TO_AMOUNT,
     UP_TO_LOOKS,
+    AnswerError,
 )
 from tryon_catalogue.planning.record import record_run
 from tryon_catalogue.planning.reserve import Estimate, Share, estimate_run

@@ -11,19 +11,20 @@ from uuid import uuid4
 import pytest
 from airflow.providers.standard.operators import hitl
 from airflow.sdk.exceptions import TaskAwaitingInput
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from tests.tryon_catalogue.airflow_context import context, set_scene
 from tests.tryon_catalogue.budgets import committed, waiting
 from tests.tryon_catalogue.helpers import pretend_checked
 from tests.tryon_catalogue.vendor import Website, open_vendor
-from tryon_catalogue.planning.approval import AnswerError
+from tryon_catalogue.ledger.tables import runs
 from tryon_catalogue.planning.approval_options import (
     APPROVE,
     APPROVE_UP_TO,
     REJECT,
     UP_TO_AMOUNT,
     UP_TO_LOOKS,
+    AnswerError,
 )
 from tryon_catalogue.reporting import alerts
 from tryon_catalogue.settings import load_settings
@@ -157,6 +158,66 @@ def test_an_answer_without_a_number_asks_again(
     with pytest.raises(TaskAwaitingInput):
         run_plan(operator())
     assert committed(engine) == 0
+
+
+@pytest.mark.parametrize(
+    ("budget", "triggered_by", "may_answer"),
+    [
+        ({}, "ada", []),
+        ({"approvers": ["ada", "mei"]}, None, ["ada", "mei"]),
+        ({"approvers": ["ada", "mei"]}, "ada", ["mei"]),
+        ({"approvers": ["ada", "mei"], "approve_own_runs": True}, "ada", ["ada", "mei"]),
+        ({"approvers": ["ada"]}, "ada", ["ada"]),
+        ({"approvers": [{"id": "7", "name": "ada"}, {"id": "8", "name": "mei"}]}, "ada", ["8"]),
+    ],
+)
+def test_those_are_asked_who_are_named_and_did_not_trigger_the_run(
+    budget: dict[str, Any],
+    triggered_by: str | None,
+    may_answer: list[str],
+    run_plan: Run,
+    *,
+    asked: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRYON_BUDGET__APPROVE_ABOVE", "1")
+    tasks.get_current_context()["dag_run"].triggering_user_name = triggered_by
+    with pytest.raises(TaskAwaitingInput):
+        run_plan(operator(**budget))
+    assert [user["id"] for user in asked.call_args.kwargs["assigned_users"]] == may_answer
+
+
+def test_an_answer_of_somebody_else_counts_for_nothing_whatever_airflow_let_through(
+    engine: Engine, run_plan: Run, asked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRYON_BUDGET__APPROVE_ABOVE", "1")
+    named = {"approvers": [{"id": "7", "name": "ada"}, {"id": "8", "name": "mei"}]}
+    with pytest.raises(TaskAwaitingInput):
+        run_plan(operator(**named))
+    with pytest.raises(AnswerError, match=r"zoe may not answer for this run; ada, mei may"):
+        run_plan(operator(**named), answer(APPROVE, {"id": "9", "name": "zoe"}))
+    assert committed(engine) == 0
+    tasks.get_current_context()["dag_run"].triggering_user_name = "ada"
+    with pytest.raises(AnswerError, match="ada may not answer for this run; mei may"):
+        run_plan(operator(**named), answer(APPROVE))
+    assert run_plan(operator(**named), answer(APPROVE, {"id": "8", "name": "mei"}))
+    assert committed(engine) == 4
+
+
+def test_the_ledger_keeps_who_has_answered_and_when(
+    engine: Engine, run_plan: Run, asked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRYON_BUDGET__APPROVE_ABOVE", "1")
+    with pytest.raises(TaskAwaitingInput):
+        run_plan(operator())
+    with engine.connect() as connection:
+        assert connection.execute(select(runs.c.answered_by, runs.c.answered_at)).one() == (None, None)
+    given = answer(APPROVE)
+    run_plan(operator(), given)
+    with engine.connect() as connection:
+        kept = connection.execute(select(runs.c.answered_by, runs.c.answered_at, runs.c.approval)).one()
+    assert (kept.answered_by, kept.answered_at) == ("ada", given["responded_at"])
+    assert "approved by ada" in kept.approval
 
 
 def test_what_is_taken_for_an_answer_is_set() -> None:

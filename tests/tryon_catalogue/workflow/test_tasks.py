@@ -18,8 +18,7 @@ from tryon_catalogue.errors import RunFailedError
 from tryon_catalogue.exports import ExportMissingError
 from tryon_catalogue.ledger.tables import garment_looks, looks, runs, submissions
 from tryon_catalogue.planning import reserve
-from tryon_catalogue.planning.approval import AnswerError
-from tryon_catalogue.planning.approval_options import APPROVE_UP_TO, REJECT
+from tryon_catalogue.planning.approval_options import APPROVE_UP_TO, REJECT, AnswerError
 from tryon_catalogue.planning.request import RequestError
 from tryon_catalogue.publishing.publisher import PublishError
 from tryon_catalogue.publishing.writeback import CatalogueError
