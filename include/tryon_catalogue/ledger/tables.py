@@ -66,7 +66,7 @@ runs = Table(
     Column("asked_amount", Numeric, doc="what a person was asked about; null when nobody was"),
     Column("approved_amount", Numeric, doc="what a person lets it spend in all; null when nobody was asked"),
     Column("approval", Text, doc="what was asked or answered, in words"),
-    Column("answered_by", Text, doc="the person's user name; null while nobody has answered"),
+    Column("answered_by", Text, doc="a person's user name; null while, or if, nobody answers"),
     Column("answered_at", DateTime(timezone=True)),
     Column("warnings", JSONB, nullable=False, server_default="[]", doc="about packs, in words"),
     Column("summary", JSONB),

@@ -198,9 +198,10 @@ def record_answer(engine: Engine, run_id: str, answer: Answer, price: Price) -> 
             outcome = f"approved by {answer.who}: {', '.join(bounds)}"
         # A second try of the task gets the same answer: it says the same.
         question = approval.partition("; ")[0]
+        person = None if answer.who == NOBODY else answer.who
         connection.execute(
             update(runs)
             .where(runs.c.id == run_id)
-            .values(approval=f"{question}; {outcome}", answered_by=answer.who, answered_at=answer.at)
+            .values(approval=f"{question}; {outcome}", answered_by=person, answered_at=answer.at)
         )
     return approved

@@ -260,7 +260,9 @@ def _in_doubt(connection: Connection, submission_id: int) -> Row[tuple[object, .
         return row
     what = f"there is no submission {submission_id}"
     if row is not None:
-        what = f"submission {submission_id} is {row.state}{_settled(connection, submission_id)}"
+        what = (
+            f"submission {submission_id} is {row.state}{_settled(connection, submission_id, row.intended_at)}"
+        )
     ids = connection.execute(
         select(submissions.c.id)
         .where(submissions.c.state == SubmissionState.IN_DOUBT.value)
@@ -270,7 +272,7 @@ def _in_doubt(connection: Connection, submission_id: int) -> Row[tuple[object, .
     raise DoubtError(f"{what}, so there is nothing to settle. In doubt are: {listed}.")
 
 
-def _settled(connection: Connection, submission_id: int) -> str:
+def _settled(connection: Connection, submission_id: int, since: datetime) -> str:
     """Say who has settled a doubt, and how; empty where it never was one."""
     last = connection.execute(
         select(look_moves)
@@ -278,6 +280,7 @@ def _settled(connection: Connection, submission_id: int) -> str:
         .where(
             submission_looks.c.submission_id == submission_id,
             look_moves.c.from_state == LookState.IN_DOUBT.value,
+            look_moves.c.moved_at >= since,
         )
         .order_by(look_moves.c.id.desc())
         .limit(1)

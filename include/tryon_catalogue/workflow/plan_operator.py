@@ -42,7 +42,7 @@ class PlanOperator(HITLOperator):
 
     Raises:
         tryon_catalogue.exports.ExportError: The file cannot be read as an export.
-        tryon_catalogue.planning.approval.AnswerError: The answer means nothing; the next try asks again.
+        tryon_catalogue.planning.approval_options.AnswerError: The answer means nothing; the next try asks again.
     """
 
     template_fields = ()

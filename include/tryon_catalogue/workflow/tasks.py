@@ -165,12 +165,13 @@ def go_ahead(
         Ids of the batches with work left.
 
     Raises:
-        tryon_catalogue.planning.approval.AnswerError: The answer means nothing.
+        tryon_catalogue.planning.approval_options.AnswerError: The answer means nothing.
     """
     from tryon_catalogue.errors import plain_errors
     from tryon_catalogue.planning import approval
+    from tryon_catalogue.planning.approval_options import AnswerError
 
-    with plain_errors(approval.AnswerError):
+    with plain_errors(AnswerError):
         answer = approval.answer_of(option, inputs, who, at)
     context = get_current_context()
     settings, engine = open_ledger()
