@@ -88,7 +88,7 @@ class TryOnResultSensor(BaseSensorOperator):
         first_poll_after: Seconds after which the results may be ready, where that is known: deferred, nobody looks
             before. None: one looks at once.
         seconds_per_task: How long the vendor takes for one sub-task, where that is known: deferred, it looks again
-            after half of the time that is left by it.
+            somewhat before what is left should have ended.
         max_concurrency: Queries under way at once, at most, when deferred.
         max_bad_polls: Polls of one key in a row that may fail before giving up. With ``mode="reschedule"`` each look is
             a process of its own, which knows of no earlier one: only ``timeout`` ends a wait there.

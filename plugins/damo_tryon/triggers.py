@@ -31,10 +31,9 @@ LAST_ROUND: Final = 60.0
 """Seconds that polls under way at the deadline may take to end."""
 
 _SLOWER: Final = 2.0  # each throttled round doubles the interval
-# Shares of the time that is left by reckoning. The vendor works on several sub-tasks side by side, so a submission that
-# has begun may end in half of that time; and a guess that is too long costs the picture's time.
-_OF_BEGUN: Final = 0.5
-_OF_WAITING: Final = 0.75
+# Share of the time that is left by reckoning. The vendor works on several sub-tasks side by side, so a submission that
+# has begun may end sooner; and a guess that is too long costs the picture's time, one that is too short only a query.
+_OF_WHAT_IS_LEFT: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +82,8 @@ class TryOnResultTrigger(BaseTrigger):
             does not extend it. One last poll is made before giving up, which may take a minute more.
         first_poll_after: Seconds before the first poll, at least; 5 at the least.
         interval: Seconds between the first two polls; as long as before the first when left out.
-        seconds_per_task: How long the vendor takes for one sub-task, as far as it is known: it is asked again after
-            half of the time that is left by it, or three quarters where nothing has begun.
+        seconds_per_task: How long the vendor takes for one sub-task, as far as it is known: what has begun is
+            asked for again somewhat before what is left of it should have ended, and nothing else sooner than that.
         growth: Factor from one interval to the next.
         longest_interval: Seconds of the longest interval.
         max_concurrency: Queries under way at once, at most.
@@ -186,7 +185,7 @@ class TryOnResultTrigger(BaseTrigger):
                 brake.pull(self.clock.now(), max(min(base, pace.longest), polls.asked_to_wait))
                 await self.throttled(polls.throttling)
             elif left := min(self.seconds_per_task * watch.unfinished, pace.longest):
-                wait = max(_OF_BEGUN * left, pace.first) if watch.begun else max(_OF_WAITING * left, wait)
+                wait = max(_OF_WHAT_IS_LEFT * left, pace.first) if watch.begun else max(left, wait)
 
     @property
     def _left(self) -> float:

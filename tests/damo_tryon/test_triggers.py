@@ -294,7 +294,7 @@ async def test_it_reads_the_connection_in_the_triggerer_and_polls_over_a_real_so
     assert len(server.received) == 2
 
 
-async def test_what_has_begun_is_asked_for_again_after_half_of_what_is_left_and_the_rest_later(
+async def test_what_has_begun_is_asked_for_again_before_what_is_left_should_have_ended(
     run_with: RunWith,
 ) -> None:
     time = Time()
@@ -303,8 +303,8 @@ async def test_what_has_begun_is_asked_for_again_after_half_of_what_is_left_and_
     await run_with(made, vendor)
     first, second, third = (moment - START for moment in vendor.moments)
     assert first == 100
-    assert second - first == 30
-    assert third - second == 20
+    assert second - first == 40
+    assert third - second == 24
 
 
 async def test_a_throttled_poll_slows_down_every_trigger_of_the_process_and_is_passed_on(

@@ -53,9 +53,7 @@ def a_season_that_began_before_the_night_does_not_hold_it_up(world: World) -> li
         file = world.scene.exports / f"catalogue-{last.date() - DAY * (DAYS - number)}.csv"
         file.write_text(world.wardrobe.csv_of([garment]), encoding="utf-8")
     with world.faults(season.name, {"kind": "still_running", "times": None, "containing": season.mark}):
-        backfill = create_backfill(
-            world, last.date() - DAY * DAYS, last.date() - DAY, "--max-active-runs", "10"
-        )
+        backfill = create_backfill(world, last.date() - DAY * DAYS, last.date(), "--max-active-runs", "10")
         until(lambda: len(season.calls()) == ROOM.backfills, "it has all the places that it may have")
         night = world.night_of("beside", BESIDE)
         assert night.end(seconds=3 * GUARD) == "success"

@@ -259,8 +259,9 @@ class Line:
         return bool(traffic.hopeless or (traffic.nights + traffic.backfills and self._room(traffic)))
 
     def is_full(self, traffic: Traffic) -> bool:
-        """Say whether the vendor has as many submissions as it may have."""
-        return bool(self._places.all) and traffic.in_flight >= self._places.all
+        """Say whether the vendor has as many submissions as it may have from those in the line."""
+        bound = self._places.for_a(backfill=not traffic.nights)
+        return bool(bound) and traffic.in_flight >= bound
 
     def let_go(self) -> frozenset[int]:
         """Let as many go as there is room for, in the order of the line.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import task
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # The vendor's links die: what collects pictures goes before what asks for more.
 SUBMIT_FIRST, WAIT_FIRST, PUBLISH_FIRST = 1, 5, 10
+
+FEWEST_THAT_HOLD_WAITS: Final = 8
 
 # How long one try may hold a worker's slot; what waits in the triggerer or for a person does not count. Longer than any
 # honest try by far: it is there for what would never end.
@@ -45,6 +47,17 @@ def default_args(settings: Settings) -> dict[str, Any]:
         "execution_timeout": LONGEST_WORK,
         "weight_rule": "absolute",
     }
+
+
+def pool_of_waits(settings: Settings) -> str | None:
+    """Give the pool of the tasks that wait for results, or None for Airflow's default one.
+
+    In the pool of what is sent they keep a batch from starting before there is room for it. But between a submission
+    and the start of its wait another batch may take the slot and stand in the line; in a pool of few slots such batches
+    soon hold all of them, and each waits for what no wait comes in to collect.
+    """
+    most = settings.vendor.max_in_flight
+    return None if 0 < most < FEWEST_THAT_HOLD_WAITS else settings.batches.pool
 
 
 def collect(

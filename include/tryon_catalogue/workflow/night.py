@@ -21,6 +21,7 @@ from tryon_catalogue.workflow.groups import (
     PUBLISH_FIRST,
     SUBMIT_FIRST,
     collect,
+    pool_of_waits,
 )
 from tryon_catalogue.workflow.operators import SubmitBatchOperator
 from tryon_catalogue.workflow.plan_operator import PlanOperator
@@ -60,7 +61,7 @@ def make_pictures(settings: Settings, *, wait_for_export: bool) -> None:
             settings,
             patience_seconds=settings.vendor.wait_minutes * 60,
             late_fails=True,
-            pool=settings.batches.pool,
+            pool=pool_of_waits(settings),
         )
 
     @task(

@@ -26,10 +26,11 @@ def one_task(
     *,
     pool: str = "shop",
     dag_id: str = "tryon_nightly",
+    task_id: str = "batch.submit",
     run_id: str = "scheduled__2026-11-20",
 ) -> Any:
     """Make a task instance as Airflow has just made it."""
-    task = SimpleNamespace(pool=pool, priority_weight=weight)
+    task = SimpleNamespace(task_id=task_id, pool=pool, priority_weight=weight)
     return SimpleNamespace(dag_id=dag_id, run_id=run_id, task=task, pool=pool, priority_weight=weight)
 
 
@@ -44,6 +45,11 @@ def test_batches_of_a_backfill_are_in_a_pool_of_their_own() -> None:
 
 def test_tasks_without_a_pool_stay_without_one() -> None:
     assert told(one_task(pool=NO_POOL_OF_OURS), BACKFILL)[0] == NO_POOL_OF_OURS
+
+
+def test_what_waits_for_results_of_a_backfill_is_held_up_by_nobody_who_waits_for_a_turn() -> None:
+    assert told(one_task(task_id="batch.wait"), BACKFILL)[0] == NO_POOL_OF_OURS
+    assert told(one_task(task_id="batch.wait"), NIGHT)[0] == "shop"
 
 
 def test_the_last_of_a_night_goes_before_the_first_of_a_backfill() -> None:

@@ -22,7 +22,7 @@ from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue.ledger.tables import batches, looks, paces, runs, submissions, turns
 from tryon_catalogue.submission.errors import BusyError
 from tryon_catalogue.submission.stops import StopKind, set_stop
-from tryon_catalogue.submission.turns import get_in_line
+from tryon_catalogue.submission.turns import LONGEST_HOLD, get_in_line
 from tryon_catalogue.workflow import turn_trigger
 from tryon_catalogue.workflow.export_trigger import FIRST_LOOK_AFTER, Clock
 from tryon_catalogue.workflow.operators import SubmitBatchOperator
@@ -242,7 +242,7 @@ async def test_while_the_vendor_throttles_nobody_goes_and_then_one_tries(
     monkeypatch.setenv("TRYON_VENDOR__MAX_IN_FLIGHT", "0")
     ids = in_line(3)
     with engine.begin() as connection:
-        held = func.clock_timestamp() + timedelta(hours=1)
+        held = func.clock_timestamp() + LONGEST_HOLD - timedelta(minutes=1)
         connection.execute(update(paces).values(held_until=held, strikes=2))
     time = Time()
     for batch_id in ids:
@@ -263,10 +263,10 @@ async def test_those_for_whom_a_stop_holds_are_all_let_go_to_learn_it(
     ids = in_line(3)
     occupy(engine, ids[0])
     later = in_line(1, "dag/later")
+    set_stop(engine, "damo_tryon", StopKind.PACKAGE, PackageUsedUpError("none left"), "dag/night")
     with engine.begin() as connection:
         in_an_hour = func.now() + timedelta(hours=1)
         connection.execute(update(runs).where(runs.c.id == "dag/later").values(planned_at=in_an_hour))
-    set_stop(engine, "damo_tryon", StopKind.PACKAGE, PackageUsedUpError("none left"), "dag/night")
     time = Time()
     for batch_id in [*ids, *later]:
         waiting.add(trigger_for(batch_id, time))
@@ -362,17 +362,23 @@ async def test_it_gives_up_at_its_deadline(engine: Engine, in_line: Callable[...
     assert payload == {"came": False, "deadline": START + FIRST_LOOK_AFTER}
 
 
+@pytest.mark.parametrize("backfill", [False, True])
 async def test_where_nobody_collects_the_vendor_is_asked_and_what_has_ended_makes_room(
     engine: Engine,
     in_line: Callable[..., list[int]],
     vendor: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    backfill: bool,
 ) -> None:
-    (batch_id,) = in_line(1)
+    if backfill:  # there is room for a night
+        monkeypatch.setenv("TRYON_VENDOR__MAX_IN_FLIGHT", "4")
+        monkeypatch.setenv("TRYON_BACKFILL__MAX_IN_FLIGHT", "1")
+    (batch_id,) = in_line(1, backfill=backfill)
     occupy(engine, batch_id, "f" * 32)  # a key that the vendor has no record of
     with engine.begin() as connection:
         connection.execute(update(submissions).values(intended_at=func.now() - timedelta(minutes=5)))
     time = Time()
-    assert (await fired(trigger_for(batch_id, time)))["came"] is True
+    assert (await fired(trigger_for(batch_id, time, backfill=backfill)))["came"] is True
     assert time.now >= START + turn_trigger.SECONDS_FULL_BEFORE_ASKING
 
 
