@@ -3,38 +3,69 @@
 import io
 import logging
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import IO, Final
 
-from tryon_catalogue.exports.columns import columns_to_read
+from tryon_catalogue.exports.columns import columns_to_read, find_columns, looks_like_the_header
+from tryon_catalogue.exports.csv_records import csv_records
+from tryon_catalogue.exports.encodings import encoding_of
 from tryon_catalogue.exports.errors import ExportError
 from tryon_catalogue.exports.places import ExportFile
-from tryon_catalogue.exports.tables import MOST_TEXT, Table, text_frame
-from tryon_catalogue.exports.text import (
-    HOW_TO_QUOTE,
-    BrokenRow,
-    Dialect,
-    csv_records,
-    encoding_of,
-    lines_of,
-    text_of,
-)
+from tryon_catalogue.exports.tables import MOST_TEXT, Table, Tables, text_frame
+from tryon_catalogue.exports.text import HOW_TO_QUOTE, BrokenRow, Dialect, text_of
 from tryon_catalogue.settings import ExportSettings
+from tryon_catalogue.settings.aliases import BLANKS
 from tryon_catalogue.settings.export import AUTO
 
 log = logging.getLogger(__name__)
 
 _DELIMITERS: Final = ",;\t|"
 _LONGEST_HEADER: Final = 100_000
+_LOOKED_THROUGH: Final = 20
+"""Lines of which one may be the header, where the first is not."""
 # How Excel tells itself the delimiter, on a line before the header.
 _SEPARATOR_LINE: Final = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 
+_Record = tuple[int, list[str] | BrokenRow]
 
-def csv_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
+
+def csv_tables(file: ExportFile, settings: ExportSettings) -> Tables:
     """Look into a CSV file, and give its tables: at most ``settings.chunk_rows`` rows each.
 
     Raises:
         ExportError: It cannot be decoded, has no header, or lacks a column.
+    """
+    encoding, dialect, (line, names) = _opened(file, settings)
+    try:
+        found = columns_to_read(file, names, settings)
+    except ExportError as wrong:
+        with text_of(file, encoding) as stream:
+            raise _with_likely_header(
+                file, wrong, stream.read(_LONGEST_HEADER), line, dialect, settings
+            ) from wrong
+
+    def read(columns: Sequence[str]) -> Iterator[Table]:
+        positions = [found[name] for name in columns]
+        return _tables(
+            file, encoding, dialect, line, len(names), dict(zip(columns, positions, strict=True)), settings
+        )
+
+    return Tables(read, tuple(found))
+
+
+def csv_header(file: ExportFile, settings: ExportSettings) -> list[str]:
+    """Give the names in the header of a CSV file, as `csv_tables` reads it."""
+    return _opened(file, settings)[2][1]
+
+
+def _opened(file: ExportFile, settings: ExportSettings) -> tuple[str, Dialect, tuple[int, list[str]]]:
+    """Give the encoding of a CSV file, how its fields are told apart, and its header with the line it is on.
+
+    Raises:
+        ExportError: It cannot be decoded, or has no header.
     """
     encoding = encoding_of(file, settings.encoding)
     with text_of(file, encoding) as stream:
@@ -42,71 +73,132 @@ def csv_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
     dialect = _dialect(file, head, settings)
     log.info("the export %s is read as %s, delimiter %r", file, encoding, dialect.delimiter)
     with text_of(file, encoding) as stream:
-        names = _header(file, _records(file, stream, dialect, settings), dialect)
-    read = columns_to_read(file, names, settings)
-    return _tables(file, encoding, dialect, read, settings)
+        return encoding, dialect, _header(file, _in_order(file, stream, dialect, settings), dialect, settings)
 
 
-def _records(file: ExportFile, stream: IO[str], dialect: Dialect, settings: ExportSettings) -> "_Records":
-    return csv_records(file, lines_of(file, stream, settings.longest_line), dialect, settings)
+def _in_order(
+    file: ExportFile, stream: IO[str], dialect: Dialect, settings: ExportSettings
+) -> Iterator[_Record]:
+    """Give records, and what is no record, each with its line, in the order of the file."""
+    for records in csv_records(file, stream, dialect, settings):
+        rows: Iterator[_Record] = zip(records.lines, records.rows, strict=True)
+        yield from sorted(chain(rows, ((row.line, row) for row in records.broken)), key=itemgetter(0))
 
 
-_Records = Iterator[tuple[int, list[str] | BrokenRow]]
-
-
-def _header(file: ExportFile, records: _Records, dialect: Dialect) -> list[str]:
-    header = next(records, (0, None))[1]
+def _header(
+    file: ExportFile, records: Iterator[_Record], dialect: Dialect, settings: ExportSettings
+) -> tuple[int, list[str]]:
+    line, header = next(records, (0, None))
     if isinstance(header, list) and _SEPARATOR_LINE.fullmatch(dialect.delimiter.join(header)):
-        header = next(records, (0, None))[1]
+        line, header = next(records, (0, None))
+    if settings.header_row is not None:
+        while header is not None and line < settings.header_row:
+            line, header = next(records, (0, None))
+    elif isinstance(header, list) and not any(name.strip(BLANKS) for name in header):
+        # A line of delimiters alone.
+        line, header = next(
+            ((at, row) for at, row in records if not isinstance(row, list) or any(map(str.strip, row))),
+            (0, None),
+        )
     if not isinstance(header, list):
         wrong = "holds only blank lines" if header is None else f"has a broken header. {header.problem}"
         raise ExportError(file, wrong)
-    return [name.strip() for name in header]
+    return line, [name.strip(BLANKS) for name in header]
+
+
+def _with_likely_header(
+    file: ExportFile, wrong: ExportError, head: str, header: int, dialect: Dialect, settings: ExportSettings
+) -> ExportError:
+    """Say which line looks like the header, where the one that was taken for it is none."""
+    for line, record in _in_order(file, io.StringIO(head, newline=""), dialect, settings):
+        if line > _LOOKED_THROUGH:
+            break
+        if line != header and isinstance(record, list) and looks_like_the_header(record, settings):
+            return ExportError(
+                file,
+                f"has its header on line {line}: set [export] header_row = {line}. Above it stands no column",
+            )
+    return wrong
 
 
 def _tables(
-    file: ExportFile, encoding: str, dialect: Dialect, read: Sequence[str], settings: ExportSettings
+    file: ExportFile,
+    encoding: str,
+    dialect: Dialect,
+    header_line: int,
+    width: int,
+    positions: dict[str, int],
+    settings: ExportSettings,
 ) -> Iterator[Table]:
+    """Give the rows below a header.
+
+    Args:
+        width: Fields of the header, and so of each row.
+        positions: Column -> its place in a row.
+    """
+    # Not the columns that nobody asks for: descriptions may be long.
+    pick = itemgetter(*positions.values(), 0) if positions else itemgetter(0, 0)
+    lines: list[int] = []
+    rows: list[tuple[str, ...]] = []
+    broken: list[BrokenRow] = []
+    size = 0
+
+    def cut(most: int) -> Table:
+        """Take so many of the rows and broken rows, in the order of the file."""
+        last = sorted((*lines, *(row.line for row in broken)))[:most][-1] if broken else 0
+        count = bisect_right(lines, last) if broken else most
+        values = list(zip(*rows[:count], strict=True)) or [()] * len(positions)
+        columns = {name: values[at] for at, name in enumerate(positions)}
+        taken = [row for row in broken if row.line <= last]
+        table = Table(lines[:count], text_frame(columns, len(rows[:count])), taken)
+        del lines[:count], rows[:count]
+        broken[:] = [row for row in broken if row.line > last]
+        return table
+
     with text_of(file, encoding) as stream:
-        records = _records(file, stream, dialect, settings)
-        names = _header(file, records, dialect)
-        positions = [names.index(name) for name in read]
-        lines: list[int] = []
-        rows: list[list[str]] = []
-        broken: list[BrokenRow] = []
-        size = 0
+        for records in csv_records(file, stream, dialect, settings):
+            numbers, found, wrong = records.lines, records.rows, records.broken
+            if (numbers and numbers[0] <= header_line) or (wrong and wrong[0].line <= header_line):
+                below = [at for at, number in enumerate(numbers) if number > header_line]
+                numbers, found = [numbers[at] for at in below], [found[at] for at in below]
+                wrong = [row for row in wrong if row.line > header_line]
+            broken += wrong
+            if set(map(len, found)) - {width}:
+                broken += [
+                    _wrong_width(number, row, width, dialect)
+                    for number, row in zip(numbers, found, strict=True)
+                    if len(row) != width
+                ]
+                good = [at for at, row in enumerate(found) if len(row) == width]
+                numbers, found = [numbers[at] for at in good], [found[at] for at in good]
+            lines += numbers
+            picked = list(map(pick, found))
+            rows += picked
+            size += sum(sum(map(len, row)) for row in picked)
+            while len(rows) + len(broken) >= settings.chunk_rows:
+                yield cut(settings.chunk_rows)
+                size = 0
+            if size >= MOST_TEXT and rows:
+                yield cut(len(rows) + len(broken))
+                size = 0
+    if rows or broken:
+        yield cut(len(rows) + len(broken))
 
-        def table() -> Table:
-            columns = {name: [row[at] for row in rows] for at, name in enumerate(read)}
-            return Table(lines, text_frame(columns, len(rows)), broken)
 
-        for line, record in records:
-            if isinstance(record, BrokenRow):
-                broken.append(record)
-            elif len(record) != len(names):
-                problem = f"The row has {len(record)} fields, the header {len(names)}. {HOW_TO_QUOTE}"
-                broken.append(BrokenRow(line, dialect.delimiter.join(record), problem))
-            else:
-                lines.append(line)
-                # Not the columns that nobody asks for: descriptions may be long.
-                rows.append([record[at] for at in positions])
-                size += sum(map(len, rows[-1]))
-            if len(rows) + len(broken) == settings.chunk_rows or size >= MOST_TEXT:
-                yield table()
-                lines, rows, broken, size = [], [], [], 0
-        if rows or broken:
-            yield table()
+def _wrong_width(line: int, row: Sequence[str], width: int, dialect: Dialect) -> BrokenRow:
+    problem = f"The row has {len(row)} fields, the header {width}. {HOW_TO_QUOTE}"
+    return BrokenRow(line, dialect.delimiter.join(row), problem)
 
 
 def _dialect(file: ExportFile, head: str, settings: ExportSettings) -> Dialect:
-    lines = [line for line in io.StringIO(head, newline="") if line.strip()]
+    lines = [line for line in io.StringIO(head, newline="") if line.strip(BLANKS)]
     separator = _SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
     if separator:
         del lines[0]
     header = lines[0] if lines else ""
     quote = settings.quote
     if quote == AUTO:
-        quote = "'" if header.lstrip().startswith("'") else '"'
+        quote = "'" if header.lstrip(BLANKS).startswith("'") else '"'
     delimiter = settings.delimiter
     if delimiter == AUTO:
         delimiter = separator[1] if separator else _likeliest(file, lines, quote, settings)
@@ -114,13 +206,17 @@ def _dialect(file: ExportFile, head: str, settings: ExportSettings) -> Dialect:
 
 
 def _likeliest(file: ExportFile, lines: Sequence[str], quote: str, settings: ExportSettings) -> str:
-    """Give the delimiter under which the header has most of the columns that the settings name; a comma in doubt."""
-    columns = {name for name in settings.columns.model_dump().values() if name is not None}
+    """Give the delimiter under which a line has most of the columns that the settings name; a comma in doubt."""
+    text = "".join(lines)
 
     def found(delimiter: str) -> tuple[int, int]:
-        header = next(csv_records(file, lines, Dialect(delimiter, quote), settings), (0, None))[1]
-        if not isinstance(header, list):
-            return 0, 0
-        return len(columns.intersection(name.strip() for name in header)), len(header)
+        records = _in_order(file, io.StringIO(text, newline=""), Dialect(delimiter, quote), settings)
+        rows = [
+            record
+            for _, (_, record) in zip(range(_LOOKED_THROUGH), records, strict=False)
+            if isinstance(record, list)
+        ]
+        columns = [find_columns([name.strip(BLANKS) for name in row], settings) for row in rows]
+        return max(map(len, columns), default=0), len(rows[0]) if rows else 0
 
     return max(_DELIMITERS, key=found)

@@ -11,19 +11,24 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time
+from itertools import islice
 from typing import Any, Final
 from zipfile import BadZipFile
 
 from openpyxl.utils.exceptions import InvalidFileException
 
-from tryon_catalogue.exports.columns import columns_to_read
+from tryon_catalogue.exports.columns import columns_to_read, looks_like_the_header
 from tryon_catalogue.exports.errors import ExportError
 from tryon_catalogue.exports.garments import printable
 from tryon_catalogue.exports.places import ExportFile
-from tryon_catalogue.exports.tables import Table, by_rows_and_text, text_frame
+from tryon_catalogue.exports.tables import Table, Tables, by_rows_and_text, text_frame
 from tryon_catalogue.exports.workbooks import WorkbookReader
 from tryon_catalogue.settings import ExportSettings
+from tryon_catalogue.settings.aliases import BLANKS
 
+LOOKED_THROUGH: Final = 20
+"""Rows of which one may be the header, where the first is not."""
+_ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _NOUGHTS: Final = re.compile(r"0{2,}")
 # What openpyxl raises at a file that is cut or rotten, or written as no program should. SyntaxError: XML's.
 _UNREADABLE: Final = (
@@ -44,20 +49,39 @@ _WITHOUT_VALUES: Final = (BadZipFile, InvalidFileException, zlib.error, EOFError
 _Row = tuple[int, Sequence[Any]]
 
 
-def excel_tables(file: ExportFile, settings: ExportSettings) -> Iterator[Table]:
+def excel_tables(file: ExportFile, settings: ExportSettings) -> Tables:
     """Look into a sheet of a workbook, and give its tables: at most ``settings.chunk_rows`` rows each.
 
-    The header is the first row that is not blank. The sheet is read through once for this: damage in its last row
-    must not come out after the first rows have been planned and paid for.
+    The header is the first row that is not blank, or ``header_row``. The sheet is read through once for this: damage
+    in its last row must not come out after the first rows have been planned and paid for.
 
     Raises:
         ExportError: It is no workbook, is damaged, has no such sheet, or lacks a column.
     """
     with _sheet(file, settings) as sheet:
         rows = _rows(file, sheet)
-        read = columns_to_read(file, _header(file, sheet, rows), settings)
+        _, header = _header(file, sheet, rows, settings)
+        try:
+            found = columns_to_read(file, header, settings)
+        except ExportError as wrong:
+            for number, row in islice(rows, LOOKED_THROUGH):
+                if looks_like_the_header(list(map(_text, row)), settings):
+                    raise ExportError(
+                        file,
+                        f"has its header in row {number} of its sheet: set [export] header_row = {number}. Above it "
+                        "stands no column",
+                    ) from wrong
+            raise
         deque(rows, maxlen=0)
-    return _tables(file, read, settings)
+    return Tables(
+        lambda columns: _tables(file, {name: found[name] for name in columns}, settings), tuple(found)
+    )
+
+
+def excel_header(file: ExportFile, settings: ExportSettings) -> list[str]:
+    """Give the names in the header of a sheet, as `excel_tables` reads it."""
+    with _sheet(file, settings) as sheet:
+        return _header(file, sheet, _rows(file, sheet), settings)[1]
 
 
 @contextmanager
@@ -73,7 +97,7 @@ def _sheet(file: ExportFile, settings: ExportSettings) -> Iterator[Any]:
         except _UNREADABLE as wrong:
             raise ExportError(
                 file,
-                f"cannot be read as an Excel workbook ({_problem(wrong)}); CSV, Parquet and JSON lines are read too",
+                f"cannot be read as an Excel workbook ({_problem(wrong)}); CSV, Parquet, JSON and feeds are read too",
             ) from wrong
         try:
             name = settings.sheet or next(
@@ -105,23 +129,24 @@ def _problem(wrong: Exception) -> str:
     return str(wrong) if isinstance(wrong, _WITHOUT_VALUES) else type(wrong).__name__
 
 
-def _header(file: ExportFile, sheet: Any, rows: Iterable[_Row]) -> list[str]:
-    for _, row in rows:
-        header = [_text(cell).strip() for cell in row]
-        if any(header):
-            return header
+def _header(
+    file: ExportFile, sheet: Any, rows: Iterable[_Row], settings: ExportSettings
+) -> tuple[int, list[str]]:
+    for number, row in rows:
+        header = [_text(cell).strip(BLANKS) for cell in row]
+        if any(header) and number >= (settings.header_row or 1):
+            return number, header
     raise ExportError(file, f"has nothing in its sheet {sheet.title!r}. Name another in [export] sheet")
 
 
-def _tables(file: ExportFile, read: Sequence[str], settings: ExportSettings) -> Iterator[Table]:
+def _tables(file: ExportFile, positions: Mapping[str, int], settings: ExportSettings) -> Iterator[Table]:
     with _sheet(file, settings) as sheet:
         rows = _rows(file, sheet)
-        header = _header(file, sheet, rows)
-        positions = [header.index(name) for name in read]
+        _header(file, sheet, rows, settings)
         filled = ((number, row) for number, row in rows if any(cell.value is not None for cell in row))
-        texts = ((number, [_at(row, at) for at in positions]) for number, row in filled)
+        texts = ((number, [_at(row, at) for at in positions.values()]) for number, row in filled)
         for some in by_rows_and_text(texts, settings.chunk_rows, lambda row: sum(map(len, row[1]))):
-            columns = {name: [row[at] for _, row in some] for at, name in enumerate(read)}
+            columns = {name: [row[at] for _, row in some] for at, name in enumerate(positions)}
             yield Table([number for number, _ in some], text_frame(columns, len(some)))
 
 
@@ -138,6 +163,11 @@ def _text(cell: Any) -> str:
     return _TEXTS.get(type(value), str)(value)
 
 
+def _plain(text: str) -> str:
+    """Excel writes control characters as _x000D_, and a _ before what looks like one as _x005F_."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
+
+
 def _moment(value: datetime) -> str:
     """A date is a moment at midnight to Excel."""
     return (value if value.time() != time() else value.date()).isoformat()
@@ -145,6 +175,7 @@ def _moment(value: datetime) -> str:
 
 _TEXTS: Final[Mapping[type, Callable[[Any], str]]] = {
     type(None): lambda _: "",
+    str: _plain,
     bool: lambda value: str(value).lower(),
     datetime: _moment,
     date: date.isoformat,

@@ -37,6 +37,7 @@ class Garment:
         model_image: URL of the one person to show the garment on, or None for the roster.
         priority: The higher, the sooner it goes where money is short; None when the row has none.
         where: File and line for people, where an export is several files; else "".
+        for_children: The word by which it is one for children; "" without any.
     """
 
     line: int
@@ -51,6 +52,7 @@ class Garment:
     model_image: str | None = None
     priority: float | None = None
     where: str = ""
+    for_children: str = ""
 
 
 class Rule(StrEnum):
@@ -124,6 +126,7 @@ class Chunk:
         rejections: Those that cannot.
         further: Rows that belong to a garment or a rejection of an earlier row: its variants and pictures.
         left_out: What a filter of the settings says of a row -> rows it left out.
+        notes: What people are to know of how the file is read, such as its guessed encoding; with its first rows alone.
     """
 
     rows: int
@@ -131,6 +134,7 @@ class Chunk:
     rejections: tuple[Rejection, ...]
     further: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def beside(further: int, left_out: Mapping[str, int]) -> str:

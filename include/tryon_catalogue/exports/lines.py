@@ -20,6 +20,11 @@ class Lines:
         self._starts.append(self._last)
         self._names.append(name)
 
+    @property
+    def several(self) -> bool:
+        """Whether files have names that people know them by."""
+        return any(self._names)
+
     def counted_on(self, line: int) -> int:
         """Give the number of a line of the current file in the whole export."""
         number = self._starts[-1] + line

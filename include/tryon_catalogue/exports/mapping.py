@@ -1,29 +1,27 @@
-"""What the rows of a file mean: which belong together, which are meant at all, and what their values are here.
+"""What the rows of a file mean: which are meant at all, and what their values are here.
 
 From tables with the file's columns to tables with ours.
 """
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import pandas as pd
 
-from tryon_catalogue.exports.errors import ExportError, ExportTooLargeError
-from tryon_catalogue.exports.garments import printable
+from tryon_catalogue.exports.image_cells import completer, is_error, pictures_of
 from tryon_catalogue.exports.places import ExportFile
-from tryon_catalogue.exports.tables import Table, text_frame
+from tryon_catalogue.exports.tables import Tables
 from tryon_catalogue.exports.text import BrokenRow
+from tryon_catalogue.exports.together import joined_tables
 from tryon_catalogue.settings import ExportSettings
-from tryon_catalogue.settings.export import ExportImages, Slot, ValueRule
+from tryon_catalogue.settings.clothes import CHILDREN, pattern_of
+from tryon_catalogue.settings.export import Slot, ValueRule, names_of
 
-MOST_ROWS_TOGETHER: Final = 10_000
-"""Rows of one garment at most. No shop has so many variants: it is the wrong column."""
-
-_PLAIN_FIELDS: Final = ("sku", "title", "collection", "category", "tag", "mask_image", "priority")
+_PLAIN_FIELDS: Final = ("sku", "title", "collection", "mask_image", "priority")
 _MEMORY: Final = 100_000
+_FOR_CHILDREN: Final = pattern_of(CHILDREN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +30,8 @@ class Mapped:
 
     Attributes:
         lines: As of `Table`, of the first row of each garment.
-        frame: Text, one column for each field of `ExportColumns`, and ``slot`` and ``pictures``: what the
-            garment's picture shows, and how many pictures it has.
+        frame: Text, one column for each field of `ExportColumns`, and ``slot``, ``pictures`` and ``for_children``: what
+            the garment's picture shows, how many pictures it has, and the word by which it is one for children.
         further: Rows that belong to the garment of an earlier row.
         left_out: What a filter says -> rows it left out.
     """
@@ -45,122 +43,33 @@ class Mapped:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-def mapped_tables(file: ExportFile, tables: Iterable[Table], settings: ExportSettings) -> Iterator[Mapped]:
+def mapped_tables(file: ExportFile, tables: Tables, settings: ExportSettings) -> Iterator[Mapped]:
     """Give the garments of a file's rows.
 
     Raises:
         ExportError: So many rows belong together that the column they share cannot be a garment's number.
     """
-    translate = {name: _translator(name, settings) for name in ("category", "tag")}
-    for joined in _joined(file, tables, settings):
+    translate = {name: _Translator(name, settings) for name in ("category", "tag")}
+    for joined in joined_tables(file, tables, settings):
         frame, left_out = joined.table.frame, Counter[str]()
         sizes = pd.Series(joined.sizes, index=frame.index, dtype="int64")
         for rule in settings.filters:
-            kept = frame[rule.column].map(rule.keeps).astype(bool)
+            if rule.column not in frame:
+                continue
+            # Few values stand in many rows.
+            kept_values = {value: rule.keeps(value) for value in frame[rule.column].unique()}
+            kept = frame[rule.column].map(kept_values).astype(bool)
             if not kept.all():
                 left_out[rule.left_out] += int(sizes[~kept].sum())
                 frame, sizes = frame[kept], sizes[kept]
         lines = [joined.table.lines[at] for at in frame.index]
         further = int(sizes.sum()) - len(sizes)
-        ours = _ours(frame.reset_index(drop=True), settings, translate)
+        ours = _ours(frame, settings, translate)
         yield Mapped(lines, ours, joined.table.broken, further, left_out)
 
 
-# --- rows of one garment ---
-
-
-@dataclass(frozen=True, slots=True)
-class _Joined:
-    """A table with one row for each garment, and how many rows of the file each one is made of."""
-
-    table: Table
-    sizes: Sequence[int]
-
-
-@dataclass(slots=True)
-class _Together:
-    """The rows of one garment, as they are read."""
-
-    key: str
-    line: int
-    values: list[str]
-    size: int = 1
-    pictures: list[tuple[float, str]] = field(default_factory=list)
-    size_of_pictures: int = 0
-
-    def add(self, values: Sequence[str]) -> None:
-        self.size += 1
-        # What is said once for a garment stands in one of its rows, mostly the first.
-        self.values = [mine or other for mine, other in zip(self.values, values, strict=True)]
-
-
-def _joined(file: ExportFile, tables: Iterable[Table], settings: ExportSettings) -> Iterator[_Joined]:
-    if settings.group is None:
-        for table in tables:
-            yield _Joined(table, [1] * len(table.frame))
-        return
-    names: list[str] = []
-    last: _Together | None = None
-    for table in tables:
-        names = list(table.frame.columns)
-        group, image = names.index(settings.group), names.index(settings.columns.tops_image)
-        position = names.index(settings.images.position) if settings.images.position in names else None
-        done: list[_Together] = []
-        for line, *values in zip(table.lines, *(table.frame[name].tolist() for name in names), strict=True):
-            key = values[group]
-            if last is not None and key and key == last.key:
-                last.add(values)
-                if last.size > MOST_ROWS_TOGETHER:
-                    raise ExportError(
-                        file,
-                        f"has more than {MOST_ROWS_TOGETHER} rows with the {settings.group} {printable(key)!r}: it "
-                        "cannot be the number of one garment. Correct [export] group",
-                    )
-            else:
-                if last is not None:
-                    done.append(last)
-                last = _Together(key, line, values)
-            if values[image]:
-                last.size_of_pictures += len(values[image])
-                if last.size_of_pictures > settings.longest_line:
-                    what = f"a garment on line {last.line} with URLs of more than {settings.longest_line:,} characters"
-                    raise ExportTooLargeError(file, what, "longest_line", f"{settings.longest_line:,}")
-                last.pictures.append(
-                    (_place(values[position] if position is not None else ""), values[image])
-                )
-        yield _one_row_per_garment(done, names, image, table.broken)
-    if last is not None:
-        yield _one_row_per_garment([last], names, image, ())
-
-
-def _place(text: str) -> float:
-    """A picture's place among those of a garment; after the numbered ones where it has none."""
-    try:
-        return float(text)
-    except ValueError:
-        return float("inf")
-
-
-def _one_row_per_garment(
-    done: Sequence[_Together], names: Sequence[str], image: int, broken: Sequence[BrokenRow]
-) -> _Joined:
-    columns = {name: [garment.values[at] for garment in done] for at, name in enumerate(names)}
-    columns[names[image]] = [
-        "\n".join(url for _, url in sorted(garment.pictures, key=_by_place)) for garment in done
-    ]
-    table = Table([garment.line for garment in done], text_frame(columns, len(done)), broken)
-    return _Joined(table, [garment.size for garment in done])
-
-
-def _by_place(picture: tuple[float, str]) -> float:
-    return picture[0]
-
-
-# --- values ---
-
-
 def _ours(
-    frame: pd.DataFrame, settings: ExportSettings, translate: Mapping[str, "_Translate"]
+    frame: pd.DataFrame, settings: ExportSettings, translate: Mapping[str, "_Translator"]
 ) -> pd.DataFrame:
     """Give a frame of the file's columns as one of our fields."""
     blank = [""] * len(frame)
@@ -169,83 +78,113 @@ def _ours(
         return blank if name is None or name not in frame else frame[name].tolist()
 
     columns = {name: column(getattr(settings.columns, name)) for name in _PLAIN_FIELDS}
+    for name in ("title", "collection"):
+        columns[name] = _without_errors(columns[name])
     columns["category"], slots = translate["category"](frame)
     columns["tag"], _ = translate["tag"](frame)
-    images, base_url = settings.images, settings.images.base_url
-    first, more = column(settings.columns.tops_image), column(images.more)
-    pictures = [_pictures(*cells, images) for cells in zip(first, more, strict=True)]
+    images = settings.images
+    whole = completer(images.base_url)
+    further = [column(name) for name in names_of(images.more)]
+    more = ["\n".join(cells) for cells in zip(*further, strict=True)] if further else blank
+    pictures = pictures_of(column(settings.columns.tops_image), more, images)
     of_row = [_pick(urls, images.tops) for urls in pictures]
+    of_pants = [_pick(urls, images.pants) for urls in pictures] if images.pants else blank
     pants = [
-        own or (_pick(urls, images.pants) if images.pants else "")
-        for own, urls in zip(column(settings.columns.pants_image), pictures, strict=True)
+        (urls[0] if urls else "") or other
+        for urls, other in zip(
+            pictures_of(column(settings.columns.pants_image), blank, images), of_pants, strict=True
+        )
     ]
     shows_pants = [slot is Slot.PANTS for slot in slots]
     plain_top = settings.plain_top or ""
     columns["tops_image"] = [
-        plain_top if alone else _whole(url, base_url) for alone, url in zip(shows_pants, of_row, strict=True)
+        plain_top if alone else whole(url) for alone, url in zip(shows_pants, of_row, strict=True)
     ]
     columns["pants_image"] = [
-        _whole(url if alone else other, base_url)
-        for alone, url, other in zip(shows_pants, of_row, pants, strict=True)
+        whole(url if alone else other) for alone, url, other in zip(shows_pants, of_row, pants, strict=True)
     ]
-    columns["model_image"] = [_whole(url, base_url) for url in column(settings.columns.model_image)]
-    columns["mask_image"] = [_whole(url, base_url) for url in columns["mask_image"]]
+    for name in ("model_image", "mask_image"):
+        found = pictures_of(column(getattr(settings.columns, name)), blank, images)
+        columns[name] = [whole(urls[0]) if urls else "" for urls in found]
     columns["slot"] = [slot.value for slot in slots]
     columns["pictures"] = [str(len(urls)) for urls in pictures]
+    looked_into = dict.fromkeys(
+        (
+            *names_of(settings.columns.category),
+            *names_of(settings.columns.tag),
+            *names_of(settings.columns.title),
+        )
+    )
+    columns["for_children"] = _for_children([column(name) for name in looked_into], len(frame))
     return pd.DataFrame(columns, dtype=object)
 
 
-_Translate = Callable[[pd.DataFrame], tuple[list[str], list[Slot]]]
+def _without_errors(values: list[str]) -> list[str]:
+    return ["" if value[:1] == "#" and is_error(value) else value for value in values]
 
 
-def _translator(name: str, settings: ExportSettings) -> _Translate:
-    """Make what gives the words of the rules for the shop's words, remembering the ones it has seen."""
-    own = getattr(settings.columns, name)
-    rules = [rule for rule in settings.values if rule.field == name]
-    named = dict.fromkeys(name for name in (own, *(rule.column for rule in rules)) if name is not None)
-    seen: dict[tuple[str, ...], tuple[str, Slot]] = {}
+def _for_children(columns: Sequence[Sequence[str]], rows: int) -> list[str]:
+    """Give the word of each row by which a garment is one for children; "" where there is none."""
+    words = [""] * rows
+    for values in columns:
+        if not _FOR_CHILDREN.search("\n".join(values)):
+            continue  # most exports have no such word, and one search is quicker than one for each row
+        for at, value in enumerate(values):
+            found = _FOR_CHILDREN.search(value) if value and not words[at] else None
+            if found:
+                words[at] = found[0]
+    return words
 
-    def translate(frame: pd.DataFrame) -> tuple[list[str], list[Slot]]:
-        blank = [""] * len(frame)
-        cells = [frame[column].tolist() if column in frame else blank for column in named]
-        if len(seen) > _MEMORY:
-            seen.clear()
+
+class _Translator:
+    """Gives the words of the rules for the shop's words, and remembers those it has seen.
+
+    The columns of a field are tried in their order: the first in which a rule fits counts.
+
+    Args:
+        name: The field: category or tag.
+    """
+
+    def __init__(self, name: str, settings: ExportSettings) -> None:
+        self._columns = names_of(getattr(settings.columns, name))
+        self._rules = [rule for rule in settings.values if rule.field == name]
+        # Where no rule fits, a category stays what it is called. Tags are no category.
+        tags = names_of(settings.columns.tag)[:1]
+        self._own = [column for column in self._columns if column not in tags] if name == "category" else []
+        self._own = self._own or list(self._columns[:1])
+        self._any = pattern_of(sorted({word for rule in self._rules for word in rule.has} or {"\0"}))
+        self._by_column: dict[str | None, list[ValueRule]] = {}
+        for rule in self._rules:
+            self._by_column.setdefault(rule.column, []).append(rule)
+        self._seen: dict[tuple[str, ...], tuple[str, Slot]] = {}
+
+    def __call__(self, frame: pd.DataFrame) -> tuple[list[str], list[Slot]]:
+        """Give the words for a frame's rows, and what the rows' pictures show."""
+        named = list(dict.fromkeys((*self._columns, *(name for name in self._by_column if name is not None))))
+        there = [name for name in named if name in frame]
+        if len(self._seen) > _MEMORY:
+            self._seen.clear()
         found = []
-        for row in zip(*cells, strict=True) if cells else ((),) * len(frame):
-            if row not in seen:
-                seen[row] = _translated(dict(zip(named, row, strict=True)), own, rules)
-            found.append(seen[row])
+        rows = zip(*(frame[name].tolist() for name in there), strict=True) if there else ((),) * len(frame)
+        for row in rows:
+            word = self._seen.get(row)
+            if word is None:
+                word = self._seen[row] = self._translated(dict(zip(there, row, strict=True)))
+            found.append(word)
         return [word for word, _ in found], [slot for _, slot in found]
 
-    return translate
-
-
-def _translated(row: Mapping[str, str], own: str | None, rules: Sequence[ValueRule]) -> tuple[str, Slot]:
-    for rule in rules:
-        if rule.pattern.search(row.get(rule.column or own or "", "")):
-            return rule.becomes, rule.slot
-    return row.get(own or "", ""), Slot.TOPS
-
-
-def _pictures(cell: str, more: str, images: ExportImages) -> list[str]:
-    """Give the URLs of one garment, in the order of the export."""
-    if not more and not images.separator and "\n" not in cell:
-        return [cell] if cell else []
-    lines = [line for text in (cell, more) for line in text.splitlines()]
-    if not images.separator:
-        return [line.strip() for line in lines if line.strip()]
-    # A separator after a backslash belongs to the URL.
-    between = rf"(?<!\\){re.escape(images.separator)}"
-    parts = [part.strip() for line in lines for part in re.split(between, line)]
-    return [part.replace(f"\\{images.separator}", images.separator) for part in parts if part]
+    def _translated(self, row: Mapping[str, str]) -> tuple[str, Slot]:
+        for column in self._columns or (None,):
+            value = row.get(column or "", "")
+            if not self._any.search(value) and not any(self._by_column.keys() - {None}):
+                continue  # quicker than each rule's own words
+            for rule in self._rules:
+                if rule.pattern.search(row.get(rule.column, "") if rule.column else value):
+                    return rule.becomes, rule.slot
+        stays = next((row[column] for column in self._own if row.get(column)), "")
+        return ("" if is_error(stays) else stays), Slot.TOPS
 
 
 def _pick(urls: Sequence[str], number: int) -> str:
     at = number - 1 if number > 0 else number
     return urls[at] if -len(urls) <= at < len(urls) else ""
-
-
-def _whole(url: str, base_url: str | None) -> str:
-    if not url or base_url is None or "://" in url:
-        return url
-    return f"{base_url.rstrip('/')}/{url.lstrip('/')}"

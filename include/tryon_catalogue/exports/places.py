@@ -4,7 +4,7 @@ import gzip
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
@@ -38,6 +38,7 @@ class ExportFile:
         name: Its name where the export is several files, "" where it is alone.
         roots: See `export_files`.
         most_mb: How many megabytes may come out of it when it is unpacked; None for any number.
+        notes: What people are to know of how it is read, in sentences without their full stop; see `note`.
     """
 
     source: "Source"
@@ -46,6 +47,12 @@ class ExportFile:
     name: str = ""
     roots: Sequence[str] | None = None
     most_mb: int | None = None
+    notes: list[str] = field(default_factory=list, compare=False)
+
+    def note(self, sentence: str) -> None:
+        """Note what people are to know of how it is read, once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:

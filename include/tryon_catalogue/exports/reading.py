@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tryon_catalogue.exports.formats import read_tables
-from tryon_catalogue.exports.garments import Chunk, Garment, Rejection, plain
+from tryon_catalogue.exports.garments import Chunk, Garment, Rejection, plain, with_place
 from tryon_catalogue.exports.lines import Lines
 from tryon_catalogue.exports.mapping import Mapped, mapped_tables
 from tryon_catalogue.exports.places import export_files
-from tryon_catalogue.exports.rules import FIELDS, Examiner, Row
+from tryon_catalogue.exports.rules import FIELDS, Examiner
 from tryon_catalogue.settings import ExportSettings
 
 if TYPE_CHECKING:
@@ -28,24 +28,21 @@ def chunks(
     # Every file is looked into before a row of any is given: what is given is planned, and paid for.
     for file, tables in [(file, read_tables(file, settings)) for file in files]:
         lines.begin(plain(file.name))
+        notes = tuple(with_place(plain(file.name), note) for note in file.notes)
         for mapped in mapped_tables(file, tables, settings):
-            chunk = _chunk(mapped, examiner, lines)
+            chunk = _chunk(mapped, examiner, lines, notes)
             if chunk.rows:
                 yield chunk
+                notes = ()
 
 
-def _chunk(mapped: Mapped, examiner: Examiner, lines: Lines) -> Chunk:
-    garments: list[Garment] = []
-    rejections: list[Rejection] = []
-    for broken in mapped.broken:
-        rejections.append(examiner.broken(broken, lines.counted_on(broken.line)))
-    numbers = map(lines.counted_on, mapped.lines)
-    for row in map(Row, numbers, *(mapped.frame[name].tolist() for name in FIELDS)):
-        found = examiner.examine(row)
-        if isinstance(found, Garment):
-            garments.append(found)
-        else:
-            rejections.append(found)
+def _chunk(mapped: Mapped, examiner: Examiner, lines: Lines, notes: tuple[str, ...]) -> Chunk:
+    rejections = [examiner.broken(broken, lines.counted_on(broken.line)) for broken in mapped.broken]
+    numbers = list(map(lines.counted_on, mapped.lines))
+    columns = {name: mapped.frame[name].tolist() for name in FIELDS}
+    found = examiner.examine(numbers, columns)
+    garments = tuple(row for row in found if isinstance(row, Garment))
+    rejections += [row for row in found if isinstance(row, Rejection)]
     rejections.sort(key=lambda rejection: rejection.line)
     rows = len(garments) + len(rejections) + mapped.further + sum(mapped.left_out.values())
-    return Chunk(rows, tuple(garments), tuple(rejections), mapped.further, mapped.left_out)
+    return Chunk(rows, garments, tuple(rejections), mapped.further, mapped.left_out, notes)

@@ -4,16 +4,18 @@ It looks at the text of the rows alone.
 """
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from damo_tryon.contract import url_problem
 from tryon_catalogue.exports.garments import Garment, Rejection, Rule, plain, printable, with_place
+from tryon_catalogue.exports.image_cells import is_error
 from tryon_catalogue.exports.lines import Lines
 from tryon_catalogue.exports.text import BrokenRow
 from tryon_catalogue.settings import ExportColumns, ExportSettings
-from tryon_catalogue.settings.export import Slot
+from tryon_catalogue.settings.export import Slot, listed
 
 MAX_SKU_LENGTH: Final = 200
 """Longest sku, in characters: it is part of keys in the ledger."""
@@ -26,7 +28,9 @@ MAX_URL_LENGTH: Final = 4096
 _NO_TEXT: Final = re.compile(r"[\x00\ud800-\udfff]")
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 # A URL of this shape breaks no rule: no need to take it apart, which is most of the time an export takes.
-_PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,4})?/[!-~]*")
+_PLAIN_URL: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,4})?/(?!.*://)[!-~]*")
+_FURTHER_URL: Final = re.compile(r"[\s,;|]+https?://", re.IGNORECASE)
+_TWICE: Final = re.compile(r"https?:/*https?:?//", re.IGNORECASE)
 
 
 class Row(NamedTuple):
@@ -45,6 +49,7 @@ class Row(NamedTuple):
     priority: str
     slot: str
     pictures: str
+    for_children: str
 
 
 FIELDS: Final = Row._fields[1:]
@@ -66,28 +71,79 @@ class Examiner:
         self._lines = lines
         self._line_of: dict[str, int] = {}
 
-    def examine(self, row: Row) -> Garment | Rejection:
-        """Give a row as a garment, or say why it is none."""
-        rejection = (
+    def examine(
+        self, lines: Sequence[int], columns: Mapping[str, Sequence[str]]
+    ) -> list[Garment | Rejection]:
+        """Give rows as garments, or say why they are none.
+
+        Args:
+            lines: Of the rows, in the whole export.
+            columns: Name of a field -> the rows' values.
+        """
+        suspicious = self._suspicious(columns)
+        several = self._lines.several
+        found: list[Garment | Rejection] = []
+        values = zip(*(columns[name] for name in FIELDS), strict=True)
+        for at, (line, row) in enumerate(zip(lines, values, strict=True)):
+            sku = row[0]
+            if at in suspicious or self._line_of.setdefault(sku, line) != line:
+                rejection = self._problem(Row(line, *row))
+                if rejection is not None:
+                    found.append(rejection)
+                    continue
+            _, title, collection, category, tag, tops, pants, mask, model, priority, _, _, children = row
+            found.append(
+                Garment(
+                    line,
+                    sku,
+                    title,
+                    collection,
+                    category,
+                    tag,
+                    tops,
+                    pants or None,
+                    mask or None,
+                    model or None,
+                    float(priority) if priority else None,
+                    self._lines.where(line) if several else "",
+                    children,
+                )
+            )
+        return found
+
+    def _suspicious(self, columns: Mapping[str, Sequence[str]]) -> set[int]:
+        """Give the places of the rows that may break a rule; a column without such a row is looked at as a whole."""
+        skus, tops = columns["sku"], columns["tops_image"]
+        found: set[int] = set()
+
+        def suspect(values: Sequence[str], may_be_wrong: Callable[[str], object]) -> None:
+            found.update(at for at, value in enumerate(values) if may_be_wrong(value))
+
+        suspect(skus, lambda sku: not sku or sku[:1] == "#" or len(sku) > MAX_SKU_LENGTH)
+        if plain(together := "".join(skus)) != together:
+            suspect(skus, lambda sku: plain(sku) != sku)
+        suspect(columns["collection"], lambda text: len(text) > MAX_COLLECTION_LENGTH)
+        for values in columns.values():
+            if _NO_TEXT.search("".join(values)):
+                suspect(values, _NO_TEXT.search)
+        suspect(tops, lambda url: not url)
+        if Slot.PANTS.value in columns["slot"]:
+            suspect(columns["slot"], Slot.PANTS.value.__eq__)
+        for name in _IMAGES:
+            suspect(
+                columns[name],
+                lambda url: url and (len(url) > MAX_URL_LENGTH or not _PLAIN_URL.fullmatch(url)),
+            )
+        suspect(columns["priority"], lambda text: text and not _is_number(text))
+        return found
+
+    def _problem(self, row: Row) -> Rejection | None:
+        return (
             self._about_sku(row)
             or self._about_text(row)
             or self._about_missing_image(row)
             or self._about_urls(row)
             or self._about_priority(row)
-        )
-        return rejection or Garment(
-            line=row.line,
-            sku=row.sku,
-            title=row.title,
-            collection=row.collection,
-            category=row.category,
-            tag=row.tag,
-            tops_image=row.tops_image,
-            pants_image=row.pants_image or None,
-            mask_image=row.mask_image or None,
-            model_image=row.model_image or None,
-            priority=float(row.priority) if row.priority else None,
-            where=self._lines.where(row.line),
         )
 
     def broken(self, row: BrokenRow, line: int) -> Rejection:
@@ -105,6 +161,12 @@ class Examiner:
                 f"The {column} is longer than {MAX_SKU_LENGTH} characters or holds a line break, another control "
                 "character or half of a character. Perhaps a quotation mark is missing before it; correct it in the "
                 "catalogue."
+            )
+            return self._rejection(row, Rule.BAD_TEXT, column, row.sku, reason)
+        if is_error(row.sku):
+            reason = (
+                f"The {column} is an error of Excel and no number of a garment. Correct the formula behind it, and "
+                "export it again."
             )
             return self._rejection(row, Rule.BAD_TEXT, column, row.sku, reason)
         first = self._line_of.setdefault(row.sku, row.line)
@@ -156,13 +218,27 @@ class Examiner:
     def _about_urls(self, row: Row) -> Rejection | None:
         for name in _IMAGES:
             url = getattr(row, name)
+            column = _column(self._columns, name)
+            reason = self._several(url, column) if url else None
+            if reason is not None:
+                return self._rejection(row, Rule.BAD_URL, column, url, reason)
             problem = _url_problem(url) if url else None
             if problem is not None:
-                column = _column(self._columns, name)
                 hint = "" if "://" in url else ", or set [export.images] base_url to what stands before it"
                 reason = f"The URL in {column} {problem}. Correct it in the catalogue{hint}."
                 return self._rejection(row, Rule.BAD_URL, column, url, reason)
         return None
+
+    def _several(self, url: str, column: str) -> str | None:
+        count = 1 + len(_FURTHER_URL.findall(url))
+        if count == 1:
+            return None
+        if self._settings.images.separator:
+            return f"The {column} holds {count} URLs where one is expected. Give one in the catalogue."
+        return (
+            f"The {column} holds {count} URLs: set [export.images] separator to what stands between them, and "
+            "the first counts."
+        )
 
     def _about_priority(self, row: Row) -> Rejection | None:
         if not row.priority or _is_number(row.priority):
@@ -198,6 +274,10 @@ def _url_problem(url: str) -> str | None:
         return f"is {len(url)} characters long; at most {MAX_URL_LENGTH} are taken"
     if _PLAIN_URL.fullmatch(url):
         return None
+    if "<" in url:
+        return "is HTML; give the address alone that stands in it"
+    if _TWICE.match(url):
+        return "begins twice with http"
     problem = url_problem(url)
     if problem is None and "@" in urlsplit(url).netloc:
         return "holds a login, which would be handed to the vendor; give one that needs none"
@@ -209,4 +289,4 @@ def _is_number(text: str) -> bool:
 
 
 def _column(columns: ExportColumns, name: str) -> str:
-    return str(getattr(columns, name, None) or name)
+    return listed(getattr(columns, name, None)) or name

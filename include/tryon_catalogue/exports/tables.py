@@ -4,6 +4,7 @@ Every value arrives as the text a person would read in the file: `00123`, `NA`, 
 are. What cannot be split into fields is a `BrokenRow` of its own.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -11,11 +12,15 @@ from typing import Final, TypeVar
 import pandas as pd
 
 from tryon_catalogue.exports.text import BrokenRow
+from tryon_catalogue.settings.aliases import BLANKS
 
 MOST_TEXT: Final = 8 << 20
 """Characters of a table after which it takes no further row."""
 
 _Row = TypeVar("_Row")
+_GUARDS: Final = ("=", "'")
+# ="00123" is a formula that says a text, and '00123 is how a text is typed into a cell.
+_GUARDED: Final = re.compile(r"""="(.*)"|'([0-9]+)""", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,43 @@ def by_rows_and_text(
         yield some
 
 
+class Tables:
+    """The tables of a file that was looked into, which may be read more than once.
+
+    Args:
+        read: Gives the tables with these columns, by their names in the settings.
+        columns: The columns that the settings name and the file has.
+    """
+
+    def __init__(self, read: Callable[[Sequence[str]], Iterator[Table]], columns: Sequence[str]) -> None:
+        self._read = read
+        self._columns = tuple(columns)
+
+    def __iter__(self) -> Iterator[Table]:
+        return self._read(self._columns)
+
+    def only(self, column: str) -> Iterator[Table]:
+        """Give the tables with one column alone."""
+        return self._read((column,))
+
+
 def text_frame(columns: Mapping[str, Sequence[str]], rows: int) -> pd.DataFrame:
     """Make a table's frame of the values of its columns."""
     # object, not inferred: pandas must never have a chance to take text for something else.
-    frame = pd.DataFrame(columns, index=range(rows), dtype=object)
-    return frame.apply(lambda column: column.str.strip()) if rows else frame
+    return pd.DataFrame(
+        {name: clean(values) for name, values in columns.items()}, index=range(rows), dtype=object
+    )
+
+
+def clean(values: Sequence[str]) -> list[str]:
+    """Give values without the blanks around them, and without what spreadsheets put around text to keep it text."""
+    values = [value.strip(BLANKS) for value in values]
+    together = "\0".join(values)
+    if '="' not in together and "'" not in together:
+        return values
+    return [_without_guard(value) if value[:1] in _GUARDS else value for value in values]
+
+
+def _without_guard(value: str) -> str:
+    guarded = _GUARDED.fullmatch(value)
+    return (guarded[1] or guarded[2] or "").replace('""', '"').strip(BLANKS) if guarded else value

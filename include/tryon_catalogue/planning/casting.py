@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from tryon_catalogue.exports import Garment, Rejection, Rule, printable, with_place
 from tryon_catalogue.looks import Look
 from tryon_catalogue.settings import ANY_CATEGORY, CastingRule, Pants, RosterModel, Settings, normal_name
+from tryon_catalogue.settings.export import listed
 
 _Cast = tuple[str, str, str | None]
 """Name, picture and mask of a model."""
@@ -90,7 +91,7 @@ class Casting:
             f"No casting rule is for this category; there are rules for {known}. Correct the row's category, "
             "or add a [[rules]] entry to the settings."
         )
-        column = self._settings.export.columns.category
+        column = listed(self._settings.export.columns.category)
         return _rejected(garment, Rule.UNKNOWN_CATEGORY, column, garment.category, reason)
 
     def _no_pants(self, garment: Garment) -> Rejection:
@@ -102,8 +103,8 @@ class Casting:
         return _rejected(garment, Rule.MISSING_PANTS, column, "", reason)
 
     def _no_model(self, garment: Garment, rule: CastingRule) -> Rejection:
-        models, column = self._settings.roster.models, self._settings.export.columns.tag
-        if rule.tag is None and column is None:
+        models, column = self._settings.roster.models, listed(self._settings.export.columns.tag)
+        if rule.tag is None and not column:
             reason = "The roster is empty. Add [[roster.models]] to the settings."
         elif rule.tag is None and not garment.tag:
             reason = f"The row has no {column}, which chooses the models. Give it one of the roster's tags."
@@ -113,7 +114,7 @@ class Casting:
                 f"No model of the roster has the tag {printable(rule.tag or garment.tag)!r}; its tags are {tags}. "
                 "Correct the row, or add the tag to a model in the settings."
             )
-        return _rejected(garment, Rule.NO_MODEL, column or "", garment.tag, reason)
+        return _rejected(garment, Rule.NO_MODEL, column, garment.tag, reason)
 
 
 def rule_for(category: str, rules: Sequence[CastingRule]) -> CastingRule | None:

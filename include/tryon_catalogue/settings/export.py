@@ -11,15 +11,17 @@ from functools import cached_property
 from string import Formatter
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WrapValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WrapValidator, field_validator, model_validator
 
 from damo_tryon.contract import url_problem
+from tryon_catalogue.settings.clothes import pattern_of
 from tryon_catalogue.settings.shops import SHOPS, with_preset
 from tryon_catalogue.settings.types import (
     Delimiter,
     Encoding,
     Name,
     Names,
+    OneOrMore,
     OptionalName,
     PathTemplate,
     Section,
@@ -78,11 +80,17 @@ class ExportColumns(Section):
     """Which column of the export holds what. A part the shop does not have is left out."""
 
     sku: Name = Field("sku", description="the column with the garment's number")
-    category: Name = Field("category", description="the column the casting rules go by")
+    category: OneOrMore = Field(
+        "category",
+        description="the column the casting rules go by, or several: the first that says a category",
+    )
     tops_image: Name = Field("tops_image", description="the column with the URL of the top or dress")
     title: OptionalName = Field(None, description="the column with the garment's name for people")
     collection: OptionalName = Field(None, description="the column with the garment's collection")
-    tag: OptionalName = Field(None, description="the column with a tag of the roster, such as gender")
+    tag: OneOrMore | None = Field(
+        None,
+        description="the column with a tag of the roster, such as gender, or several: the first that says one",
+    )
     pants_image: OptionalName = Field(None, description="the column with the URL of the trousers or skirt")
     mask_image: OptionalName = Field(None, description="the column with the URL of a mask of model_image")
     model_image: OptionalName = Field(None, description="the column with the URL of a person to dress")
@@ -90,13 +98,21 @@ class ExportColumns(Section):
         None, description="the column with a number, the higher the sooner where money is short"
     )
 
+    @field_validator("tag", mode="before")
+    @classmethod
+    def _blank_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
 
 class ExportImages(Section):
     """Which of a garment's pictures is used, where the export has several."""
 
     separator: str = Field("", description="what stands between the URLs in one cell, such as a comma")
     position: OptionalName = Field(None, description="the column with the place of the row's picture")
-    more: OptionalName = Field(None, description="the column with the URLs of further pictures")
+    more: OneOrMore | None = Field(None, description="the column, or columns, with further pictures' URLs")
+    variant: OptionalName = Field(
+        None, description="the column with a variant's own picture: each row with a sku is then a garment"
+    )
     base_url: OptionalName = Field(None, description="put before each picture that is not a URL by itself")
     tops: int = Field(1, description="the number of the picture to use; -1 for the last")
     pants: int | None = Field(None, description="the number of the picture of the trousers or skirt")
@@ -119,10 +135,8 @@ class ValueRule(Section):
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """Finds one of the words: whole ones, whatever their case. Chinese words have nothing between them."""
-        alternatives = "|".join(re.escape(word.strip()) for word in sorted(self.has, key=len, reverse=True))
-        letter = "0-9A-Za-zÀ-ɏ"
-        return re.compile(f"(?<![{letter}])(?:{alternatives})(?![{letter}])", re.IGNORECASE)
+        """Finds one of the words."""
+        return pattern_of(self.has)
 
 
 class RowFilter(Section):
@@ -131,6 +145,9 @@ class RowFilter(Section):
     column: Name = Field(description="the column to look into")
     only: Values | None = Field(None, description="the values whose rows are meant")
     except_: Values | None = Field(None, alias="except", description="the values whose rows are left out")
+    optional: bool = Field(
+        False, description="whether it filters nothing where the export has no such column"
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "RowFilter":
@@ -178,12 +195,21 @@ class ExportSettings(Section):
     delimiter: AutoDelimiter = Field(AUTO, description='"auto" or the character between two fields')
     quote: Literal["auto", '"', "'", ""] = Field(AUTO, description='"auto", a quotation mark, or "" for none')
     sheet: OptionalName = Field(None, description="the sheet of an Excel workbook; left out: the first")
+    header_row: int | None = Field(
+        None,
+        ge=1,
+        description="the line, or Excel's row, of the header; left out: the first that is not blank",
+    )
     chunk_rows: int = Field(5000, ge=1, le=1_000_000, description="rows held in memory at once")
     longest_cell: int = Field(1_048_576, ge=1000, le=1 << 30, description="characters of one cell at most")
     longest_line: int = Field(8_388_608, ge=1000, le=1 << 30, description="characters of one row at most")
     held_mb: int = Field(256, ge=1, description="megabytes of a file that are held at once at most")
     unpacked_mb: int = Field(4096, ge=1, description="megabytes of a packed file, unpacked, at most")
     group: OptionalName = Field(None, description="the column whose value the rows of one garment share")
+    group_starts: OptionalName = Field(
+        None,
+        description="the value of group that begins a garment, where the rows below it are of the same one",
+    )
     plain_top: OptionalName = Field(None, description="URL of the top that trousers alone are shown with")
     columns: ExportColumns = Field(default_factory=ExportColumns, description="names of the columns")
     images: ExportImages = Field(default_factory=ExportImages, description="which picture is used")
@@ -225,3 +251,13 @@ class ExportSettings(Section):
 def normal_name(name: str) -> str:
     """Give a category or tag as it is compared: people write `Dress`, `dress ` and mean one thing."""
     return name.strip().casefold()
+
+
+def names_of(names: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """Give one name, several or none as several."""
+    return (names,) if isinstance(names, str) else names or ()
+
+
+def listed(names: str | tuple[str, ...] | None) -> str:
+    """Give the names of columns as they stand in a sentence."""
+    return ", ".join(names_of(names))

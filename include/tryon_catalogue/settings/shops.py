@@ -1,76 +1,78 @@
 """Ready settings for the exports that shop programs make: what `[export] shop` stands for.
 
 Written down from the public descriptions of the formats. A preset is what a person would write under [export] by hand,
-and whatever is written there takes its place.
+and whatever is written there takes its place. Other names that the columns have, in other languages, in newer exports
+and in JSON, are in ``aliases``.
 """
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
+from tryon_catalogue.settings.clothes import CLOTHES, GENDERS
 
-def _category(becomes: str, has: Sequence[str], slot: str = "tops") -> dict[str, Any]:
-    return {"field": "category", "becomes": becomes, "has": has, "slot": slot}
-
-
-def _tag(becomes: str, has: Sequence[str], column: str | None) -> dict[str, Any]:
-    return {"field": "tag", "becomes": becomes, "has": has, "column": column}
+_VALUES: Final = (*CLOTHES, *GENDERS)
+_FOR_CHILDREN: Final = ("newborn", "infant", "toddler", "kids")
 
 
-# Numbers are those of Google's product taxonomy. The order matters: the first that fits counts, so what looks
-# like something else by one of its words comes before it.
-_CLOTHES: Final = (
-    # No picture can be made of these; they keep a category of their own, which no rule is for.
-    _category("underwear", ["underwear", "lingerie", "bra", "bras", "underpants", "socks", "hosiery", "213"]),
-    _category("swimwear", ["swimwear", "swimsuit", "swimsuits", "bikini", "bikinis", "211"]),
-    _category("shoes", ["shoe", "shoes", "boots", "sneakers", "187"]),
-    _category("shirt", ["dress shirt", "dress shirts"]),
-    _category("dress", ["dress", "dresses", "gown", "gowns", "jumpsuit", "jumpsuits", "2271", "连衣裙"]),
-    _category(
-        "jacket", ["jacket", "jackets", "coat", "coats", "blazer", "blazers", "outerwear", "5598", "203"]
-    ),
-    _category("sweater", ["sweater", "sweaters", "sweatshirt", "sweatshirts", "hoodie", "hoodies", "jumper"]),
-    _category("sweater", ["jumpers", "cardigan", "cardigans", "pullover", "pullovers", "knitwear", "毛衣"]),
-    _category("tshirt", ["t-shirt", "t-shirts", "tshirt", "tshirts", "tee", "tees", "tank", "tanks"]),
-    _category("suit", ["suit", "suits", "tuxedo", "1594", "西装"]),
-    _category("shirt", ["shirt", "shirts", "blouse", "blouses", "top", "tops", "212", "衬衫"]),
-    _category(
-        "trousers", ["trousers", "pants", "jeans", "chinos", "leggings", "shorts", "204", "207"], "pants"
-    ),
-    _category("skirt", ["skirt", "skirts", "1581"], "pants"),
-)
+def _only(column: str, *values: str) -> dict[str, Any]:
+    return {"column": column, "only": values, "optional": True}
 
 
-def _genders(*columns: str | None) -> tuple[dict[str, Any], ...]:
-    """Look for a gender in the tag's own column (None) and in others, one after the other."""
-    return tuple(
-        _tag(becomes, has, column)
-        for column in columns
-        for becomes, has in (
-            ("women", ["women", "women's", "womens", "woman", "female", "ladies", "女", "女装"]),
-            ("men", ["men", "men's", "mens", "man", "male", "gentlemen", "男", "男装"]),
-        )
+def _except(column: str, *values: str) -> dict[str, Any]:
+    return {"column": column, "except": values, "optional": True}
+
+
+def _shopify(columns: Mapping[str, Any], images: Mapping[str, Any], option: str) -> Mapping[str, Any]:
+    gender: Sequence[str] = (
+        "Tags",
+        "product.metafields.shopify.target-gender",
+        "Google Shopping / Gender",
+        *(option.format(number) for number in (1, 2, 3)),
+        "Type",
+        "Product Category",
     )
+    return {
+        "columns": {
+            "title": "Title",
+            "category": (
+                "Product Category",
+                "Google Shopping / Google Product Category",
+                "Type",
+                "Tags",
+            ),
+            "tag": gender,
+            **columns,
+        },
+        "images": images,
+        "values": _VALUES,
+        "filters": (
+            _only("Status", "active"),
+            _except("Published", "false"),
+            _except("Google Shopping / Age Group", *_FOR_CHILDREN),
+            _except("product.metafields.shopify.age-group", *_FOR_CHILDREN),
+        ),
+    }
 
 
-_SHOPIFY: Final[Mapping[str, Any]] = {
-    "columns": {
-        "sku": "Handle",
-        "title": "Title",
-        "category": "Type",
-        "tops_image": "Image Src",
-        "tag": "Tags",
-    },
+_SHOPIFY: Final = {
+    **_shopify(
+        {"sku": "Handle", "tops_image": "Image Src"}, {"position": "Image Position"}, "Option{} Value"
+    ),
     "group": "Handle",
-    "images": {"position": "Image Position"},
-    "values": (*_CLOTHES, *_genders(None, "Google Shopping / Gender")),
-    "filters": ({"column": "Status", "only": ["active"]},),
 }
-_SHOPIFY_URL_HANDLE: Final[Mapping[str, Any]] = {
-    **_SHOPIFY,
-    "columns": {**_SHOPIFY["columns"], "sku": "URL handle", "tops_image": "Product image URL"},
+_SHOPIFY_URL_HANDLE: Final = {
+    **_shopify(
+        {"sku": "URL handle", "tops_image": "Product image URL"},
+        {"position": "Image position"},
+        "Option{} value",
+    ),
     "group": "URL handle",
-    "images": {"position": "Image position"},
+}
+_SHOPIFY_VARIANTS: Final = {
+    **_SHOPIFY,
+    "columns": {**_SHOPIFY["columns"], "sku": "Variant SKU"},
+    "images": {"position": "Image Position", "variant": "Variant Image"},
 }
 _WOOCOMMERCE: Final[Mapping[str, Any]] = {
     "columns": {
@@ -78,13 +80,17 @@ _WOOCOMMERCE: Final[Mapping[str, Any]] = {
         "title": "Name",
         "category": "Categories",
         "tops_image": "Images",
-        "tag": "Categories",
+        "tag": ("Categories", "Tags"),
     },
     "images": {"separator": ","},
-    "values": (*_CLOTHES, *_genders(None, "Tags")),
+    "values": _VALUES,
     "filters": (
-        {"column": "Type", "except": ["variation", "grouped", "external"]},
-        {"column": "Published", "only": ["1"]},
+        _except(
+            "Type",
+            *("variation", "grouped", "external", "variation, virtual", "variation, downloadable"),
+            *("variation, downloadable, virtual", "variation, virtual, downloadable"),
+        ),
+        _only("Published", "1", "publish"),
     ),
 }
 _MAGENTO: Final[Mapping[str, Any]] = {
@@ -96,23 +102,50 @@ _MAGENTO: Final[Mapping[str, Any]] = {
         "tag": "categories",
     },
     "images": {"more": "additional_images", "separator": ","},
-    "values": (*_CLOTHES, *_genders(None)),
+    "values": _VALUES,
     "filters": (
-        {"column": "store_view_code", "only": [""]},
-        {"column": "product_online", "only": ["1"]},
-        {"column": "visibility", "except": ["Not Visible Individually"]},
+        _only("store_view_code", ""),
+        _only("product_online", "1"),
+        _except("visibility", "Not Visible Individually"),
     ),
 }
 _GOOGLE: Final[Mapping[str, Any]] = {
     "columns": {
         "sku": "id",
         "title": "title",
-        "category": "google_product_category",
+        "category": ("google_product_category", "product_type"),
         "tops_image": "image_link",
         "tag": "gender",
     },
     "images": {"more": "additional_image_link", "separator": ","},
-    "values": (*_CLOTHES, *_genders(None)),
+    "values": _VALUES,
+    "filters": (_except("age_group", *_FOR_CHILDREN),),
+}
+_BIGCOMMERCE: Final[Mapping[str, Any]] = {
+    "columns": {
+        "sku": "SKU",
+        "title": "Name",
+        "category": "Categories",
+        "tops_image": "Internal Image URL (Export)",
+        "tag": "Categories",
+    },
+    "group": "Item",
+    "group_starts": "Product",
+    "images": {"position": "Image Sort Order"},
+    "values": _VALUES,
+    "filters": (_except("Is Visible", "false", "n", "no", "0"),),
+}
+_PRESTASHOP: Final[Mapping[str, Any]] = {
+    "columns": {
+        "sku": "Reference",
+        "title": "Name",
+        "category": "Categories (x,y,z...)",
+        "tops_image": "Image URLs (x,y,z...)",
+        "tag": "Categories (x,y,z...)",
+    },
+    "images": {"separator": ","},
+    "values": _VALUES,
+    "filters": (_only("Active (0/1)", "1"),),
 }
 
 SHOPS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
@@ -122,6 +155,9 @@ SHOPS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         "woocommerce": _WOOCOMMERCE,
         "magento": _MAGENTO,
         "google": _GOOGLE,
+        "shopify-variants": _SHOPIFY_VARIANTS,
+        "bigcommerce": _BIGCOMMERCE,
+        "prestashop": _PRESTASHOP,
     }
 )
 """Name of a shop's program -> what it stands for under [export]."""

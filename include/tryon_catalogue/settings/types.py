@@ -79,6 +79,8 @@ Names = Annotated[tuple[Name, ...], BeforeValidator(_as_tuple), Field(min_length
 """One text or a list of them."""
 OptionalHour = Annotated[time | None, BeforeValidator(_hour)]
 """An hour and minute of the day, in UTC; "" is taken for "left out"."""
+OneOrMore = Name | Annotated[tuple[Name, ...], Field(min_length=1)]
+"""One text, or a list of them in an order that counts."""
 PathTemplate = Annotated[Name, AfterValidator(_check_template)]
 """A path or URL in which {ds} and {ds_nodash} may stand for a date."""
 Encoding = Annotated[str, AfterValidator(_check_encoding)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 
 from tests.tryon_catalogue.exports import helpers
 from tests.tryon_catalogue.exports.helpers import TOP, outcomes, read, refused
-from tryon_catalogue.exports import Rule, mapping, read_export
+from tryon_catalogue.exports import Rule, read_export, together
 from tryon_catalogue.settings import ExportSettings
 
 HEADER = "sku,title,category,image_url,status"
@@ -71,11 +72,24 @@ def test_a_filter_on_a_column_that_is_not_there_keeps_the_export_from_being_read
     assert "has no column 'statuss' ([[export.filters]]; the nearest there is 'status')" in told
 
 
-def test_a_garment_that_comes_back_later_in_the_file_is_told(tmp_path: Path) -> None:
-    path = written(tmp_path, row("a"), row("a"), row("b"), row("a"))
-    garments, rejections = read(path, group="sku")
-    assert [(one.sku, one.line) for one in garments] == [("a", 2), ("b", 4)]
-    assert [(one.line, one.rule) for one in rejections] == [(5, Rule.DUPLICATE_SKU)]
+def test_a_garment_that_comes_back_later_in_the_file_is_put_together(tmp_path: Path) -> None:
+    path = written(tmp_path, row("a", image=""), row("b"), row("a"), row("b", image=f"{TOP}?2"), row("a"))
+    for chunk_rows in range(1, 6):
+        garments, rejections = read(path, group="sku", chunk_rows=chunk_rows, images={"tops": -1})
+        assert [(one.sku, one.line, one.tops_image) for one in garments] == [
+            ("a", 2, TOP),
+            ("b", 3, f"{TOP}?2"),
+        ]
+        assert rejections == []
+
+
+def test_garments_that_lie_all_over_a_large_file_are_refused_with_the_name_of_one(tmp_path: Path) -> None:
+    long = "t" * 30_000
+    path = written(tmp_path, *(row(sku, title=long) for _ in range(2) for sku in map(str, range(20))))
+    told = refused(path, group="sku", held_mb=1)
+    assert re.search(r"rows of the sku '\d+' and of many others far from each other; sorted by sku", told)
+    assert "raise [export] held_mb" in told
+    assert len(read(path, group="sku", held_mb=2)[0]) == 20
 
 
 def test_rows_without_a_garments_number_do_not_belong_together(tmp_path: Path) -> None:
@@ -93,7 +107,7 @@ def test_a_broken_row_within_a_garment_costs_that_row_only(tmp_path: Path) -> No
 def test_a_column_that_all_rows_share_is_no_garments_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mapping, "MOST_ROWS_TOGETHER", 3)
+    monkeypatch.setattr(together, "MOST_ROWS_TOGETHER", 3)
     path = written(tmp_path, *(row(sku) for sku in "abcd"))
     assert "more than 3 rows with the category 'dress'" in refused(path, group="category")
 

@@ -26,10 +26,10 @@ from tryon_catalogue.exports import (
     Garment,
     Rejection,
     Rule,
+    encodings,
     printable,
     read_export,
 )
-from tryon_catalogue.exports import text as reading_text
 from tryon_catalogue.exports.rules import _PLAIN_URL
 from tryon_catalogue.settings import ExportColumns, ExportSettings
 
@@ -238,7 +238,7 @@ def test_the_place_of_a_bad_byte_is_exact_wherever_the_blocks_fall(
     before: str, block: int, encoding: str
 ) -> None:
     good = before.encode(encoding)
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(reading_text, "_BLOCK", block):
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(encodings, "_BLOCK", block):
         path = Path(folder, "export.csv")
         path.write_bytes(b"sku\n" + good + b"\xff\xff")
         text = refused(path, with_settings(encoding=encoding))
@@ -272,7 +272,8 @@ def test_an_export_with_a_header_alone_has_no_rows(tmp_path: Path) -> None:
             "there are 'sku', 'title'. Correct [export.columns]",
         ),
         (b"sku^category^image_url\n", "delimiter"),
-        (b"[{}]", "a JSON list"),
+        (b"[{}]", "has no column 'sku'"),
+        (b'[{"sku": "a"}, oops', "is no JSON from item 2 of its array on"),
         (b"<?xml version='1.0'?>", "XML"),
         (b"sku,sku,category,image_url\n", "more than one column 'sku'"),
     ],

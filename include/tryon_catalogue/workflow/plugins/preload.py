@@ -37,7 +37,6 @@ OF_TASKS: Final = (
     "PIL.PngImagePlugin",
     "PIL.PpmImagePlugin",
     "jinja2.ext",
-    "pandera.strategies.pandas_strategies",
     "pyarrow.pandas_compat",
     # Ours; what they import comes along.
     "damo_tryon.hooks",
