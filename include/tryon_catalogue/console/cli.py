@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tryon_catalogue.settings import SettingsError, load_settings
+from tryon_catalogue.settings import SettingsError, load_settings, settings_file
 from tryon_catalogue.terminal import say
 from tryon_sandbox.cli import sandbox
 
@@ -127,6 +127,8 @@ def preview(
     from tryon_catalogue.console.preview import show_preview
     from tryon_catalogue.exports import ExportError
     from tryon_catalogue.planning.preview import preview_run, read_asked, run_over
+    from tryon_catalogue.publishing.shop_table import CatalogueError
+    from tryon_catalogue.publishing.unlisted import skus_without_row
 
     settings = load_settings()
     run = run_over(export, settings)
@@ -142,7 +144,37 @@ def preview(
             )
         except ExportError as error:
             raise CommandError(str(error)) from error
-    show_preview(asked, next_run, settings)
+        unlisted: Sequence[str] = ()
+        try:
+            if engine is not None:
+                unlisted = skus_without_row(engine, settings.catalogue, asked.to_make)
+        except CatalogueError as error:
+            typer.echo(f"Without the catalogue's table: {error}\n", err=True)
+    show_preview(asked, next_run, settings, unlisted=unlisted)
+
+
+@app.command()
+def mapping(
+    export: Annotated[str, typer.Argument(help="Path or s3:// URL of an export that nobody has described yet.")],
+    write: Annotated[bool, typer.Option("--write", help="Put the section into the settings file.")] = False,
+) -> None:
+    """Suggest the [export] section for a file: which shop, which column is what and why, what is left to decide."""
+    from tryon_catalogue.console.mapping import show_mapping, write_mapping
+    from tryon_catalogue.exports import ExportError
+    from tryon_catalogue.exports.suggestion import suggest
+
+    settings = load_settings()
+    try:
+        found = suggest(export, settings.export)
+    except ExportError as error:
+        raise CommandError(str(error)) from error
+    show_mapping(found, settings)
+    if write:
+        file = settings_file()
+        write_mapping(file, found.section)
+        typer.echo(f"\nIt is in {file}. Now: tryon preview {export}")
+    else:
+        typer.echo("\nWith --write it goes into the settings file.")
 
 
 @app.command()

@@ -10,11 +10,13 @@ from rich.table import Table
 from tryon_catalogue.budget.limits import cost_of
 from tryon_catalogue.exports import printable
 from tryon_catalogue.planning.casting import rule_for
+from tryon_catalogue.planning.preview import EXAMPLES
+from tryon_catalogue.settings.export import listed
 from tryon_catalogue.terminal import terminal
 from tryon_catalogue.words import counted, money
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
@@ -26,12 +28,17 @@ CATEGORIES: Final = 30
 
 
 def show_preview(
-    asked: Asked, next_run: NextRun | None, settings: Settings, console: Console | None = None
+    asked: Asked,
+    next_run: NextRun | None,
+    settings: Settings,
+    console: Console | None = None,
+    unlisted: Sequence[str] = (),
 ) -> None:
     """Print what a run over an export would make, and what that would cost.
 
     Args:
         next_run: What a run would do; None without a ledger.
+        unlisted: Skus of garments to be made that the catalogue's table has no row for.
     """
     console = console or terminal()
     console.print(
@@ -47,10 +54,14 @@ def show_preview(
     console.print(", ".join(parts) + ".")
     for reason, count in asked.left_out.most_common():
         console.print(f"{counted(count, 'row')} left out, because {escape(reason)}.")
+    for note in asked.notes:
+        console.print(f"{escape(note)}.")
     _show_columns(console, asked, settings)
     _show_categories(console, asked, settings)
     _show_rejections(console, asked)
     _show_first(console, asked)
+    for line in _paid_in_vain(asked, unlisted, settings):
+        console.print(f"[bold yellow]Look first:[/] {line}")
     for line in _totals(asked, next_run, settings):
         console.print(line)
 
@@ -68,7 +79,7 @@ def _show_columns(console: Console, asked: Asked, settings: Settings) -> None:
     table = _table("What stands where", "here", "column of the export", "in the first garment")
     for name, column in settings.export.columns:
         if column is not None:
-            table.add_row(name, escape(column), escape(printable(getattr(asked.example, name) or "")))
+            table.add_row(name, escape(listed(column)), escape(printable(getattr(asked.example, name) or "")))
     console.print(table)
 
 
@@ -107,6 +118,35 @@ def _show_first(console: Console, asked: Asked) -> None:
         tops, pants = escape(printable(look.tops_image)), escape(printable(look.pants_image or ""))
         table.add_row(escape(sku), escape(look.model or "of the row"), look.fit_type.value, tops, pants)
     console.print(table)
+
+
+def _paid_in_vain(asked: Asked, unlisted: Sequence[str], settings: Settings) -> Iterator[str]:
+    """Write what would be paid for, and perhaps never shown, in lines of markup."""
+    if unlisted:
+        first = escape(", ".join(map(printable, unlisted[:EXAMPLES])))
+        table = escape(settings.catalogue.table)
+        yield (
+            f"{counted(len(unlisted), 'garment')} without a row in the table {table}, such as {first}. They would be "
+            "paid for and shown nowhere. See \\[catalogue] key and \\[export.columns] sku."
+        )
+    if asked.cut:
+        first = escape(", ".join(asked.cut_numbers))
+        yield (
+            f"{counted(asked.cut, 'sku')} that Excel has cut to a few figures, such as {first}. Different garments may "
+            "have become one. Export the column as text."
+        )
+    if asked.for_children:
+        words = escape(", ".join(f"{word} ({count:,})" for word, count in asked.for_children.most_common(EXAMPLES)))
+        total = asked.for_children.total()
+        yield (
+            f"{counted(total, 'garment')} seem to be for children, by the words {words}. They would be shown on the "
+            "models of the roster. Leave them out with \\[\\[export.filters]], or name a category for them."
+        )
+    for picture, count in sorted(asked.shared.items(), key=lambda shared: -shared[1])[:EXAMPLES]:
+        yield (
+            f"{counted(count, 'garment')} share the picture {escape(printable(picture))}. It is paid for once, and "
+            "shown for all of them. Perhaps it stands for a missing one."
+        )
 
 
 def _totals(asked: Asked, next_run: NextRun | None, settings: Settings) -> Iterator[str]:

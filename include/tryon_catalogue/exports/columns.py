@@ -11,7 +11,7 @@ from tryon_catalogue.exports.places import ExportFile
 from tryon_catalogue.settings import ExportSettings
 from tryon_catalogue.settings.aliases import BLANKS, other_names, plain_name, plain_names
 from tryon_catalogue.settings.export import names_of
-from tryon_catalogue.settings.shops import SHOPS
+from tryon_catalogue.settings.shops import OTHER, SHOPS
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +62,10 @@ def columns_to_read(file: ExportFile, header: Sequence[str], settings: ExportSet
     for name, column in named.items():
         if column.use != FILTERS and not {name, *column.others} & found.keys():
             log.warning("the export %s has no column %r; no row has its %s", file, name, column.use)
-    for rule in settings.filters:
-        if rule.column not in found:
-            file.note(f"It has no column {rule.column!r}: the filter on it leaves no row out")
-    for name, at in found.items():
-        if header[at] != name:
-            file.note(f"The column {_short(header[at])} is taken for {name!r}")
+    if absent := list(dict.fromkeys(repr(rule.column) for rule in settings.filters if rule.column not in found)):
+        file.note(f"It has no column {', '.join(absent)}: the filter on it leaves no row out")
+    if other := [f"{_short(header[at])} for {name!r}" for name, at in found.items() if header[at] != name]:
+        file.note(f"Columns are found by other names: {', '.join(other)}")
     return found
 
 
@@ -167,6 +165,8 @@ def shop_of(header: Sequence[str]) -> str | None:
     """Give the shop's program whose columns a header has: those that its preset cannot do without, and most others."""
     found: dict[str, int] = {}
     for shop, preset in SHOPS.items():
+        if shop == OTHER:
+            continue
         settings = ExportSettings.model_validate({"path": "-", "shop": shop})
         if looks_like_the_header(header, settings):
             own = set(find_columns(header, settings))

@@ -49,7 +49,7 @@ def mapped_tables(file: ExportFile, tables: Tables, settings: ExportSettings) ->
     Raises:
         ExportError: So many rows belong together that the column they share cannot be a garment's number.
     """
-    translate = {name: _Translator(name, settings) for name in ("category", "tag")}
+    translate = {name: Translator(name, settings) for name in ("category", "tag")}
     for joined in joined_tables(file, tables, settings):
         frame, left_out = joined.table.frame, Counter[str]()
         sizes = pd.Series(joined.sizes, index=frame.index, dtype="int64")
@@ -69,7 +69,7 @@ def mapped_tables(file: ExportFile, tables: Tables, settings: ExportSettings) ->
 
 
 def _ours(
-    frame: pd.DataFrame, settings: ExportSettings, translate: Mapping[str, "_Translator"]
+    frame: pd.DataFrame, settings: ExportSettings, translate: Mapping[str, "Translator"]
 ) -> pd.DataFrame:
     """Give a frame of the file's columns as one of our fields."""
     blank = [""] * len(frame)
@@ -136,7 +136,7 @@ def _for_children(columns: Sequence[Sequence[str]], rows: int) -> list[str]:
     return words
 
 
-class _Translator:
+class Translator:
     """Gives the words of the rules for the shop's words, and remembers those it has seen.
 
     The columns of a field are tried in their order: the first in which a rule fits counts.

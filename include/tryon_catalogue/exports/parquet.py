@@ -42,9 +42,8 @@ def parquet_tables(file: ExportFile, settings: ExportSettings) -> Tables:
     found = columns_to_read(file, header, settings)
     paths = {name: header[at] for name, at in found.items()}
     with _parquet(file, ()) as parquet:
-        texts = _bounded(
-            file, parquet, [_split(path, parquet.schema_arrow.names)[0] for path in paths.values()], settings
-        )
+        tops = [_split(path, parquet.schema_arrow.names)[0] for path in paths.values()]
+        texts = _bounded(file, parquet, tops, settings)
 
     def read(columns: Sequence[str]) -> Iterator[Table]:
         return _tables(file, {name: paths[name] for name in columns}, texts, settings)

@@ -58,6 +58,9 @@ runs = Table(
     Column(
         "rows_left_out", JSONB, nullable=False, server_default="{}", doc="what a filter says -> rows of them"
     ),
+    Column(
+        "reading_notes", JSONB, nullable=False, server_default="[]", doc="how its export was read, in words"
+    ),
     Column("looks_known", Integer, nullable=False, server_default="0", doc="already in the ledger"),
     Column("looks_new", Integer, nullable=False, server_default="0"),
     # Money is in the currency of the settings.

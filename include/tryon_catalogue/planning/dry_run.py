@@ -43,6 +43,7 @@ def record_dry_run(engine: Engine, settings: Settings, run: Run) -> NextRun:
             "rows_read": asked.rows,
             "rows_further": asked.further,
             "rows_left_out": dict(asked.left_out),
+            "reading_notes": asked.notes,
             "looks_known": found.at_rest,
             "looks_new": found.estimate.looks,
             "estimated_uses": found.estimate.uses,

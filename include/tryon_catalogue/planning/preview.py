@@ -6,6 +6,7 @@ says what the export asks for, and nothing of what a run would make of that.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -53,6 +54,10 @@ MOST_LISTED: Final = 1_000
 NEXT_RUN: Final = "preview"
 """Id of the run that is planned in the copy; a run of Airflow has a slash in its own."""
 AT_ONCE: Final = 5_000
+SHARED_BY: Final = 5
+"""Garments from which on one picture for all of them is worth a look."""
+MOST_SHARED: Final = 1_000
+_CUT_NUMBER: Final = re.compile(r"[0-9](?:[.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,12 @@ class Asked:
         example: The first garment.
         kinds: The distinct looks that the garments ask for, by kind.
         first: The first of them, each with the sku that asks for it.
+        notes: How the export is read, in sentences without their full stop.
+        cut_numbers: Skus that Excel has cut: the first of them.
+        cut: How many there are.
+        for_children: Word -> garments that it says to be for children, and that are made on models of the roster.
+        shared: Picture -> garments that share it, where they are many.
+        to_make: Skus of the garments that give looks.
         unchecked: Pictures that no run has checked yet: each is taken for good, and for different from every other.
     """
 
@@ -129,6 +140,12 @@ class Asked:
     example: Garment | None = None
     kinds: Counter[Kind] = field(default_factory=Counter)
     first: list[tuple[str, Look]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    cut_numbers: list[str] = field(default_factory=list)
+    cut: int = 0
+    for_children: Counter[str] = field(default_factory=Counter)
+    shared: dict[str, int] = field(default_factory=dict)
+    to_make: set[str] = field(default_factory=set)
     unchecked: int = 0
 
 
@@ -217,6 +234,7 @@ class _Reading:
         self.skus: set[str] = set()
         self._unchecked: set[bytes] = set()
         self._of_roster: set[Rejection] = set()
+        self._garments_of: Counter[int] = Counter()
 
     def load(self, connection: Connection, images: Collection[ImageKey]) -> Mapping[ImageKey, KnownImage]:
         """Give what preflight found of pictures, and suppose the best of those it never saw."""
@@ -236,6 +254,7 @@ class _Reading:
         asked.rows += chunk.rows
         asked.further += chunk.further
         asked.left_out.update(chunk.left_out)
+        asked.notes += chunk.notes
         asked.rejected_rows += vetted.rejected_rows
         for garment in chunk.garments:
             asked.example = asked.example or garment
@@ -245,9 +264,26 @@ class _Reading:
         for rejection in vetted.rejections:
             self._reject(rejection)
         asked.garments += len(vetted.garments)
+        for sku in (row.sku for row in (*chunk.garments, *chunk.rejections) if _CUT_NUMBER.fullmatch(row.sku)):
+            asked.cut += 1
+            if len(asked.cut_numbers) < EXAMPLES:
+                asked.cut_numbers.append(sku)
         for row in vetted.garments:
+            self._count_garment(row.garment)
             for vetted_look in row.looks:
                 self._count_look(row.garment.sku, vetted_look.look, bytes.fromhex(vetted_look.key))
+
+    def _count_garment(self, garment: Garment) -> None:
+        asked = self.asked
+        asked.to_make.add(garment.sku)
+        if garment.for_children and garment.model_image is None:
+            asked.for_children[garment.for_children.casefold()] += 1
+        picture = garment.pants_image or garment.tops_image
+        key = hash(picture)
+        self._garments_of[key] += 1
+        many = self._garments_of[key] >= SHARED_BY
+        if many and (picture in asked.shared or len(asked.shared) < MOST_SHARED):
+            asked.shared[picture] = self._garments_of[key]
 
     def _count_look(self, sku: str, look: Look, key: bytes) -> None:
         if key in self.keys:

@@ -159,6 +159,7 @@ def record(
         resubmit_old(connection, settings.safety, run.mover)
     rows = rejected = further = 0
     left_out: Counter[str] = Counter()
+    notes: list[str] = []
     requested: set[bytes] = set()
     for chunk in read_requested(run.request, run.export, settings):
         with begin() as connection:
@@ -170,6 +171,7 @@ def record(
         rejected += vetted.rejected_rows
         further += chunk.further
         left_out.update(chunk.left_out)
+        notes += chunk.notes
         requested.update(map(bytes.fromhex, chunk_keys))  # half as large as the text, for a whole season
     with begin() as connection:
         new = forget_unrequested(connection, run.id, requested)
@@ -181,6 +183,7 @@ def record(
                 rows_read=rows,
                 rows_further=further,
                 rows_left_out=dict(left_out),
+                reading_notes=notes,
                 looks_known=len(requested) - new,
                 looks_new=new,
                 planned_at=newer_than_stops(),

@@ -78,6 +78,7 @@ __all__ = [
     "Use",
     "VendorSettings",
     "load_settings",
+    "settings_file",
     "normal_name",
 ]
 
@@ -163,6 +164,11 @@ class Settings(BaseSettings):
         return self
 
 
+def settings_file() -> Path:
+    """Give the settings file: the one ``TRYON_SETTINGS`` names, else ``include/tryon.toml``."""
+    return Path(os.environ.get(ENV_FILE) or DEFAULT_FILE)
+
+
 def load_settings(path: Path | None = None) -> Settings:
     """Read and check the settings.
 
@@ -175,7 +181,7 @@ def load_settings(path: Path | None = None) -> Settings:
     Raises:
         SettingsError: The file is missing, is no TOML, or something in it or in the environment is wrong.
     """
-    file = (path or Path(os.environ.get(ENV_FILE) or DEFAULT_FILE)).resolve()
+    file = (path or settings_file()).resolve()
     content = read_toml(file, hint=f"{ENV_FILE} may name another file")
     stray = stray_variables(Settings, ENV_PREFIX)
     if stray:

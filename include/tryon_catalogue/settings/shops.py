@@ -148,6 +148,9 @@ _PRESTASHOP: Final[Mapping[str, Any]] = {
     "filters": (_only("Active (0/1)", "1"),),
 }
 
+OTHER: Final = "other"
+"""No program that is known: the columns are one's own, the words for clothes and genders are ready."""
+
 SHOPS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "shopify": _SHOPIFY,
@@ -158,6 +161,7 @@ SHOPS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         "shopify-variants": _SHOPIFY_VARIANTS,
         "bigcommerce": _BIGCOMMERCE,
         "prestashop": _PRESTASHOP,
+        OTHER: {"values": _VALUES},
     }
 )
 """Name of a shop's program -> what it stands for under [export]."""

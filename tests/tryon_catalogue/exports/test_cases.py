@@ -195,7 +195,8 @@ def test_each_kind_of_export_is_read_as_the_shop_means_it(case: Case) -> None:
 
 def test_a_filter_of_a_preset_without_its_column_is_noted() -> None:
     notes = [note for chunk in read_case("shopify-no-status.csv", **SHOPIFY) for note in chunk.notes]
-    assert "It has no column 'Status': the filter on it leaves no row out" in notes
+    (told,) = [note for note in notes if note.endswith("the filter on it leaves no row out")]
+    assert "'Status'" in told
 
 
 @pytest.mark.parametrize(

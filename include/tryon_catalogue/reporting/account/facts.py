@@ -25,6 +25,7 @@ class Account:
         rejections: Rule -> how often it was broken, by rows or by the roster, the commonest first.
         further: Rows that belong to the garment of an earlier row.
         left_out: What a filter of the settings says of a row -> rows it left out.
+        notes: How its export was read, in sentences without their full stop.
         may_be_empty: Whether an export without a row that is meant is expected: an incremental one, or one of
             which the run was asked for some garments only.
         known: Looks of the export that had an end before this run.
@@ -70,6 +71,7 @@ class Account:
     rejections: Mapping[str, int] = field(default_factory=dict)
     further: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     may_be_empty: bool = True
     held_for: Mapping[str, int] = field(default_factory=dict)
     unsent_for: Mapping[str, int] = field(default_factory=dict)
@@ -144,6 +146,7 @@ class Account:
             "cost": str(self.cost),
             "estimate": str(self.estimate),
             "warnings": list(self.warnings),
+            "notes": list(self.notes),
             "refused_rows": list(self.refused_rows),
             "export_date": None if self.export_date is None else self.export_date.isoformat(),
         }
@@ -165,6 +168,7 @@ class Account:
                 "cost": Decimal(values["cost"]),
                 "estimate": Decimal(values["estimate"]),
                 "warnings": tuple(values["warnings"]),
+                "notes": tuple(values.get("notes", ())),
                 "refused_rows": tuple(values.get("refused_rows", ())),
                 "export_date": None if day is None else date.fromisoformat(day),
             }

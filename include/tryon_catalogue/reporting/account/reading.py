@@ -89,6 +89,7 @@ def count_run(connection: Connection, run: Row[Any], currency: str) -> Account:
         rejections=commonest_first(dict(by_rule)),
         further=run.rows_further,
         left_out=run.rows_left_out,
+        notes=tuple(run.reading_notes),
         may_be_empty=(run.summary or {}).get("may_be_empty", True),
         known=run.looks_known,
         looks={state.value: by_state[state] for state in SHOWN if by_state[state]},

@@ -47,6 +47,7 @@ def figures(account: Account) -> dict[str, str]:
         "rows": read
         if dry
         else f"{read}, {account.rejected_rows:,} rejected{f' ({rules})' if rules else ''}",
+        "how it was read": ". ".join(account.notes),
         "looks": f"{account.would_make} would be made" if dry else account.states or "none to make",
         "known before": f"{account.known:,}" if account.known else "",
         "carried by another run": f"{account.elsewhere:,}" if account.elsewhere else "",
