@@ -155,7 +155,9 @@ def preview(
 
 @app.command()
 def mapping(
-    export: Annotated[str, typer.Argument(help="Path or s3:// URL of an export that nobody has described yet.")],
+    export: Annotated[
+        str, typer.Argument(help="Path or s3:// URL of an export that nobody has described yet.")
+    ],
     write: Annotated[bool, typer.Option("--write", help="Put the section into the settings file.")] = False,
 ) -> None:
     """Suggest the [export] section for a file: which shop, which column is what and why, what is left to decide."""

@@ -136,10 +136,12 @@ def _paid_in_vain(asked: Asked, unlisted: Sequence[str], settings: Settings) -> 
             "have become one. Export the column as text."
         )
     if asked.for_children:
-        words = escape(", ".join(f"{word} ({count:,})" for word, count in asked.for_children.most_common(EXAMPLES)))
+        words = escape(
+            ", ".join(f"{word} ({count:,})" for word, count in asked.for_children.most_common(EXAMPLES))
+        )
         total = asked.for_children.total()
         yield (
-            f"{counted(total, 'garment')} seem to be for children, by the words {words}. They would be shown on the "
+            f"{counted(total, 'garment')} may be for children, by the words {words}. They would be shown on the "
             "models of the roster. Leave them out with \\[\\[export.filters]], or name a category for them."
         )
     for picture, count in sorted(asked.shared.items(), key=lambda shared: -shared[1])[:EXAMPLES]:

@@ -62,7 +62,9 @@ def columns_to_read(file: ExportFile, header: Sequence[str], settings: ExportSet
     for name, column in named.items():
         if column.use != FILTERS and not {name, *column.others} & found.keys():
             log.warning("the export %s has no column %r; no row has its %s", file, name, column.use)
-    if absent := list(dict.fromkeys(repr(rule.column) for rule in settings.filters if rule.column not in found)):
+    if absent := list(
+        dict.fromkeys(repr(rule.column) for rule in settings.filters if rule.column not in found)
+    ):
         file.note(f"It has no column {', '.join(absent)}: the filter on it leaves no row out")
     if other := [f"{_short(header[at])} for {name!r}" for name, at in found.items() if header[at] != name]:
         file.note(f"Columns are found by other names: {', '.join(other)}")

@@ -5,6 +5,7 @@ import logging
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
 from typing import IO, Final
@@ -32,48 +33,58 @@ _SEPARATOR_LINE: Final = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 _Record = tuple[int, list[str] | BrokenRow]
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """How a CSV file is written.
+
+    Attributes:
+        line: Of the header.
+        names: In the header.
+    """
+
+    encoding: str
+    dialect: Dialect
+    line: int
+    names: list[str]
+
+
 def csv_tables(file: ExportFile, settings: ExportSettings) -> Tables:
     """Look into a CSV file, and give its tables: at most ``settings.chunk_rows`` rows each.
 
     Raises:
         ExportError: It cannot be decoded, has no header, or lacks a column.
     """
-    encoding, dialect, (line, names) = _opened(file, settings)
+    opened = _opened(file, settings)
     try:
-        found = columns_to_read(file, names, settings)
+        found = columns_to_read(file, opened.names, settings)
     except ExportError as wrong:
-        with text_of(file, encoding) as stream:
-            raise _with_likely_header(
-                file, wrong, stream.read(_LONGEST_HEADER), line, dialect, settings
-            ) from wrong
+        if (line := _likely_header(file, opened, settings)) is None:
+            raise
+        problem = (
+            f"has its header on line {line}: set [export] header_row = {line}. Above it stands no column"
+        )
+        raise ExportError(file, problem) from wrong
 
     def read(columns: Sequence[str]) -> Iterator[Table]:
-        positions = [found[name] for name in columns]
-        return _tables(
-            file, encoding, dialect, line, len(names), dict(zip(columns, positions, strict=True)), settings
-        )
+        return _tables(file, opened, {name: found[name] for name in columns}, settings)
 
     return Tables(read, tuple(found))
 
 
 def csv_header(file: ExportFile, settings: ExportSettings) -> list[str]:
     """Give the names in the header of a CSV file, as `csv_tables` reads it."""
-    return _opened(file, settings)[2][1]
+    return _opened(file, settings).names
 
 
-def _opened(file: ExportFile, settings: ExportSettings) -> tuple[str, Dialect, tuple[int, list[str]]]:
-    """Give the encoding of a CSV file, how its fields are told apart, and its header with the line it is on.
-
-    Raises:
-        ExportError: It cannot be decoded, or has no header.
-    """
+def _opened(file: ExportFile, settings: ExportSettings) -> _Opened:
     encoding = encoding_of(file, settings.encoding)
     with text_of(file, encoding) as stream:
         head = stream.read(_LONGEST_HEADER)
     dialect = _dialect(file, head, settings)
     log.info("the export %s is read as %s, delimiter %r", file, encoding, dialect.delimiter)
     with text_of(file, encoding) as stream:
-        return encoding, dialect, _header(file, _in_order(file, stream, dialect, settings), dialect, settings)
+        line, names = _header(file, _in_order(file, stream, dialect, settings), dialect, settings)
+    return _Opened(encoding, dialect, line, names)
 
 
 def _in_order(
@@ -106,36 +117,27 @@ def _header(
     return line, [name.strip(BLANKS) for name in header]
 
 
-def _with_likely_header(
-    file: ExportFile, wrong: ExportError, head: str, header: int, dialect: Dialect, settings: ExportSettings
-) -> ExportError:
-    """Say which line looks like the header, where the one that was taken for it is none."""
-    for line, record in _in_order(file, io.StringIO(head, newline=""), dialect, settings):
+def _likely_header(file: ExportFile, opened: _Opened, settings: ExportSettings) -> int | None:
+    """Give the line that looks like the header, where the one that was taken for it is none."""
+    with text_of(file, opened.encoding) as stream:
+        head = io.StringIO(stream.read(_LONGEST_HEADER), newline="")
+    for line, record in _in_order(file, head, opened.dialect, settings):
         if line > _LOOKED_THROUGH:
             break
-        if line != header and isinstance(record, list) and looks_like_the_header(record, settings):
-            return ExportError(
-                file,
-                f"has its header on line {line}: set [export] header_row = {line}. Above it stands no column",
-            )
-    return wrong
+        if line != opened.line and isinstance(record, list) and looks_like_the_header(record, settings):
+            return line
+    return None
 
 
 def _tables(
-    file: ExportFile,
-    encoding: str,
-    dialect: Dialect,
-    header_line: int,
-    width: int,
-    positions: dict[str, int],
-    settings: ExportSettings,
+    file: ExportFile, opened: _Opened, positions: dict[str, int], settings: ExportSettings
 ) -> Iterator[Table]:
     """Give the rows below a header.
 
     Args:
-        width: Fields of the header, and so of each row.
         positions: Column -> its place in a row.
     """
+    header_line, width, dialect = opened.line, len(opened.names), opened.dialect
     # Not the columns that nobody asks for: descriptions may be long.
     pick = itemgetter(*positions.values(), 0) if positions else itemgetter(0, 0)
     lines: list[int] = []
@@ -155,7 +157,7 @@ def _tables(
         broken[:] = [row for row in broken if row.line > last]
         return table
 
-    with text_of(file, encoding) as stream:
+    with text_of(file, opened.encoding) as stream:
         for records in csv_records(file, stream, dialect, settings):
             numbers, found, wrong = records.lines, records.rows, records.broken
             if (numbers and numbers[0] <= header_line) or (wrong and wrong[0].line <= header_line):

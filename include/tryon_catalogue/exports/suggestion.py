@@ -37,30 +37,108 @@ _SEPARATORS: Final = ("|", ";", ",", " ")
 # What people and programs call them, the likeliest first; compared as `plain_name` writes them.
 _NAMES: Final[Mapping[str, Sequence[str]]] = {
     "sku": (
-        *("sku", "article_number", "article_no", "item_number", "item_no", "style_number", "style_no", "style_code"),
-        *("product_code", "product_sku", "variant_sku", "model_number", "code", "reference", "ref", "asin", "handle"),
-        *("artikelnummer", "artikelnr", "référence", "referencia", "артикул", "货号", "款号", "编号", "商品番号"),
+        *(
+            "sku",
+            "article_number",
+            "article_no",
+            "item_number",
+            "item_no",
+            "style_number",
+            "style_no",
+            "style_code",
+        ),
+        *(
+            "product_code",
+            "product_sku",
+            "variant_sku",
+            "model_number",
+            "code",
+            "reference",
+            "ref",
+            "asin",
+            "handle",
+        ),
+        *(
+            "artikelnummer",
+            "artikelnr",
+            "référence",
+            "referencia",
+            "артикул",
+            "货号",
+            "款号",
+            "编号",
+            "商品番号",
+        ),
         *("product_id", "item_id", "article_id", "uniq_id", "uid", "id"),
     ),
     "tops_image": (
-        *("image_url", "image_link", "image_src", "main_image", "base_image", "front_image", "picture_url", "photo_url"),
-        *("img_url", "image_1", "image1", "image", "images", "img", "picture", "photo", "bild", "bilder", "изображение"),
+        *(
+            "image_url",
+            "image_link",
+            "image_src",
+            "main_image",
+            "base_image",
+            "front_image",
+            "picture_url",
+            "photo_url",
+        ),
+        *(
+            "img_url",
+            "image_1",
+            "image1",
+            "image",
+            "images",
+            "img",
+            "picture",
+            "photo",
+            "bild",
+            "bilder",
+            "изображение",
+        ),
         *("image_urls", "primary_image_url", "thumbnail", "图片", "主图", "画像", "link"),
     ),
     "category": (
-        *("category", "product_type", "article_type", "subcategory", "sub_category", "product_category", "type"),
+        *(
+            "category",
+            "product_type",
+            "article_type",
+            "subcategory",
+            "sub_category",
+            "product_category",
+            "type",
+        ),
         *("product_type_name", "category_name", "categories", "class", "product_group", "department", "dept"),
         *("kategorie", "catégorie", "categoría", "категория", "类目", "分类", "品类", "カテゴリー"),
     ),
     "tag": (
-        *("gender", "target_gender", "sex", "audience", "geschlecht", "genre", "sexo", "género", "пол", "性别"),
+        *(
+            "gender",
+            "target_gender",
+            "sex",
+            "audience",
+            "geschlecht",
+            "genre",
+            "sexo",
+            "género",
+            "пол",
+            "性别",
+        ),
         *("index_group_name", "division", "department", "dept", "section", "tags"),
     ),
     "title": (
         *("title", "product_title", "name", "product_name", "product_display_name", "item_name", "prod_name"),
         *("bezeichnung", "nom", "nombre", "название", "名称", "标题", "商品名", "label", "description"),
     ),
-    "collection": ("collection", "collection_name", "season", "kollektion", "saison", "коллекция", "系列", "季节"),
+    "collection": (
+        "collection",
+        "collection_name",
+        "season",
+        "kollektion",
+        "saison",
+        "коллекция",
+        "系列",
+        "季节",
+    ),
 }
 
 
@@ -147,7 +225,9 @@ def _header(file: ExportFile, written: Mapping[str, Any]) -> tuple[int | None, l
     best: tuple[int, int | None, list[str]] = (-1, None, [])
     for row in (None, *range(2, _HEADER_ROWS + 1)):
         try:
-            header = read_header(file, ExportSettings.model_validate({"path": "-", **written, "header_row": row}))
+            header = read_header(
+                file, ExportSettings.model_validate({"path": "-", **written, "header_row": row})
+            )
         except ExportError:
             if row is None:
                 raise
@@ -167,7 +247,9 @@ def _sample(file: ExportFile, header: Sequence[str], written: Mapping[str, Any])
     if not names:
         raise ExportError(file, "has no header: no column has a name of its own")
     columns = {"sku": names[0], "category": names, "tops_image": names[0]}
-    settings = ExportSettings.model_validate({"path": "-", **written, "columns": columns, "chunk_rows": _ROWS})
+    settings = ExportSettings.model_validate(
+        {"path": "-", **written, "columns": columns, "chunk_rows": _ROWS}
+    )
     table = next(iter(read_tables(file, settings)), None)
     return pd.DataFrame(columns=list(names), dtype=object) if table is None else table.frame
 
@@ -175,7 +257,10 @@ def _sample(file: ExportFile, header: Sequence[str], written: Mapping[str, Any])
 def _choices(frame: pd.DataFrame) -> list[Choice]:
     """Choose a column for each part, by names and by what stands in the columns."""
     fits: Mapping[str, tuple[Callable[[pd.Series], float], str]] = {
-        "tops_image": (_share(lambda value: _PICTURE.fullmatch(value) and not _PAGE.search(value)), "pictures"),
+        "tops_image": (
+            _share(lambda value: _PICTURE.fullmatch(value) and not _PAGE.search(value)),
+            "pictures",
+        ),
         "sku": (_is_number_of_rows, "values that differ in each row"),
         "category": (_share(_CLOTHES.search), "words for clothes"),
         "tag": (_share(_GENDERS.search), "words for women and men"),
@@ -193,7 +278,9 @@ def _choices(frame: pd.DataFrame) -> list[Choice]:
             return 0 if place is None else 1 - place / 100
 
         # A name alone says little where the cells say something else.
-        best = max(shares, key=lambda name: (shares[name] >= _MOST) + rank(name) + shares[name] / 10, default=None)  # noqa: B023
+        best = max(
+            shares, key=lambda name: (shares[name] >= _MOST) + rank(name) + shares[name] / 10, default=None
+        )
         if best is None or not (rank(best) or shares[best] >= _MOST):
             continue
         if part in {"title", "collection"} and not rank(best):
@@ -215,7 +302,9 @@ def _share(fits: Callable[[str], object]) -> Callable[[pd.Series], float]:
 
 def _is_number_of_rows(values: pd.Series) -> float:
     """Give how far a column differs in each row, without blanks in it; an address or a sentence is no number."""
-    short = [value for value in values if value and len(value) <= 60 and " " not in value and "/" not in value]
+    short = [
+        value for value in values if value and len(value) <= 60 and " " not in value and "/" not in value
+    ]
     return len(set(short)) / len(values) if len(values) else 0.0
 
 
@@ -268,7 +357,8 @@ def _open_points(frame: pd.DataFrame, section: Mapping[str, Any], choices: Seque
     ]
     if "tag" not in parts:
         points.append(
-            "No column says for whom a garment is. Name one as tag in [export.columns], or give each of the [[rules]] a tag."
+            "No column says for whom a garment is. Name one as tag in [export.columns], or give each of the [[rules]] "
+            "a tag."
         )
     picture = parts.get("tops_image")
     if picture in frame and not any(_IS_URL.match(cell) for cell in frame[picture] if cell):
@@ -277,6 +367,7 @@ def _open_points(frame: pd.DataFrame, section: Mapping[str, Any], choices: Seque
         )
     if "group" in section:
         points.append(
-            f"Several rows share a {section['group']}: they are taken for one garment. Take group out where each row is one."
+            f"Several rows share a {section['group']}: they are taken for one garment. Take group out where each row "
+            "is one."
         )
     return points

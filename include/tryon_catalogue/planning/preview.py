@@ -264,7 +264,9 @@ class _Reading:
         for rejection in vetted.rejections:
             self._reject(rejection)
         asked.garments += len(vetted.garments)
-        for sku in (row.sku for row in (*chunk.garments, *chunk.rejections) if _CUT_NUMBER.fullmatch(row.sku)):
+        for sku in (
+            row.sku for row in (*chunk.garments, *chunk.rejections) if _CUT_NUMBER.fullmatch(row.sku)
+        ):
             asked.cut += 1
             if len(asked.cut_numbers) < EXAMPLES:
                 asked.cut_numbers.append(sku)

@@ -78,8 +78,8 @@ __all__ = [
     "Use",
     "VendorSettings",
     "load_settings",
-    "settings_file",
     "normal_name",
+    "settings_file",
 ]
 
 ENV_PREFIX: Final = "TRYON_"

@@ -135,3 +135,33 @@ def test_garments_that_the_shop_no_longer_sells_are_told(
     assert "4 garments that the ledger knows are not in this full export" in shown(
         settings, two_nights, engine
     )
+
+
+def test_what_would_be_paid_for_and_perhaps_never_shown_is_told_before_the_price(
+    settings: Settings, tmp_path: Path
+) -> None:
+    shared = "https://pictures.example/placeholder.jpg"
+    rows = [f"p{n},shirt,{shared},Plain" for n in range(5)]
+    rows += ["8.05769E+12,shirt,https://pictures.example/1.jpg,Red", "k1,shirt,https://pictures.example/2.jpg,Kids tee"]
+    path = tmp_path / "export.csv"
+    path.write_text("\n".join(["sku,category,image_url,title", *rows]) + "\n")
+    console = Console(file=io.StringIO(), width=300, highlight=False)
+    asked = read_asked(settings, run_over(str(path), settings))
+    show_preview(asked, None, settings, console, unlisted=["k1", "p0"])
+    printed = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO
+    assert "Look first: 2 garments without a row in the table catalogue, such as k1, p0." in printed
+    assert "Look first: 1 sku that Excel has cut to a few figures, such as 8.05769E+12." in printed
+    assert "Look first: 1 garment may be for children, by the words kids (1)." in printed
+    assert f"Look first: 5 garments share the picture {shared}." in printed
+    assert printed.index("Look first") < printed.index("All of it:")
+
+
+def test_an_encoding_that_was_guessed_is_told_with_words_that_hang_on_it(
+    settings: Settings, tmp_path: Path
+) -> None:
+    path = tmp_path / "export.csv"
+    text = "sku,category,image_url,title\na,shirt,https://pictures.example/1.jpg,Koszula żółta w paski\n"
+    path.write_bytes(text.encode("cp1250"))
+    printed = shown(settings, str(path))
+    assert "it is taken for cp1250 by the look of it" in printed
+    assert "“Koszula żółta w paski”" in printed

@@ -43,14 +43,14 @@ class Reported:
     left_out: int = 0
 
 
-def woo(name: str, report: str, header: str, title: str, categories: str, tag: str = "women") -> Reported:
+def woo(name: str, report: str, header: str, title: str, categories: str) -> Reported:
     rows = WOO_TYPES.format(name=title, cat=categories, url=URL)
     return Reported(
         name,
         report,
         f"{header}\n{rows}",
         {"shop": "woocommerce"},
-        [("W-1", "dress", tag, f"{URL}/1.jpg")],
+        [("W-1", "dress", "women", f"{URL}/1.jpg")],
         left_out=1,
     )
 
