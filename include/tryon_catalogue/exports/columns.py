@@ -11,7 +11,7 @@ from tryon_catalogue.exports.places import ExportFile
 from tryon_catalogue.settings import ExportSettings
 from tryon_catalogue.settings.aliases import BLANKS, other_names, plain_name, plain_names
 from tryon_catalogue.settings.export import names_of
-from tryon_catalogue.settings.shops import OTHER, SHOPS
+from tryon_catalogue.settings.shops import NOT_TOLD, SHOPS
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ def shop_of(header: Sequence[str]) -> str | None:
     """Give the shop's program whose columns a header has: those that its preset cannot do without, and most others."""
     found: dict[str, int] = {}
     for shop, preset in SHOPS.items():
-        if shop == OTHER:
+        if shop in NOT_TOLD:
             continue
         settings = ExportSettings.model_validate({"path": "-", "shop": shop})
         if looks_like_the_header(header, settings):

@@ -233,9 +233,10 @@ def _header(file: ExportFile, written: Mapping[str, Any]) -> tuple[int | None, l
                 raise
             break
         score = len(known & set(map(plain_name, header))) + (100 if shop_of(header) else 0)
-        if score > best[0]:
+        # Blank lines lead to the header below them: it is on the last line that gives the same one.
+        if score > best[0] or (row is not None and best[1] is not None and header == best[2]):
             best = (score, row, header)
-        if score > 1:
+        elif best[0] > 1:
             break
     return best[1:]
 

@@ -166,6 +166,9 @@ SHOPS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
 )
 """Name of a shop's program -> what it stands for under [export]."""
 
+NOT_TOLD: Final = frozenset({OTHER, "shopify-variants"})
+"""Those that no file can be told by: a person asks for them."""
+
 
 def with_preset(given: Mapping[str, Any]) -> dict[str, Any]:
     """Give the keys of [export] with those of its shop's preset where none were written.

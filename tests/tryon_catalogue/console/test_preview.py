@@ -142,7 +142,10 @@ def test_what_would_be_paid_for_and_perhaps_never_shown_is_told_before_the_price
 ) -> None:
     shared = "https://pictures.example/placeholder.jpg"
     rows = [f"p{n},shirt,{shared},Plain" for n in range(5)]
-    rows += ["8.05769E+12,shirt,https://pictures.example/1.jpg,Red", "k1,shirt,https://pictures.example/2.jpg,Kids tee"]
+    rows += [
+        "8.05769E+12,shirt,https://pictures.example/1.jpg,Red",
+        "k1,shirt,https://pictures.example/2.jpg,Kids tee",
+    ]
     path = tmp_path / "export.csv"
     path.write_text("\n".join(["sku,category,image_url,title", *rows]) + "\n")
     console = Console(file=io.StringIO(), width=300, highlight=False)

@@ -36,7 +36,9 @@ def written(folder: Path, text: str) -> str:
 
 
 def parts(path: str, **settings: Any) -> dict[str, str]:
-    return {choice.part: choice.column for choice in suggest(path, ExportSettings(path="-", **settings)).choices}
+    return {
+        choice.part: choice.column for choice in suggest(path, ExportSettings(path="-", **settings)).choices
+    }
 
 
 @pytest.mark.parametrize(
