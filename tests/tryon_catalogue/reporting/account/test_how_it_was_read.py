@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy import Engine
-
 from tests.tryon_catalogue.budgets import plan
+
 from tryon_catalogue.reporting.account import close_run
 from tryon_catalogue.reporting.account.facts import Account
 from tryon_catalogue.reporting.account.wording import figures
