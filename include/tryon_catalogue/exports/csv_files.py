@@ -176,7 +176,7 @@ def _tables(
             lines += numbers
             picked = list(map(pick, found))
             rows += picked
-            size += sum(sum(map(len, row)) for row in picked)
+            size += sum(map(len, chain.from_iterable(picked)))
             while len(rows) + len(broken) >= settings.chunk_rows:
                 yield cut(settings.chunk_rows)
                 size = 0

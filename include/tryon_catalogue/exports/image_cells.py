@@ -65,11 +65,16 @@ def pictures_of(cells: Sequence[str], more: Sequence[str], images: ExportImages)
         cells: Of the column of pictures.
         more: Of the columns of further ones: each garment's as lines of one text.
     """
-    plain = _PLAIN.fullmatch
     return [
-        [cell] if not further and plain(cell) else _pictures(cell, further, images)
+        [] if not cell and not further else _plain(cell, further) or _pictures(cell, further, images)
         for cell, further in zip(cells, more, strict=True)
     ]
+
+
+def _plain(cell: str, more: str) -> list[str] | None:
+    """Give addresses that stand on a line each, as most do; None where a cell has to be looked at more closely."""
+    lines = cell.split("\n") if not more else f"{cell}\n{more}".split("\n")
+    return lines if all(map(_PLAIN.fullmatch, lines)) else None
 
 
 def _pictures(cell: str, more: str, images: ExportImages) -> list[str]:

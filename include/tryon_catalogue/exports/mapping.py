@@ -127,8 +127,9 @@ def _for_children(columns: Sequence[Sequence[str]], rows: int) -> list[str]:
     """Give the word of each row by which a garment is one for children; "" where there is none."""
     words = [""] * rows
     for values in columns:
-        if not _FOR_CHILDREN.search("\n".join(values)):
-            continue  # most exports have no such word, and one search is quicker than one for each row
+        together = "\n".join(values).casefold()
+        if not any(word in together for word in CHILDREN):
+            continue  # most exports have no such word, and looking for words as they are is quickest
         for at, value in enumerate(values):
             found = _FOR_CHILDREN.search(value) if value and not words[at] else None
             if found:

@@ -90,10 +90,13 @@ def text_frame(columns: Mapping[str, Sequence[str]], rows: int) -> pd.DataFrame:
 
 def clean(values: Sequence[str]) -> list[str]:
     """Give values without the blanks around them, and without what spreadsheets put around text to keep it text."""
-    values = [value.strip(BLANKS) for value in values]
     together = "\0".join(values)
+    if not together.isascii():
+        values = [value.strip(BLANKS) for value in values]
+    elif together.split(None, 1) != [together]:
+        values = [value.strip() for value in values]
     if '="' not in together and "'" not in together:
-        return values
+        return list(values)
     return [_without_guard(value) if value[:1] in _GUARDS else value for value in values]
 
 

@@ -197,12 +197,17 @@ def _garments(parts: Sequence[_Part], broken: Sequence[BrokenRow], settings: Exp
         lines += [rows.lines[at] for at in found]
         sizes += [1] * (len(found) - 1) + [end - start - len(found) + 1]
     names = parts[0][0].columns if parts else ()
+    # Many columns say nothing in a whole file.
+    sources = {id(rows): rows.columns for rows, _ in parts}.values()
+    filled = {name for name in names if any(any(columns[name]) for columns in sources)}
     made = {
         # What is said once for a garment stands in one of its rows, mostly the first.
         name: [
             columns[name][at] or ("" if end - start == 1 else _first(columns[name], start, end))
             for columns, at, start, end in members
         ]
+        if name in filled
+        else [""] * len(members)
         for name in names
         if name != image
     }
