@@ -85,9 +85,9 @@ def find_columns(header: Sequence[str], settings: ExportSettings) -> dict[str, i
         others = other_names(settings.shop, name)
         # A key within what has the column's own name says what is meant: images.src, and not the whole of images.
         plain = (*(other for other in others if "." in other), plain_name(name), *others)
-        at = next((answers[answer] for answer in plain if answer in answers), None)
-        if at is not None:
-            found[name] = at
+        places = [answers[answer] for answer in plain if answer in answers]
+        if places:
+            found[name] = places[0]
     return found
 
 

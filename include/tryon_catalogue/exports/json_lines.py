@@ -71,7 +71,7 @@ def _chunks(file: ExportFile, stream: IO[str], settings: ExportSettings) -> Iter
     """Give the records with their lines, or their numbers in an array; blank lines are left out."""
     if array_of(file) is None:
         lines = enumerate(lines_of(file, stream, settings.longest_line), start=1)
-        texts = ((number, line) for number, line in lines if line.strip())
+        texts: Iterator[tuple[int, str]] = ((number, line) for number, line in lines if line.strip())
     else:
         texts = enumerate(array_items(file, stream, settings.longest_line), start=1)
     for some in by_rows_and_text(texts, settings.chunk_rows, lambda numbered: len(numbered[1])):

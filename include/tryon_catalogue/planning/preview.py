@@ -264,12 +264,10 @@ class _Reading:
         for rejection in vetted.rejections:
             self._reject(rejection)
         asked.garments += len(vetted.garments)
-        for sku in (
-            row.sku for row in (*chunk.garments, *chunk.rejections) if _CUT_NUMBER.fullmatch(row.sku)
-        ):
-            asked.cut += 1
-            if len(asked.cut_numbers) < EXAMPLES:
-                asked.cut_numbers.append(sku)
+        skus = [*(garment.sku for garment in chunk.garments), *(row.sku for row in chunk.rejections)]
+        cut = list(filter(_CUT_NUMBER.fullmatch, skus))
+        asked.cut += len(cut)
+        asked.cut_numbers += cut[: EXAMPLES - len(asked.cut_numbers)]
         for row in vetted.garments:
             self._count_garment(row.garment)
             for vetted_look in row.looks:
