@@ -101,7 +101,7 @@ def _table(values: Mapping[str, Any]) -> Any:
 
 
 def write_mapping(file: Path, section: Mapping[str, Any]) -> None:
-    """Put a section into the settings file. Comments stay, and every key that says nothing of columns.
+    """Put a section into the settings file. What says nothing of columns and pictures stays, with its comments.
 
     Raises:
         SettingsError: The file cannot be used with it; it stays as it was.
