@@ -149,7 +149,7 @@ def preview(
             if engine is not None:
                 unlisted = skus_without_row(engine, settings.catalogue, asked.to_make)
         except CatalogueError as error:
-            typer.echo(f"Without the catalogue's table: {error}\n", err=True)
+            say(f"Without the catalogue's table: {error}\n", err=True)
     show_preview(asked, next_run, settings, unlisted=unlisted)
 
 
@@ -174,9 +174,9 @@ def mapping(
     if write:
         file = settings_file()
         write_mapping(file, found.section)
-        typer.echo(f"\nIt is in {file}. Now: tryon preview {export}")
+        say(f"\nIt is in {file}. Now: tryon preview {export}")
     else:
-        typer.echo("\nWith --write it goes into the settings file.")
+        say("\nWith --write it goes into the settings file.")
 
 
 @app.command()

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import tomlkit
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from tryon_catalogue.exports import printable
 from tryon_catalogue.planning.casting import rule_for
 from tryon_catalogue.settings import SettingsError, load_settings
+from tryon_catalogue.terminal import terminal
 from tryon_catalogue.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from rich.console import Console
 
     from tryon_catalogue.exports.suggestion import Suggestion
     from tryon_catalogue.settings import Settings
@@ -29,7 +31,7 @@ _REPLACED: Final = ("shop", "header_row", "group", "group_starts", "columns", "i
 
 def show_mapping(found: Suggestion, settings: Settings, console: Console | None = None) -> None:
     """Print a suggestion: which shop, which column is what and why, the categories, what is left, the section."""
-    console = console or Console(highlight=False)
+    console = console or terminal()
     looked = counted(found.rows, "row")
     shop = "no program that is known" if found.shop == "other" else f"[bold]{escape(found.shop)}[/]"
     console.print(f"It looks like an export of {shop}; {looked} were looked at. Nothing is spent.")

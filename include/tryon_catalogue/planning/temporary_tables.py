@@ -26,7 +26,7 @@ from sqlalchemy import (
 from tryon_catalogue.ledger.tables import KEY, looks
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, FromClause, Lateral
+    from sqlalchemy import Connection, FromClause
 
 _metadata = MetaData()
 
@@ -117,7 +117,7 @@ def fill_requested(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> N
     ready(connection, REQUESTED)
 
 
-def requested_looks() -> tuple[Lateral, FromClause]:
+def requested_looks() -> tuple[FromClause, FromClause]:
     """Give the ledger's looks that the rows of `REQUESTED` ask for: each once, and that table joined with them.
 
     Each is looked up by its key, one by one: PostgreSQL, left the choice, reads the whole ledger for a chunk, or all
