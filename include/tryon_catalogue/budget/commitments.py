@@ -46,9 +46,9 @@ from tryon_catalogue.ledger.tables import (
 from tryon_catalogue.looks import LookState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
-    from sqlalchemy import ColumnElement, CompoundSelect, Connection, Engine, FromClause, Row, Subquery
+    from sqlalchemy import ColumnElement, CompoundSelect, Connection, Engine, FromClause, Subquery
 
     from tryon_catalogue.budget.limits import Kind
     from tryon_catalogue.settings import BudgetSettings, Price
@@ -125,7 +125,8 @@ def read_commitments(
         )
     )
     # One statement sees one moment: a look that is being sent is in exactly one of the two.
-    found: Sequence[Row[Any]] = connection.execute(union_all(reserved, *_spent(budget, run_id).selects)).all()
+    both: CompoundSelect[Any] = union_all(reserved, *_spent(budget, run_id).selects)
+    found = connection.execute(both).all()
     run = day = Decimal(0)
     collections: defaultdict[str, Decimal] = defaultdict(Decimal)
     batch_kinds: dict[tuple[int, bool], Counter[Kind]] = {}
