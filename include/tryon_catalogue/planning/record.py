@@ -287,7 +287,8 @@ def _plan_looks(connection: Connection, safety: SafetySettings, run: Run) -> Non
 def _find_changed(connection: Connection) -> tuple[list[str], list[str]]:
     """Find the looks that are asked for and failed, and those still to be sent that have other addresses now."""
     found, joined = requested_looks()
-    failed, planned = (found.c.state == state.value for state in (LookState.FAILED, LookState.PLANNED))
+    failed = found.c.state == LookState.FAILED.value
+    planned = found.c.state == LookState.PLANNED.value
     moved = or_(*(found.c[name].is_distinct_from(REQUESTED.c[name]) for name in ADDRESSES))
     rows = connection.execute(
         select(found.c.key, failed, moved).select_from(joined).where(or_(failed, planned & moved))

@@ -95,7 +95,7 @@ def test_a_parquet_column_that_turns_out_to_be_no_text_is_told_before_any_row_is
     [
         pa.array([{"x" * 5000 + "\x1b[2J": 1}]),
         pa.array([b"the code is 1234-5678 \xff"]),
-        pa.array([10**17], pa.timestamp("s", "Mars/" + "x" * 5000)),
+        pa.array([1], pa.timestamp("s", "Mars/" + "x" * 5000)),
     ],
     ids=["a struct", "bytes", "a time of no known zone"],
 )

@@ -18,6 +18,7 @@ from tests.tryon_catalogue.pictures.files import (
     SIZE,
     drawn,
     encoded,
+    jpeg_of_scans,
     jpeg_padded_to,
     mask,
     noise,
@@ -289,6 +290,12 @@ ADDRESSES = (
     ),
     bad("a redirect to another scheme", ImageRule.UNREACHABLE, answering(302, Location="ftp://a.example/b")),
     bad("a body that never ends", ImageRule.TOO_MANY_BYTES, lambda: endless),
+    Case(
+        "a picture made to keep a decoder busy",
+        jpeg_of_scans,
+        ImageRule.TOO_MUCH_WORK,
+        vendor=Vendor.NOT_ASKED,
+    ),
     Case("a server that drips", lambda: slow, ImageRule.UNREACHABLE, vendor=Vendor.REFUSES, patience=0.5),
     bad(
         "a body shorter than was promised",

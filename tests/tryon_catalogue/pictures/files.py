@@ -113,3 +113,12 @@ def jpeg_padded_to(size: int) -> bytes:
 def noise(size: tuple[int, int], seed: int = 1) -> Image.Image:
     """Make an image that hardly compresses."""
     return Image.frombytes("RGB", size, random.Random(seed).randbytes(size[0] * size[1] * 3))
+
+
+def jpeg_of_scans(scans: int = 700, size: tuple[int, int] = (2400, 2400)) -> bytes:
+    """A progressive JPEG whose last scan comes over and over."""
+    file = io.BytesIO()
+    Image.new("L", size, 128).save(file, "JPEG", progressive=True)
+    content = file.getvalue()[:-2]
+    last = content[content.rindex(b"\xff\xda") :]
+    return content + last * (scans - content.count(b"\xff\xda")) + b"\xff\xd9"

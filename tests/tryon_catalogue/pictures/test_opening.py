@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import tryon_catalogue
+from tests.tryon_catalogue.pictures.files import jpeg_of_scans
 from tests.tryon_catalogue.planning.preflight.test_images import checked
 from tests.tryon_catalogue.vendor import Website, figure
 from tryon_catalogue.pictures.fetch import BrokenTransferError, FetchError, measured
@@ -29,15 +30,6 @@ from tryon_catalogue.reporting.report.thumbnails import shrink
 
 MOST_PIXELS = 50_000_000
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-
-
-def jpeg_of_scans(scans: int = 700, size: tuple[int, int] = (2400, 2400)) -> bytes:
-    """A progressive JPEG whose last scan comes over and over."""
-    file = io.BytesIO()
-    Image.new("L", size, 128).save(file, "JPEG", progressive=True)
-    content = file.getvalue()[:-2]
-    last = content[content.rindex(b"\xff\xda") :]
-    return content + last * (scans - content.count(b"\xff\xda")) + b"\xff\xd9"
 
 
 def chunk(name: bytes, content: bytes) -> bytes:
