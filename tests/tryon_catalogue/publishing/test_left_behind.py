@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from threading import Barrier
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 from airflow.sdk import BaseNotifier
