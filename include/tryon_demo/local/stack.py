@@ -239,6 +239,11 @@ class LocalStack:
 
     # -- single processes ------------------------------------------------------------------------------------
 
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the started processes."""
+        return list(self._members)
+
     def process(self, name: str) -> ManagedProcess:
         """One of the started processes by its name."""
         if name not in self._members:
