@@ -13,7 +13,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from airflow.sdk.bases.xcom import BaseXCom
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 from tenacity import (
     Retrying,
@@ -33,8 +32,8 @@ from damo_tryon.errors import (
     ResultTimeoutError,
     TryOnError,
 )
-from damo_tryon.names import DEFAULT_CONN_ID, XCOM_CONN_ID
 from damo_tryon.operators import TryOnResultsLink
+from damo_tryon.results_note import leave_note
 from damo_tryon.sensors import OnAllFailed, TryOnResultSensor
 from tryon_catalogue.submission.errors import BusyError, NotYetError, StoppedError
 from tryon_catalogue.workflow import tasks
@@ -138,6 +137,7 @@ class CollectBatchOperator(TryOnResultSensor):
         Args:
             failure: What submitting failed with; it is raised when everything paid for is published.
         """
+        from damo_tryon.hooks import DamoTryOnHook
         from tryon_catalogue.submission.readiness import expect
 
         self._failure = failure
@@ -145,9 +145,7 @@ class CollectBatchOperator(TryOnResultSensor):
         self._find(engine)
         if self.result_keys:
             # Before it waits: the page of results shows what becomes of them.
-            if self.conn_id != DEFAULT_CONN_ID:
-                context["ti"].xcom_push(XCOM_CONN_ID, self.conn_id)
-            context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, self.result_keys)
+            leave_note(context["ti"], DamoTryOnHook(self.conn_id), self.result_keys)
             longest = timedelta(minutes=settings.vendor.wait_minutes)
             if ready := expect(engine, self.conn_id, self.result_keys, longest):
                 self.first_poll_after = ready.first_poll_after

@@ -23,6 +23,8 @@ from damo_tryon.errors import (
     TryOnError,
     UnknownResultKeyError,
 )
+from damo_tryon.hooks import DamoTryOnHook
+from damo_tryon.results_note import Place, ResultsNote
 from damo_tryon.watching import Reason, ResultEvent
 from tests.tryon_catalogue.airflow_context import context, set_scene
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks, states
@@ -135,7 +137,10 @@ def test_its_result_keys_are_there_for_the_page_of_results_while_it_waits(
     around = context()
     with pytest.raises(TaskDeferred):
         MakeBatchOperator(task_id="batch", batch_id=batch.id).execute(around)
-    assert around["ti"].pushed["return_value"] == result_keys(engine, batch)
+    note = ResultsNote.read(around["ti"].pushed["results"])
+    assert note is not None
+    assert list(note.result_keys) == result_keys(engine, batch)
+    assert note.holds(Place.of(around["ti"]), DamoTryOnHook())
     assert len(result_keys(engine, batch)) == 2
 
 
