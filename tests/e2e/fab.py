@@ -17,7 +17,7 @@ from tests.guards import GUARD
 from tryon_demo.local.ports import remembered_port
 from tryon_demo.scene import PROJECT
 
-PASSWORD: Final = "made-up-for-these-tests"  # noqa: S105  # and for nothing else
+PASSWORD: Final = "made-up-for-these-tests"  # and for nothing else
 AUTH_MANAGER: Final = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 # One process for all of it: each command of Airflow takes seconds to start.
 MAKE_PEOPLE: Final = """
