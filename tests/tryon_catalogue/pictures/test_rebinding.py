@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from tests.guards import GUARD
-from tests.tryon_catalogue.pictures.own_network import INSIDE, METADATA, NO_SUCH_RIGHT, PUBLIC
-from tryon_demo.scene import PROJECT
+from tests.tryon_catalogue.namespaces import output_of
+from tests.tryon_catalogue.pictures.own_network import INSIDE, METADATA, PUBLIC
 
 
 @pytest.fixture(scope="module")
 def seen() -> Mapping[str, Any]:
     """What came of fetching in a network where every address is one of ours."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.tryon_catalogue.pictures.own_network"],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=GUARD,
-        check=False,
-    )
-    if done.returncode == NO_SUCH_RIGHT:
-        pytest.skip(f"the kernel lets nobody make a network of their own here: {done.stderr.strip()}")
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
+    return dict(json.loads(output_of("tests.tryon_catalogue.pictures.own_network")))
 
 
 def test_whoever_looks_a_name_up_twice_is_led_inside(seen: Mapping[str, Any]) -> None:
