@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from damo_tryon.contract import MAX_INFERENCE_NUM, MIN_INFERENCE_NUM, FitType
 from tryon_catalogue.exports import REQUEST_LINE, Chunk, Garment, Rejection, Rule, printable, read_export
+from tryon_catalogue.exports.garments import plain
 from tryon_catalogue.ledger.states import ENDED, MAY_BE_RETRIED
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.settings import normal_name
@@ -61,7 +62,8 @@ def _listed(value: object) -> object:
     if value is None:
         return ()
     if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
-        return tuple(dict.fromkeys(name.strip() for name in value if name.strip()))
+        # As the export's are read: what no database or log takes is in no name.
+        return tuple(dict.fromkeys(plain(name.strip()) for name in value if name.strip()))
     return value
 
 

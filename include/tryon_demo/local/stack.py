@@ -118,7 +118,7 @@ class LocalStack:
         plugins_folder: Path | None = None,
         env: Mapping[str, str] | None = None,
         airflow_port: int = 0,
-        start_timeout: float = 180.0,
+        start_timeout: float = 600.0,
         grace: float = 8.0,
         durable: bool = True,
     ) -> None:

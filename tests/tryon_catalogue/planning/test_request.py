@@ -72,6 +72,18 @@ def test_lists_lose_their_blanks_and_what_stands_twice() -> None:
     assert read_request({"skus": [" a ", "", "b", "a"]}).skus == ("a", "b")
 
 
+@pytest.mark.parametrize("control", ["\0", "\n", "\x1b", "\x9b", "\u202e", "\ud800"])
+def test_names_that_no_database_or_log_takes_are_asked_for_as_an_export_would_hold_them(
+    engine: Engine, settings: Settings, export: str, control: str
+) -> None:
+    request = read_request({"skus": ["a", f"b{control}c"], "collections": [f"d{control}"]})
+    record_run(engine, request.settings(settings), Run("dag/1", export, date(2026, 11, 20), request))
+    with engine.connect() as connection:
+        texts = "".join(connection.execute(select(rejections.c.reason)).scalars())
+    assert "b\ufffdc" in texts
+    assert control not in texts + request.describe("CNY")
+
+
 @pytest.mark.parametrize(
     ("params", "expected"),
     [
