@@ -1,0 +1,7 @@
+"""The texts of review."""
+
+from __future__ import annotations
+
+from typing import Final
+
+WORDS: Final[dict[str, tuple[str, str]]] = {}
