@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Annotated, Final
 
-from fastapi import APIRouter, FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 
@@ -21,17 +21,34 @@ from tryon_catalogue.desk.pictures import (
     read_picture,
 )
 from tryon_catalogue.desk.rendering import STATIC, static
+from tryon_catalogue.desk.review import Filters, read_fragment, read_review
 from tryon_catalogue.desk.serving import HEADERS, Desk, base_of, refuse
 from tryon_catalogue.desk.today import read_today
 
 if TYPE_CHECKING:
-    from tryon_catalogue.desk.serving import Shop
+    from tryon_catalogue.desk.review import Filters, read_fragment, read_review
+from tryon_catalogue.desk.serving import Shop
 
 MOST_PICTURES: Final = 100
 """Pictures that a look may have, for an address; the vendor makes four at most."""
 LookKey = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+_KEY: Final = Query(pattern=r"^([0-9a-f]{64})?$")
+_WORDS: Final = Query(max_length=300, pattern=r"^[^\x00]*$")
 _LONG: Final = "private, max-age=604800, immutable"
 _ASK_AGAIN: Final = "private, no-cache"
+
+
+def filters_of(
+    check: Annotated[str, Query(pattern=r"^[a-z_]{0,40}$")] = "",
+    collection: Annotated[str, _WORDS] = "",
+    model: Annotated[str, _WORDS] = "",
+    run: Annotated[str, _WORDS] = "",
+) -> Filters:
+    """Read the filters of Review from an address."""
+    return Filters(check, collection, model, run)
+
+
+AFilter = Annotated[Filters, Depends(filters_of)]
 
 
 def create_app() -> FastAPI:
@@ -42,6 +59,7 @@ def create_app() -> FastAPI:
     # Whatever is asked for, the right to read comes first.
     routes = APIRouter(dependencies=[MayRead])
     _add_general(routes, desk)
+    _add_review(routes, desk)
     _add_doubts(routes, desk)
     app.include_router(routes)
     app.add_exception_handler(HTTPException, _refuse)
@@ -91,6 +109,20 @@ def _add_general(routes: APIRouter, desk: Desk) -> None:
             return Response(status_code=304, headers=headers)
         headers["Content-Disposition"] = f'inline; filename="{file_name(asked, content)}"'
         return Response(content, headers=headers, media_type=media_type(content))
+
+
+def _add_review(routes: APIRouter, desk: Desk) -> None:
+    @routes.get("/review")
+    async def review(
+        request: Request, visitor: AVisitor, filters: AFilter, look: Annotated[str, _KEY] = ""
+    ) -> Response:
+        return await desk.show(
+            request, visitor, "review", lambda shop: read_review(shop, visitor, filters, look)
+        )
+
+    @routes.get("/review/look/{key}")
+    async def fragment(request: Request, visitor: AVisitor, key: LookKey) -> Response:
+        return await desk.show(request, visitor, "look", lambda shop: read_fragment(shop, key))
 
 
 def _add_doubts(routes: APIRouter, desk: Desk) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tryon_catalogue.desk.access import Visitor
 
 _HERE: Final = Path(__file__).parent
-PAGES: Final = ("today", "doubts")
+PAGES: Final = ("today", "review", "doubts")
 """The pages of the navigation, in its order."""
 _TEMPLATES: Final = Environment(
     loader=FileSystemLoader(_HERE / "pages"),
