@@ -1,8 +1,8 @@
 """Who asks, and what of: Airflow's own rights, and the defence against requests that other sites make.
 
-Reading needs the right to read the runs of `DAG_ID`, deciding the right to edit them. Airflow's login is a cookie, which
-a browser sends along whichever site makes the request; so a decision needs a token that only a page of ours shows, and
-has to come from a page of this very site.
+Reading needs the right to read the runs of `DAG_ID`, deciding the right to edit them. Airflow's login is a cookie,
+which a browser sends along whichever site makes the request; so a decision needs a token that only a page of ours
+shows, and has to come from a page of this very site.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request, Response
@@ -11,6 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from tryon_catalogue.desk.access import AForm, AVisitor, MayDecide, MayRead
 from tryon_catalogue.desk.doubts import read_doubts, resume, settle
+from tryon_catalogue.desk.garments import GarmentSearch, read_garment, read_garments, retry_look
 from tryon_catalogue.desk.pictures import (
     Kind,
     NoPictureError,
@@ -20,12 +22,15 @@ from tryon_catalogue.desk.pictures import (
     media_type,
     read_picture,
 )
+from tryon_catalogue.desk.rejected import Search, read_rejected, read_rejected_picture, studio_list
 from tryon_catalogue.desk.rendering import STATIC, static
 from tryon_catalogue.desk.review import Filters, read_fragment, read_review
 from tryon_catalogue.desk.serving import HEADERS, Desk, base_of, refuse
 from tryon_catalogue.desk.today import read_today
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tryon_catalogue.desk.review import Filters, read_fragment, read_review
 from tryon_catalogue.desk.serving import Shop
 
@@ -48,6 +53,17 @@ def filters_of(
     return Filters(check, collection, model, run)
 
 
+def search_of(
+    rule: Annotated[str, _WORDS] = "",
+    text: Annotated[str, _WORDS] = "",
+    run: Annotated[str, _WORDS] = "",
+    before: Annotated[int, Query(ge=0, lt=2**62)] = 0,
+) -> Search:
+    """Read what is looked for among the rejected rows from an address."""
+    return Search(rule, text.strip(), run, before)
+
+
+ASearch = Annotated[Search, Depends(search_of)]
 AFilter = Annotated[Filters, Depends(filters_of)]
 
 
@@ -60,6 +76,8 @@ def create_app() -> FastAPI:
     routes = APIRouter(dependencies=[MayRead])
     _add_general(routes, desk)
     _add_review(routes, desk)
+    _add_garments(routes, desk)
+    _add_rejected(routes, desk)
     _add_doubts(routes, desk)
     app.include_router(routes)
     app.add_exception_handler(HTTPException, _refuse)
@@ -95,12 +113,7 @@ def _add_general(routes: APIRouter, desk: Desk) -> None:
     ) -> Response:
         asked = PictureOf(key, kind, number, size)
 
-        def read(shop: Shop) -> bytes:
-            try:
-                return read_picture(shop, asked)
-            except NoPictureError:
-                raise HTTPException(404) from None
-
+        read = _or_404(partial(read_picture, asked=asked))
         content = await desk.picture((asked, v), read, visitor)
         tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
         # An address that names the picture's digest will never give another one.
@@ -125,6 +138,45 @@ def _add_review(routes: APIRouter, desk: Desk) -> None:
         return await desk.show(request, visitor, "look", lambda shop: read_fragment(shop, key))
 
 
+def _add_garments(routes: APIRouter, desk: Desk) -> None:
+    @routes.get("/garments")
+    async def garments(
+        request: Request,
+        visitor: AVisitor,
+        text: Annotated[str, _WORDS] = "",
+        collection: Annotated[str, _WORDS] = "",
+        after: Annotated[str, _WORDS] = "",
+    ) -> Response:
+        search = GarmentSearch(text.strip(), collection.strip(), after)
+        return await desk.show(request, visitor, "garments", lambda shop: read_garments(shop, search))
+
+    @routes.get("/garment")
+    async def garment(request: Request, visitor: AVisitor, sku: Annotated[str, _WORDS]) -> Response:
+        return await desk.show(request, visitor, "garment", lambda shop: read_garment(shop, sku))
+
+    @routes.post("/garment/retry", dependencies=[MayDecide])
+    async def retry(request: Request, visitor: AVisitor, form: AForm) -> Response:
+        return await desk.decide(request, visitor, "garments", lambda shop: retry_look(shop, visitor, form))
+
+
+def _add_rejected(routes: APIRouter, desk: Desk) -> None:
+    @routes.get("/rejected")
+    async def rejected(request: Request, visitor: AVisitor, search: ASearch) -> Response:
+        return await desk.show(request, visitor, "rejected", lambda shop: read_rejected(shop, search))
+
+    @routes.get("/rejected.csv")
+    async def studio(visitor: AVisitor, search: ASearch) -> Response:
+        text = await desk.text(lambda shop: studio_list(shop, search), visitor)
+        return _file(text, "rejected.csv")
+
+    @routes.get("/rejected/picture/{number}")
+    async def picture(visitor: AVisitor, number: Annotated[int, Path(ge=1, lt=2**62)]) -> Response:
+        content = await desk.picture(
+            ("rejected", number), _or_404(partial(read_rejected_picture, rejection_id=number)), visitor
+        )
+        return Response(content, headers={**HEADERS, "Cache-Control": _LONG}, media_type="image/jpeg")
+
+
 def _add_doubts(routes: APIRouter, desk: Desk) -> None:
     @routes.get("/doubts")
     async def doubts(request: Request, visitor: AVisitor) -> Response:
@@ -137,6 +189,21 @@ def _add_doubts(routes: APIRouter, desk: Desk) -> None:
     @routes.post("/doubts/resume", dependencies=[MayDecide])
     async def resume_sending(request: Request, visitor: AVisitor, form: AForm) -> Response:
         return await desk.decide(request, visitor, "doubts", lambda shop: resume(shop, visitor, form))
+
+
+def _or_404(read: Callable[[Shop], bytes]) -> Callable[[Shop], bytes]:
+    def tried(shop: Shop) -> bytes:
+        try:
+            return read(shop)
+        except NoPictureError:
+            raise HTTPException(404) from None
+
+    return tried
+
+
+def _file(text: str, name: str) -> Response:
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="tryon-{name}"'}
+    return Response(text, headers=headers, media_type="text/csv; charset=utf-8")
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from tryon_catalogue.desk.access import Visitor
 
 _HERE: Final = Path(__file__).parent
-PAGES: Final = ("today", "review", "doubts")
+PAGES: Final = ("today", "review", "garments", "rejected", "doubts")
 """The pages of the navigation, in its order."""
+_WITHIN: Final = {"garments": ("garment",)}
 _TEMPLATES: Final = Environment(
     loader=FileSystemLoader(_HERE / "pages"),
     autoescape=True,
@@ -69,6 +70,7 @@ def render(page: str, visitor: Visitor, base: str, values: Mapping[str, Any]) ->
             "base": base,
             "page": page,
             "pages": PAGES,
+            "within": _WITHIN,
             "file": lambda name: f"{base}/static/{name}?v={_digest(name)}",
             "airflow": lambda run: f"{airflow}/dags/{_run_path(run)}",
             "report": lambda run: f"{airflow}{REPORT_PATH}/run?{_run_query(run)}",
