@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 
 from tryon_catalogue.desk.access import AForm, AVisitor, MayDecide, MayRead
+from tryon_catalogue.desk.decisions import accept_all, decide, read_next
 from tryon_catalogue.desk.doubts import read_doubts, resume, settle
 from tryon_catalogue.desk.garments import GarmentSearch, read_garment, read_garments, retry_look
 from tryon_catalogue.desk.pictures import (
@@ -136,6 +137,18 @@ def _add_review(routes: APIRouter, desk: Desk) -> None:
     @routes.get("/review/look/{key}")
     async def fragment(request: Request, visitor: AVisitor, key: LookKey) -> Response:
         return await desk.show(request, visitor, "look", lambda shop: read_fragment(shop, key))
+
+    @routes.post("/review/next")
+    async def coming(request: Request, visitor: AVisitor, form: AForm) -> Response:
+        return await desk.decide(request, visitor, "review", lambda shop: read_next(shop, visitor, form))
+
+    @routes.post("/review/decide", dependencies=[MayDecide])
+    async def decide_look(request: Request, visitor: AVisitor, form: AForm) -> Response:
+        return await desk.decide(request, visitor, "review", lambda shop: decide(shop, visitor, form))
+
+    @routes.post("/review/accept-all", dependencies=[MayDecide])
+    async def accept_looks(request: Request, visitor: AVisitor, form: AForm) -> Response:
+        return await desk.decide(request, visitor, "review", lambda shop: accept_all(shop, visitor, form))
 
 
 def _add_garments(routes: APIRouter, desk: Desk) -> None:
