@@ -10,10 +10,12 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Req
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 
+from tryon_catalogue.budget.spend import By
 from tryon_catalogue.desk.access import AForm, AVisitor, MayDecide, MayRead
 from tryon_catalogue.desk.decisions import accept_all, decide, read_next
 from tryon_catalogue.desk.doubts import read_doubts, resume, settle
 from tryon_catalogue.desk.garments import GarmentSearch, read_garment, read_garments, retry_look
+from tryon_catalogue.desk.money import bill, read_money
 from tryon_catalogue.desk.pictures import (
     Kind,
     NoPictureError,
@@ -80,6 +82,7 @@ def create_app() -> FastAPI:
     _add_garments(routes, desk)
     _add_rejected(routes, desk)
     _add_doubts(routes, desk)
+    _add_money(routes, desk)
     app.include_router(routes)
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse)
@@ -202,6 +205,16 @@ def _add_doubts(routes: APIRouter, desk: Desk) -> None:
     @routes.post("/doubts/resume", dependencies=[MayDecide])
     async def resume_sending(request: Request, visitor: AVisitor, form: AForm) -> Response:
         return await desk.decide(request, visitor, "doubts", lambda shop: resume(shop, visitor, form))
+
+
+def _add_money(routes: APIRouter, desk: Desk) -> None:
+    @routes.get("/money")
+    async def money(request: Request, visitor: AVisitor, by: By = By.DAY) -> Response:
+        return await desk.show(request, visitor, "money", lambda shop: read_money(shop, by))
+
+    @routes.get("/money.csv")
+    async def lines(visitor: AVisitor) -> Response:
+        return _file(await desk.text(bill, visitor), "bill.csv")
 
 
 def _or_404(read: Callable[[Shop], bytes]) -> Callable[[Shop], bytes]:

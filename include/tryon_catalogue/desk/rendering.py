@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tryon_catalogue.desk.access import Visitor
 
 _HERE: Final = Path(__file__).parent
-PAGES: Final = ("today", "review", "garments", "rejected", "doubts")
+PAGES: Final = ("today", "review", "garments", "rejected", "doubts", "money")
 """The pages of the navigation, in its order."""
 _WITHIN: Final = {"garments": ("garment",)}
 _TEMPLATES: Final = Environment(
