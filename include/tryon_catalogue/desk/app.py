@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from tryon_catalogue.budget.spend import By
 from tryon_catalogue.desk.access import AForm, AVisitor, MayDecide, MayRead
-from tryon_catalogue.desk.decisions import accept_all, decide, read_next
+from tryon_catalogue.desk.decisions import accept_all, decide, read_next, take_back
 from tryon_catalogue.desk.doubts import read_doubts, resume, settle
 from tryon_catalogue.desk.garments import GarmentSearch, read_garment, read_garments, retry_look
 from tryon_catalogue.desk.money import bill, read_money
@@ -70,6 +70,16 @@ ASearch = Annotated[Search, Depends(search_of)]
 AFilter = Annotated[Filters, Depends(filters_of)]
 
 
+def picture_of(
+    key: LookKey, kind: Kind, number: Annotated[int, Path(ge=0, lt=MOST_PICTURES)], size: Size
+) -> PictureOf:
+    """Read which picture is asked for from an address."""
+    return PictureOf(key, kind, number, size)
+
+
+APicture = Annotated[PictureOf, Depends(picture_of)]
+
+
 def create_app() -> FastAPI:
     """Return the app; Airflow mounts it below ``tryon_catalogue.desk.desk_plugin.DESK_PATH``."""
     # No documentation pages: they would be served without asking who reads them.
@@ -109,14 +119,9 @@ def _add_general(routes: APIRouter, desk: Desk) -> None:
     async def picture(
         request: Request,
         visitor: AVisitor,
-        key: LookKey,
-        kind: Kind,
-        number: Annotated[int, Path(ge=0, lt=MOST_PICTURES)],
-        size: Size,
+        asked: APicture,
         v: Annotated[str, Query(pattern=r"^[0-9a-f]{0,64}$")] = "",
     ) -> Response:
-        asked = PictureOf(key, kind, number, size)
-
         read = _or_404(partial(read_picture, asked=asked))
         content = await desk.picture((asked, v), read, visitor)
         tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
@@ -148,6 +153,10 @@ def _add_review(routes: APIRouter, desk: Desk) -> None:
     @routes.post("/review/decide", dependencies=[MayDecide])
     async def decide_look(request: Request, visitor: AVisitor, form: AForm) -> Response:
         return await desk.decide(request, visitor, "review", lambda shop: decide(shop, visitor, form))
+
+    @routes.post("/review/undo", dependencies=[MayDecide])
+    async def undo_last(request: Request, visitor: AVisitor, form: AForm) -> Response:
+        return await desk.decide(request, visitor, "review", lambda shop: take_back(shop, visitor))
 
     @routes.post("/review/accept-all", dependencies=[MayDecide])
     async def accept_looks(request: Request, visitor: AVisitor, form: AForm) -> Response:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from fastapi import HTTPException
 from sqlalchemy import select
 
 from tryon_catalogue.desk.language import Speech
-from tryon_catalogue.desk.review import FILTERS, Filters, count, queue, waiting
+from tryon_catalogue.desk.review import FILTERS, Filters, count, next_looks, waiting
 from tryon_catalogue.desk.serving import Outcome, Refusal
+from tryon_catalogue.ledger.decisions import LONGEST_NOTE, Action, Reason, Word, claim, same_decision
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import garment_looks, looks
-from tryon_catalogue.publishing.review import accept, recollect, remake
+from tryon_catalogue.publishing.review import CannotUndoError, accept, recollect, refuse, remake, undo
 from tryon_catalogue.publishing.writeback import CatalogueError
 from tryon_catalogue.submission.retry import NoSuchLookError
 
@@ -22,9 +24,6 @@ if TYPE_CHECKING:
     from tryon_catalogue.desk.access import Form, Visitor
     from tryon_catalogue.desk.serving import Shop
 
-MOST_AT_ONCE: Final = 500
-"""Looks that one bulk acceptance takes: each is written to the shop's table."""
-
 
 def filters_in(form: Form) -> Filters:
     """Read the filters of Review from a form."""
@@ -32,11 +31,13 @@ def filters_in(form: Form) -> Filters:
 
 
 def read_next(shop: Shop, visitor: Visitor, form: Form) -> Outcome:
-    """Give the keys of the looks that come next, and how many wait."""
+    """Give the keys of the looks that come next, and how many wait; they are kept for who may decide on them."""
     filters = filters_in(form)
-    with shop.engine.connect() as connection:
-        keys = queue(connection, filters, form.every("not"))
-        return Outcome("", {"keys": keys, "total": count(connection, filters)})
+    with shop.engine.begin() as connection:
+        shown = form.every("keep")
+        kept = claim(connection, shown, visitor.name) if visitor.may_decide else shown
+        keys = next_looks(connection, visitor, filters, [*shown, *form.every("not")])
+        return Outcome("", {"keys": keys, "kept": kept, "total": count(connection, filters)})
 
 
 def decide(shop: Shop, visitor: Visitor, form: Form) -> Outcome:
@@ -46,22 +47,62 @@ def decide(shop: Shop, visitor: Visitor, form: Form) -> Outcome:
         tryon_catalogue.desk.serving.Refusal: The look is not any more what the person has seen.
     """
     key, by, speech = form.one("look"), Mover(visitor.name), Speech(visitor.language)
-    what = _name(shop.engine, key)
     try:
-        match form.one("action"):
-            case "accept":
-                accept(shop.engine, shop.settings, [key], by)
-                return Outcome(speech("said_accepted", what=what))
-            case "remake":
-                remake(shop.engine, [key], by)
-                return Outcome(speech("said_remade", what=what))
-            case "collect":
-                recollect(shop.engine, [key], by)
-                return Outcome(speech("said_collected", what=what))
-            case _:
-                raise HTTPException(422, "action")
-    except (NoSuchLookError, CatalogueError) as error:
-        raise Refusal(str(error), conflict=isinstance(error, NoSuchLookError)) from error
+        action, word = Action(form.one("action")), _word(form)
+    except ValueError:
+        raise HTTPException(422, "action") from None
+    what = _name(shop.engine, key)
+    engine, settings = shop.engine, shop.settings
+    try:
+        match action:
+            case Action.ACCEPT:
+                accept(engine, settings, [key], by, word)
+            case Action.REMAKE:
+                remake(engine, [key], by, word)
+            case Action.REFUSE:
+                refuse(engine, settings, [key], by, word)
+            case Action.COLLECT:
+                recollect(engine, [key], by, word)
+    except NoSuchLookError as error:
+        with engine.connect() as connection:
+            repeated = same_decision(connection, key, by.run, action, word.seen)
+        if not repeated:
+            raise Refusal(str(error), conflict=True) from error
+    except CatalogueError as error:
+        raise Refusal(str(error)) from error
+    return Outcome(speech(f"said_{action.value}", what=what))
+
+
+def take_back(shop: Shop, visitor: Visitor) -> Outcome:
+    """Undo a person's own last decision.
+
+    Raises:
+        tryon_catalogue.desk.serving.Refusal: There is none, or something has come of it.
+    """
+    speech = Speech(visitor.language)
+    try:
+        key = undo(shop.engine, shop.settings, Mover(visitor.name))
+    except (CannotUndoError, CatalogueError) as error:
+        raise Refusal(str(error)) from error
+    with shop.engine.begin() as connection:
+        claim(connection, [key], visitor.name)
+    return Outcome(speech("said_undone", what=_name(shop.engine, key)), {"look": key})
+
+
+def _word(form: Form) -> Word:
+    """Read what a person says of a decision.
+
+    Raises:
+        ValueError: It is nothing that a page of ours sends.
+    """
+    seen = form.one("seen")
+    numbers = frozenset(int(number) for number in form.every("picture"))
+    return Word(
+        reasons=tuple(Reason(reason) for reason in form.every("reason")),
+        note=form.one("note")[:LONGEST_NOTE],
+        numbers=numbers or None,
+        seen=datetime.fromisoformat(seen) if seen else None,
+    )
 
 
 def accept_all(shop: Shop, visitor: Visitor, form: Form) -> Outcome:

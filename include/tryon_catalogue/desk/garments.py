@@ -25,6 +25,7 @@ from tryon_catalogue.ledger.tables import (
     submission_looks,
     submissions,
 )
+from tryon_catalogue.publishing.review import IN_REVIEW
 from tryon_catalogue.submission.retry import NoSuchLookError, retry_looks
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ class GarmentLook:
     Attributes:
         price: Of making it now.
         retried: Whether a person may have it planned again as it is.
+        waits: Whether it waits for review.
     """
 
     key: str
@@ -134,6 +136,7 @@ class GarmentLook:
     sent: tuple[Sent, ...]
     price: Decimal
     retried: bool
+    waits: bool
 
 
 def read_garments(shop: Shop, search: GarmentSearch) -> Mapping[str, Any]:
@@ -207,6 +210,7 @@ def read_garment(shop: Shop, sku: str) -> Mapping[str, Any]:
                 sent=_sent(connection, row.key),
                 price=shop.settings.price.cost(looks=1, pictures=row.inference_num, submissions=1),
                 retried=row.state in MAY_BE_RETRIED,
+                waits=row.state in IN_REVIEW,
             )
             for row in rows
         ]

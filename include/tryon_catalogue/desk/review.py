@@ -16,7 +16,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from tryon_catalogue.budget.commitments import read_commitments
 from tryon_catalogue.desk.language import Speech
 from tryon_catalogue.desk.pictures import Kind
-from tryon_catalogue.ledger.tables import garment_looks, looks, pictures, run_looks, runs
+from tryon_catalogue.ledger.decisions import Reason, claim
+from tryon_catalogue.ledger.tables import claims, garment_looks, looks, pictures, run_looks, runs
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.publishing.judgement.checks import Check
 
@@ -54,7 +55,6 @@ class Filters:
         return urlencode({name: value for name, value in chosen.items() if value})
 
 
-REASONS: Final = ("colour", "length", "logo", "pattern", "face", "hands", "garment", "background", "other")
 FILTERS: Final = ("check", "collection", "model", "run")
 NO_COLLECTION: Final = "-"
 
@@ -156,18 +156,35 @@ def waiting(filters: Filters) -> ColumnElement[bool]:
     return which
 
 
-def queue(connection: Connection, filters: Filters, known: Sequence[str] = ()) -> list[str]:
+def queue(connection: Connection, filters: Filters, known: Sequence[str] = (), person: str = "") -> list[str]:
     """Give the keys of the next looks, those that wait longest first.
 
     Args:
         known: Keys to leave out.
+        person: Whose claims do not count.
     """
-    which = waiting(filters) & ~(looks.c.key.in_(known) if known else false())
+    of_others = select(claims.c.look_key).where(
+        claims.c.look_key == looks.c.key, claims.c.person != person, claims.c.until > func.now()
+    )
+    which = waiting(filters) & ~(looks.c.key.in_(known) if known else false()) & ~of_others.exists()
     return list(
         connection.execute(
             select(looks.c.key).where(which).order_by(looks.c.moved_at, looks.c.key).limit(AHEAD)
         ).scalars()
     )
+
+
+def next_looks(
+    connection: Connection, visitor: Visitor, filters: Filters, known: Sequence[str] = ()
+) -> list[str]:
+    """Give the keys of the next looks that nobody else is shown, and keep them for who may decide.
+
+    Args:
+        connection: In a transaction; the caller commits.
+        known: Keys to leave out.
+    """
+    keys = queue(connection, filters, known, visitor.name)
+    return claim(connection, keys, visitor.name) if visitor.may_decide else keys
 
 
 def count(connection: Connection, filters: Filters) -> int:
@@ -182,9 +199,11 @@ def read_review(shop: Shop, visitor: Visitor, filters: Filters, first: str = "")
         first: The key of the look to begin with; the one that waits longest without it.
     """
     speech = Speech(visitor.language)
-    with shop.engine.connect() as connection:
-        keys = queue(connection, filters, [first] if first else [])
-        keys = [first, *keys] if first else keys
+    with shop.engine.begin() as connection:
+        keys = next_looks(connection, visitor, filters, [first] if first else [])
+        if first:
+            keys = [first, *keys]
+            claim(connection, [first] if visitor.may_decide else [], visitor.name)
         look = None
         while keys and look is None:
             look = read_look(connection, shop, keys.pop(0))
@@ -196,7 +215,7 @@ def read_review(shop: Shop, visitor: Visitor, filters: Filters, first: str = "")
             "filtered": bool(filters.query),
             "chosen": {name: getattr(filters, name) for name in FILTERS},
             "query": filters.query,
-            "reasons": REASONS,
+            "reasons": tuple(Reason),
             "currency": shop.settings.price.currency,
         }
 

@@ -27,7 +27,7 @@ class Piece:
     """A garment with a look that waits for review.
 
     Attributes:
-        made: Its new pictures, each with what speaks against it; empty where nothing does.
+        made: Its new pictures, each with the check that it did not pass; empty where it passed all.
         before: How many pictures of it the catalogue shows by now.
     """
 
@@ -35,7 +35,7 @@ class Piece:
     title: str = "Breton tee"
     collection: str = "SS26"
     model: str = "Mei"
-    made: Sequence[str] = ("the colour is 21 from the garment's; at most 14",)
+    made: Sequence[str] = ("colours",)
     before: int = 0
     state: str = "REVIEW"
     run_id: str = RUN
@@ -68,7 +68,7 @@ def furnish(
         open_run(engine, run_id, rows_read=len(pieces))
     keys = [hashlib.sha256(f"look of {piece.sku} on {piece.model}".encode()).hexdigest() for piece in pieces]
     for place, (key, piece) in enumerate(zip(keys, pieces, strict=True)):
-        _write(engine, settings, place, key, piece, (pictures_of or {}).get(piece.sku))
+        _write(engine, settings, piece, place=place, key=key, given=(pictures_of or {}).get(piece.sku))
     by_run = {
         run: [k for k, p in zip(keys, pieces, strict=True) if p.run_id == run]
         for run in {p.run_id for p in pieces}
@@ -79,7 +79,7 @@ def furnish(
 
 
 def _write(
-    engine: Engine, settings: Settings, place: int, key: str, piece: Piece, given: Sequence[bytes] | None
+    engine: Engine, settings: Settings, piece: Piece, *, place: int, key: str, given: Sequence[bytes] | None
 ) -> None:
     archive = Archive(settings.archive)
     colour = COLOURS[place % len(COLOURS)]
@@ -93,17 +93,19 @@ def _write(
         digests[f"{name}_sha256"] = hashlib.sha256(content).hexdigest()
         archive.put_input(digests[f"{name}_sha256"], thumbnail(content))
     rows = [
-        _picture(archive, piece, key, number, content, "b", shown=False)
-        | {"doubts": doubts or None, "score": 0.3 if doubts else 0.9}
+        _picture(archive, piece, key, number, content, shown=False)
+        | {"doubts": doubts or None, "score": 0.3 if doubts else 0.9, "verdict": _verdict(doubts)}
         for number, (content, doubts) in enumerate(zip(results, piece.made, strict=False))
     ]
     rows += [
-        _picture(archive, piece, key, number, drawn(f"{piece.sku} before", "darkslategray"), "a", shown=True)
-        | {"doubts": None, "score": 0.9}
+        _picture(archive, piece, key, number, drawn(f"{piece.sku} before", "darkslategray"), shown=True)
+        | {"doubts": None, "score": 0.9, "verdict": None}
         for number in range(piece.before)
     ]
     reason = "\n".join(
-        f"picture {number + 1}: {doubts}" for number, doubts in enumerate(piece.made) if doubts
+        f"picture {number + 1}: {doubts}: 21.3, limit 14"
+        for number, doubts in enumerate(piece.made)
+        if doubts
     )
     with engine.begin() as connection:
         connection.execute(
@@ -145,8 +147,9 @@ def _write(
 
 
 def _picture(
-    archive: Archive, piece: Piece, key: str, number: int, content: bytes, attempt: str, *, shown: bool
+    archive: Archive, piece: Piece, key: str, number: int, content: bytes, *, shown: bool
 ) -> dict[str, Any]:
+    attempt = "a" if shown else "b"
     name = PictureName(piece.collection, piece.sku, piece.model, key, attempt, number)
     kept: Any = _Kept(content)
     place = archive.put(name, kept)
@@ -165,6 +168,11 @@ def _picture(
         "height": height,
         "thumbnail": small.path,
     }
+
+
+def _verdict(failed: str) -> dict[str, Any]:
+    passed = {"face": {"value": 0.93, "limit": 0.7, "passed": True}}
+    return passed | ({failed: {"value": 21.3, "limit": 14.0, "passed": False}} if failed else {})
 
 
 def catalogue_row(engine: Engine, sku: str) -> Any:

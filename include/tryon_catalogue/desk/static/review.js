@@ -42,7 +42,9 @@
   async function more() {
     if (ahead.length < AHEAD) {
       const asked = query();
-      for (const key of [...ahead, ...(look() ? [look().dataset.key] : []), ...seen]) asked.append("not", key);
+      // What is shown and what is loaded stays this person's own; what was skipped comes when the page begins anew.
+      for (const key of [...(look() ? [look().dataset.key] : []), ...ahead]) asked.append("keep", key);
+      for (const key of seen.slice(-400)) asked.append("not", key);
       try {
         const answer = await fetch(`${desk.base}/review/next`, {
           method: "POST", body: asked, credentials: "same-origin",
@@ -50,6 +52,8 @@
         });
         const told = await answer.json();
         if (told.ok) {
+          const kept = new Set(told.kept);
+          ahead = ahead.filter((key) => kept.has(key));
           const known = new Set([...ahead, ...seen, look()?.dataset.key]);
           ahead.push(...told.keys.filter((key) => !known.has(key)));
           total = told.total;

@@ -7,8 +7,8 @@ from typing import Final
 WORDS: Final[dict[str, tuple[str, str]]] = {
     "doubts_heading": ("Sent, and never answered", "已发送但没有答复"),
     "doubts_intro": (
-        "Nobody knows whether the vendor has these. Nothing of it is sent again before you decide. Compare the vendor's "
-        "bill, or ask its support with the request id.",
+        "Nobody knows whether the vendor has these. Nothing of it is sent again before you decide. Compare the "
+        "vendor's bill, or ask its support with the request id.",
         "没有人知道供应商是否已收到这些提交。在您决定之前不会重新发送。请核对供应商账单，或用请求编号询问其客服。",
     ),
     "no_doubts": ("Nothing is in doubt.", "没有存疑的提交。"),

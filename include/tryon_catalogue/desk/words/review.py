@@ -90,8 +90,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "bulk": ("Accept all {n}", "全部接受（{n}）"),
     "bulk_heading": ("Accept what this filter shows?", "接受当前筛选的全部内容？"),
     "bulk_text": (
-        "1 look goes to the catalogue, with every picture it has.|{n} looks go to the catalogue, with every picture they "
-        "have.",
+        "1 look goes to the catalogue, with every picture it has."
+        "|{n} looks go to the catalogue, with every picture they have.",
         "{n} 个试穿将连同其所有图片进入目录。",
     ),
     "bulk_type": ("Type {n} to confirm", "输入 {n} 以确认"),
@@ -100,14 +100,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "By now {n} wait here, so nothing was changed. Look again.",
         "现在有 {n} 个，没有任何改动。请重新查看。",
     ),
-    "said_accepted": ("{what} is in the catalogue.", "{what} 已进入目录。"),
-    "said_accepted_some": (
-        "{n} of {of} pictures of {what} are in the catalogue.",
-        "{what} 的 {of} 张图片中有 {n} 张进入目录。",
-    ),
-    "said_remade": ("{what} is planned again.", "{what} 已重新列入计划。"),
-    "said_refused": ("{what} is refused.", "{what} 已拒绝。"),
-    "said_collected": (
+    "said_accept": ("{what} is in the catalogue.", "{what} 已进入目录。"),
+    "said_remake": ("{what} is planned again.", "{what} 已重新列入计划。"),
+    "said_refuse": ("{what} is refused.", "{what} 已拒绝。"),
+    "said_collect": (
         "{what} is asked for by the next run of tryon_recover.",
         "{what} 将由下一次 tryon_recover 运行收取。",
     ),
