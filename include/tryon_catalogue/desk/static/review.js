@@ -110,7 +110,7 @@
     const boxes = [...look().querySelectorAll("input[name=picture]")];
     const ticked = boxes.filter((box) => box.checked);
     if (!boxes.length) return;
-    if (!ticked.length) { desk.say(document.body.dataset.tick, true); return; }
+    if (!ticked.length) { desk.say(stage.dataset.tick, true); return; }
     decide("accept", ticked.map((box) => ["picture", box.value]));
   }
 
