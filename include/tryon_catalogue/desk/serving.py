@@ -86,7 +86,7 @@ class Desk:
 
     def __init__(self) -> None:
         # Nothing is kept: whoever has decided something sees it on the next page.
-        self._pages = PageMaker[str](at_once=6, readers=24, fresh=0)
+        self._pages = PageMaker[str](at_once=12, readers=48, fresh=0)
         self._decisions = PageMaker[str](at_once=6, readers=24, fresh=0)
         # A browser asks for six at once, and loads five looks ahead.
         self._pictures = PageMaker[bytes](at_once=16, readers=96, fresh=30)
