@@ -14,6 +14,7 @@ from sqlalchemy import Engine, select, text
 from damo_tryon.hooks import DamoTryOnHook
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks, states, submit_now
 from tests.tryon_catalogue.vendor import Website
+from tryon_catalogue.ledger.decisions import Word
 from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import looks, pictures, submissions
 from tryon_catalogue.publishing import review
@@ -166,14 +167,14 @@ def test_a_person_accepts_single_pictures_and_the_others_stay_out(
     engine: Engine, ours: Settings, night: Night
 ) -> None:
     night(1, blank(times=1), pictures=3, at_least=3)
-    with pytest.raises(NoSuchLookError, match="has no new picture 4; it has pictures 1, 2, 3"):
-        review.accept(engine, ours, ["sku-0"], PERSON, only=[1, 4])
+    with pytest.raises(NoSuchLookError, match="its new pictures are 1, 2, 3"):
+        review.accept(engine, ours, ["sku-0"], PERSON, Word(numbers=frozenset({0, 3})))
     assert states(engine) == ["REVIEW"]
-    review.accept(engine, ours, ["sku-0"], PERSON, only=[2])
+    review.accept(engine, ours, ["sku-0"], PERSON, Word(numbers=frozenset({1})))
     with engine.connect() as connection:
         shown = connection.execute(select(pictures.c.number).where(pictures.c.shown)).scalars().all()
         reason = connection.execute(select(looks.c.reason)).scalar_one()
-    assert (states(engine), shown, reason) == (["PUBLISHED"], [1], "found good by mei: picture 2")
+    assert (states(engine), shown, reason) == (["PUBLISHED"], [1], "found good by mei (picture 2 of 3)")
 
 
 def test_nothing_is_judged_where_that_is_off(engine: Engine, night: Night) -> None:
