@@ -70,6 +70,7 @@ MOVES: Final[Mapping[LookState, frozenset[LookState]]] = MappingProxyType(
             {
                 LookState.SUBMITTING,  # it was claimed, and its intent is committed before the call
                 LookState.REJECTED,  # preflight found that an image breaks a rule
+                LookState.REVIEW,  # a person does not want it made again after all
             }
         ),
         LookState.SUBMITTING: frozenset(
@@ -106,13 +107,22 @@ MOVES: Final[Mapping[LookState, frozenset[LookState]]] = MappingProxyType(
                 LookState.PUBLISHED,  # a person finds the picture good
                 LookState.PLANNED,  # a person wants it made, and paid for, again
                 LookState.SUBMITTED,  # a person has the vendor asked once more for what could not be had
+                LookState.FAILED,  # a person refuses its pictures for good
             }
         ),
-        LookState.FAILED: frozenset({LookState.PLANNED}),  # tried again, by a person's or a setting's word
+        LookState.FAILED: frozenset(
+            {
+                LookState.PLANNED,  # tried again, by a person's or a setting's word
+                LookState.REVIEW,  # a person takes the refusal of its pictures back
+            }
+        ),
         LookState.REJECTED: frozenset({LookState.PLANNED}),  # what it was rejected for has been put right
         LookState.PUBLISHED: frozenset(
-            {LookState.PLANNED}
-        ),  # a person pays for it twice, by his explicit word
+            {
+                LookState.PLANNED,  # a person pays for it twice, by his explicit word
+                LookState.REVIEW,  # a person takes an acceptance back
+            }
+        ),
     }
 )
 """Every move a look's state may make. What is not here is a bug, and the ledger refuses it."""

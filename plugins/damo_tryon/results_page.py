@@ -173,7 +173,7 @@ class _Pages:
 
     def __init__(self) -> None:
         # More patient than what each page has for the vendor, so that a page says which answers are missing.
-        self._maker = PageMaker(patience=PATIENCE + 10)
+        self._maker = PageMaker[str](patience=PATIENCE + 10)
 
     async def show(
         self,

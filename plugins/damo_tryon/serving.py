@@ -13,20 +13,21 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 RETRY_AFTER: Final = 5
 """Seconds after which somebody who was sent away may come back."""
 
 _T = TypeVar("_T")
+_Page = TypeVar("_Page", str, bytes)
 
 
 class BusyError(Exception):
     """Nobody can be given the page now; says why in words. It may be asked for after `RETRY_AFTER` seconds."""
 
 
-class PageMaker:
-    """Makes pages, each once for all who ask for it meanwhile, and keeps them for a moment.
+class PageMaker(Generic[_Page]):
+    """Makes pages, as text or as bytes, each once for all who ask for it meanwhile, and keeps them for a moment.
 
     To be used from the event loop that serves the pages. Rights are the caller's to check, before.
 
@@ -35,7 +36,7 @@ class PageMaker:
         readers: People who may wait for one, all told.
         patience: Seconds that one of them waits. The page is made all the same: who comes back finds it.
         fresh: Seconds for which a page is given to others as it is.
-        most_kept: Characters of all pages that are kept.
+        most_kept: Characters or bytes of all pages that are kept.
     """
 
     def __init__(
@@ -54,10 +55,10 @@ class PageMaker:
         self._most_kept = most_kept
         self._waiting = 0
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="tryon-page")
-        self._making: dict[Hashable, asyncio.Task[str]] = {}
-        self._made: OrderedDict[Hashable, tuple[float, str]] = OrderedDict()
+        self._making: dict[Hashable, asyncio.Task[_Page]] = {}
+        self._made: OrderedDict[Hashable, tuple[float, _Page]] = OrderedDict()
 
-    async def page(self, key: Hashable, make: Callable[[], Awaitable[str]]) -> str:
+    async def page(self, key: Hashable, make: Callable[[], Awaitable[_Page]]) -> _Page:
         """Give a page: one that was made just now, one that is being made, or a new one.
 
         Args:
@@ -94,7 +95,7 @@ class PageMaker:
             self._threads, lambda: within.run(work, *arguments)
         )
 
-    async def _make(self, key: Hashable, make: Callable[[], Awaitable[str]]) -> str:
+    async def _make(self, key: Hashable, make: Callable[[], Awaitable[_Page]]) -> _Page:
         page = await make()
         self._made[key] = (time.monotonic() + self._fresh, page)
         while sum(len(kept) for _, kept in self._made.values()) > self._most_kept:
@@ -105,8 +106,8 @@ class PageMaker:
         while self._made and next(iter(self._made.values()))[0] <= time.monotonic():
             self._made.popitem(last=False)
 
-    def _end_of(self, key: Hashable) -> Callable[[asyncio.Task[str]], None]:
-        def end(task: asyncio.Task[str]) -> None:
+    def _end_of(self, key: Hashable) -> Callable[[asyncio.Task[_Page]], None]:
+        def end(task: asyncio.Task[_Page]) -> None:
             del self._making[key]
             if not task.cancelled():
                 task.exception()  # known to whoever waited; where nobody did, there is nobody to tell

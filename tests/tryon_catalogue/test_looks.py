@@ -142,10 +142,11 @@ def test_every_state_can_be_reached_from_planned() -> None:
 
 
 def test_money_is_spent_only_through_a_committed_intent() -> None:
-    # From a state in which nothing was spent, the only way to one in which something may be is SUBMITTING.
+    # From a state in which nothing was spent, the only way to one in which something may be is SUBMITTING. A person who
+    # takes a remake back has the look wait again that was paid for before.
     free = {LookState.PLANNED, LookState.REJECTED}
     for state in free:
-        assert MOVES[state] - free <= {LookState.SUBMITTING}
+        assert MOVES[state] - free <= {LookState.SUBMITTING, LookState.REVIEW}
 
 
 def test_a_look_in_doubt_is_never_sent_without_being_planned_again() -> None:
@@ -154,7 +155,7 @@ def test_a_look_in_doubt_is_never_sent_without_being_planned_again() -> None:
 
 
 def test_a_published_look_is_never_paid_for_again() -> None:
-    assert MOVES[LookState.PUBLISHED] == {LookState.PLANNED}
+    assert MOVES[LookState.PUBLISHED] == {LookState.PLANNED, LookState.REVIEW}
 
 
 def test_no_state_is_a_move_of_itself() -> None:

@@ -30,7 +30,7 @@ from tryon_catalogue.words import harmless, money
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
-    from typing import Any
+    from typing import Any, TextIO
 
     from rich.console import Console
     from sqlalchemy import Connection, Row
@@ -327,26 +327,36 @@ def write_bill(connection: Connection, price: Price, file: Path) -> int:
     Raises:
         OSError: The file cannot be written.
     """
-    lines = read_lines(connection, price)
     with file.open("w", encoding="utf-8-sig", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(CSV_COLUMNS)
-        for line in lines:
-            writer.writerow(
-                (
-                    f"{line.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-                    harmless(line.request_id or ""),
-                    harmless(line.result_key or ""),
-                    line.state,
-                    line.looks,
-                    line.failed,
-                    line.pictures,
-                    line.uses,
-                    f"{line.amount:f}",
-                    price.currency,
-                    harmless(" + ".join(f"{uses} of {name}" for name, uses in line.packs.items())),
-                    harmless(line.run_id),
-                    line.id,
-                )
+        return write_lines(connection, price, stream)
+
+
+def write_lines(connection: Connection, price: Price, stream: TextIO) -> int:
+    """Write a line for each submission as CSV; returns how many.
+
+    Args:
+        price: Its currency and packs.
+        stream: To write to; opened without a translation of line ends.
+    """
+    lines = read_lines(connection, price)
+    writer = csv.writer(stream)
+    writer.writerow(CSV_COLUMNS)
+    for line in lines:
+        writer.writerow(
+            (
+                f"{line.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+                harmless(line.request_id or ""),
+                harmless(line.result_key or ""),
+                line.state,
+                line.looks,
+                line.failed,
+                line.pictures,
+                line.uses,
+                f"{line.amount:f}",
+                price.currency,
+                harmless(" + ".join(f"{uses} of {name}" for name, uses in line.packs.items())),
+                harmless(line.run_id),
+                line.id,
             )
+        )
     return len(lines)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+    from tryon_catalogue.ledger.decisions import Word
     from tryon_catalogue.ledger.moves import Mover
     from tryon_catalogue.settings import Settings
 
@@ -45,6 +46,11 @@ Looks = Annotated[list[str], typer.Argument(metavar="LOOK...", help="Skus, or be
 By = Annotated[
     str | None, typer.Option(help="Who says so; stands in the looks' history. Your user name without it.")
 ]
+WhatIsWrong = Annotated[
+    list[str] | None,
+    typer.Option("--reason", help="What is wrong, such as colour. May be said several times."),
+]
+Note = Annotated[str, typer.Option(help="What is wrong, in your own words.")]
 
 
 class CommandError(Exception):
@@ -310,28 +316,61 @@ REVIEW_HELP = """
 Look at the pictures, then
   tryon review accept LOOK...   they are good enough: they go to the catalogue
   tryon review again LOOK...    they are planned, and paid for, again
-  tryon review collect LOOK...  no picture is with us: the vendor is asked once more, which is free"""
+  tryon review refuse LOOK...   they are given up: nothing of them is shown, and nothing is made by itself
+  tryon review collect LOOK...  no picture is with us: the vendor is asked once more, which is free
+  tryon review undo             you take your last decision back"""
 
 
 @review_app.command()
-def accept(looks: Looks, by: By = None) -> None:
+def accept(
+    looks: Looks,
+    by: By = None,
+    picture: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1, help="Number of a picture that is good; the others are left out. Say it for each."
+        ),
+    ] = None,
+) -> None:
     """Publish looks on your word: their pictures are good enough."""
+    from tryon_catalogue.ledger.decisions import Word
     from tryon_catalogue.publishing.review import accept as publish
 
     settings = load_settings()
-    _decide(lambda engine, names, mover: publish(engine, settings, names, mover), looks, by, "is published.")
+    word = Word(numbers=frozenset(number - 1 for number in picture) if picture else None)
+    _decide(
+        lambda engine, names, mover: publish(engine, settings, names, mover, word),
+        looks,
+        by,
+        "is published.",
+    )
 
 
 @review_app.command("again")
-def remake_looks(looks: Looks, by: By = None) -> None:
+def remake_looks(looks: Looks, by: By = None, reason: WhatIsWrong = None, note: Note = "") -> None:
     """Plan looks again on your word: the next run that wants them sends, and pays for, them again."""
     from tryon_catalogue.publishing.review import remake
 
+    word = _word(reason, note)
     _decide(
-        remake,
+        lambda engine, names, mover: remake(engine, names, mover, word),
         looks,
         by,
         "is planned again; the next run that wants it sends it, and it is paid for again.",
+    )
+
+
+@review_app.command("refuse")
+def refuse_looks(looks: Looks, by: By = None, reason: WhatIsWrong = None, note: Note = "") -> None:
+    """Give looks up on your word: their pictures are not shown, and none are made by themselves."""
+    from tryon_catalogue.publishing.review import refuse
+
+    settings, word = load_settings(), _word(reason, note)
+    _decide(
+        lambda engine, names, mover: refuse(engine, settings, names, mover, word),
+        looks,
+        by,
+        "is given up; `tryon retry` would plan it again.",
     )
 
 
@@ -341,6 +380,36 @@ def collect(looks: Looks, by: By = None) -> None:
     from tryon_catalogue.publishing.review import recollect
 
     _decide(recollect, looks, by, "is asked for by the next run of tryon_recover.")
+
+
+@review_app.command()
+def undo(
+    look: Annotated[
+        str | None, typer.Argument(help="Beginning of a look's key. Your last decision without it.")
+    ] = None,
+    by: By = None,
+) -> None:
+    """Take your own last decision back, as long as nothing has come of it."""
+    from tryon_catalogue.publishing.review import CannotUndoError
+    from tryon_catalogue.publishing.review import undo as take_back
+
+    settings = load_settings()
+
+    def decide(engine: Engine, _: Sequence[str], mover: Mover) -> list[str]:
+        try:
+            return [take_back(engine, settings, mover, look)]
+        except CannotUndoError as error:
+            raise CommandError(str(error)) from error
+
+    _decide(decide, [], by, "waits for review again.")
+
+
+def _word(reasons: Sequence[str] | None, note: str) -> Word:
+    from tryon_catalogue.ledger.decisions import Reason, Word
+
+    if unknown := [reason for reason in reasons or () if reason not in list(Reason)]:
+        raise CommandError(f"--reason {unknown[0]}: one of {', '.join(Reason)} is expected.")
+    return Word(reasons=tuple(Reason(reason) for reason in reasons or ()), note=note)
 
 
 @app.command()

@@ -92,9 +92,9 @@ class _Pages:
 
     def __init__(self) -> None:
         self._thumbnails: Thumbnails | None = None
-        self._pages = PageMaker()
+        self._pages = PageMaker[str]()
         # A whole report keeps a processor busy for seconds, and the API server has other people to serve.
-        self._files = PageMaker(at_once=1, patience=_FILE_PATIENCE)
+        self._files = PageMaker[str](at_once=1, patience=_FILE_PATIENCE)
 
     async def show(
         self,

@@ -327,6 +327,34 @@ pictures = Table(
     Column("archived_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("look_key", KEY, ForeignKey(looks.c.key), nullable=False),
+    Column("decided_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("person", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column(
+        "numbers", JSONB, doc="of the pictures that were accepted, from 0; null for all and for other actions"
+    ),
+    Column("reasons", JSONB, nullable=False, server_default="[]"),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("seen_at", DateTime(timezone=True), nullable=False, doc="looks.moved_at when it was decided"),
+    Column("left_at", DateTime(timezone=True), nullable=False, doc="looks.moved_at right after"),
+    Column("before", JSONB, nullable=False, doc="why it waited, and the rows of its pictures"),
+    Column("undone_at", DateTime(timezone=True)),
+    Column("undone_by", Text),
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("look_key", KEY, ForeignKey(looks.c.key), primary_key=True),
+    Column("person", Text, nullable=False, doc="who is looking at it"),
+    Column("until", DateTime(timezone=True), nullable=False),
+)
+
 alerts = Table(
     "alerts",
     metadata,

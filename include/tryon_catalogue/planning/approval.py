@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import func, select, update
 
-from tryon_catalogue.budget.commitments import note_reason
+from tryon_catalogue.budget.commitments import is_closed, note_reason
 from tryon_catalogue.budget.limits import Approved
 from tryon_catalogue.ledger.tables import runs
 from tryon_catalogue.planning.approval_options import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from tryon_catalogue.planning.reserve import Estimate
     from tryon_catalogue.settings import BudgetSettings, Price
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 MOST_COLLECTIONS: Final = 20
 WAITS: Final = "waits for a person's approval: see the required actions of the run in the Airflow UI"
 NOBODY: Final = "nobody in time"
+_ANSWERED: Final = "; "  # between the question and the answer, as the ledger keeps them
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,37 @@ class Answer:
     who: str
     approved: Approved | None
     at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenApproval:
+    """A run that waits for a person's word on what it may spend.
+
+    Attributes:
+        run_id: ``dag_id/run_id``.
+        amount: What it asks for, in the currency of the settings.
+        question: What it asks, in words.
+        since: When the run began.
+    """
+
+    run_id: str
+    amount: Decimal
+    question: str
+    since: datetime
+
+
+def open_approvals(connection: Connection) -> tuple[OpenApproval, ...]:
+    """Read the questions that nobody has answered yet, oldest first."""
+    rows = connection.execute(
+        select(runs.c.id, runs.c.asked_amount, runs.c.approval, runs.c.started_at)
+        .where(
+            runs.c.asked_amount.is_not(None),
+            ~runs.c.approval.contains(_ANSWERED),
+            ~is_closed(),
+        )
+        .order_by(runs.c.started_at, runs.c.id)
+    )
+    return tuple(OpenApproval(row.id, row.asked_amount, row.approval, row.started_at) for row in rows)
 
 
 def asks_first(estimate: Estimate, budget: BudgetSettings) -> bool:
@@ -197,11 +229,11 @@ def record_answer(engine: Engine, run_id: str, answer: Answer, price: Price) -> 
             bounds += [counted(approved.looks, "look")] if approved.looks is not None else []
             outcome = f"approved by {answer.who}: {', '.join(bounds)}"
         # A second try of the task gets the same answer: it says the same.
-        question = approval.partition("; ")[0]
+        question = approval.partition(_ANSWERED)[0]
         person = None if answer.who == NOBODY else answer.who
         connection.execute(
             update(runs)
             .where(runs.c.id == run_id)
-            .values(approval=f"{question}; {outcome}", answered_by=person, answered_at=answer.at)
+            .values(approval=f"{question}{_ANSWERED}{outcome}", answered_by=person, answered_at=answer.at)
         )
     return approved

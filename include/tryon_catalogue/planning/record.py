@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from tryon_catalogue.ledger.images import load_images
 from tryon_catalogue.ledger.moves import move
-from tryon_catalogue.ledger.states import NOT_ENDED
+from tryon_catalogue.ledger.states import NEED_A_PERSON, NOT_ENDED
 from tryon_catalogue.ledger.tables import (
     batches,
     collections,
@@ -304,7 +304,7 @@ def _retry_failed(connection: Connection, safety: SafetySettings, run: Run, fail
         select(look_moves.c.id)
         .where(
             look_moves.c.look_key == looks.c.key,
-            look_moves.c.from_state == LookState.IN_DOUBT.value,
+            look_moves.c.from_state.in_(NEED_A_PERSON),
             look_moves.c.to_state == LookState.FAILED.value,
         )
         .exists()

@@ -127,6 +127,27 @@ class Catalogue:
             if of_look <= refused.keys():
                 raise RowRefusedError("; ".join(str(refused[sku]) for sku in sorted(of_look)))
 
+    def take_back(self, connection: Connection, skus: Sequence[str]) -> None:
+        """Write garments of which something is shown no more: a row without a picture left shows none.
+
+        Args:
+            connection: In a transaction; the garments are locked until it ends.
+
+        Raises:
+            RowRefusedError: A row does not take it; roll back what called them not shown.
+        """
+        shown = select(garment_looks.c.sku).join(pictures, pictures.c.look_key == garment_looks.c.look_key)
+        still = set(
+            connection.execute(
+                shown.where(garment_looks.c.sku.in_(skus), pictures.c.shown).distinct()
+            ).scalars()
+        )
+        written = self.write_garments(connection, skus)
+        empty = [{"sku": sku, "picture_url": None, "picture_urls": None} for sku in sorted(set(skus) - still)]
+        written += self._shop.write(connection, empty)
+        if refused := [row for row in written.refused if row.row_exists]:
+            raise RowRefusedError("; ".join(map(str, refused)))
+
     def write_run(self, engine: Engine, run_id: str) -> Written:
         """Write every garment of a run whose row does not yet say what the ledger says, and its rejected rows.
 

@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from tryon_catalogue.ledger.states import LOOK_STATES, PAID, SHOWN, SubmissionState
 from tryon_catalogue.ledger.tables import looks, runs, submissions
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.planning.approval import open_approvals
 from tryon_catalogue.submission.stops import active_stops
 from tryon_catalogue.terminal import terminal
 from tryon_catalogue.words import money
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from sqlalchemy import Engine
 
+    from tryon_catalogue.planning.approval import OpenApproval
     from tryon_catalogue.settings import Price
     from tryon_catalogue.submission.stops import Stop
 
@@ -43,6 +45,7 @@ class Status:
         missing: What is known of the exports that did not come in the last two days.
         refused: Rows that the catalogue's table did not take, by each DAG's newest account, and why.
         more_refused: A line for each of the accounts that name only the first of such rows.
+        approvals: Runs that ask whether they may spend, and nobody has answered.
     """
 
     looks: Counter[LookState]
@@ -54,6 +57,7 @@ class Status:
     missing: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     more_refused: tuple[str, ...] = ()
+    approvals: tuple[OpenApproval, ...] = ()
 
 
 def read_status(engine: Engine, price: Price) -> Status:
@@ -73,6 +77,7 @@ def read_status(engine: Engine, price: Price) -> Status:
         ).scalar_one()
         now = connection.execute(select(func.now())).scalar_one()
         stops = active_stops(connection)
+        approvals = open_approvals(connection)
         missing = connection.execute(
             select(runs.c.problem)
             .where(runs.c.problem.is_not(None), runs.c.started_at > func.now() - LATELY)
@@ -95,7 +100,9 @@ def read_status(engine: Engine, price: Price) -> Status:
     )
     counts = Counter({LookState(state): count for state, count in by_state})
     age = now - oldest if oldest else None
-    return Status(counts, uses, cost, price.currency, age, stops, problems, tuple(refused), more_refused)
+    return Status(
+        counts, uses, cost, price.currency, age, stops, problems, tuple(refused), more_refused, approvals
+    )
 
 
 def show_status(status: Status, console: Console | None = None) -> None:
@@ -109,6 +116,11 @@ def show_status(status: Status, console: Console | None = None) -> None:
         console.print(f"[bold red]Missing:[/] {escape(problem)}")
     for refusal in (*status.refused, *status.more_refused):
         console.print(f"[bold red]Not written to the catalogue:[/] {escape(refusal)}")
+    for approval in status.approvals:
+        console.print(
+            f"[bold]Waits for an approval:[/] {escape(approval.run_id)} {escape(approval.question)}; "
+            "answer it at Required Actions in the Airflow UI"
+        )
     if not status.looks.total():
         console.print("The ledger holds no looks yet: no run has read an export.")
         return

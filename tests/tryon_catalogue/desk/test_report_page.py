@@ -13,12 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
-from airflow import settings as airflow_settings
 from airflow.api_fastapi.app import create_auth_manager, get_auth_manager
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
-from airflow.models import import_all_models
-from airflow.models.base import Base
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -31,23 +28,6 @@ from tryon_catalogue.desk.report_page import create_app
 from tryon_catalogue.reporting.report import extract, reading
 
 PLACE = {"dag_id": "tryon_nightly", "run_id": "manual__1"}
-
-
-@pytest.fixture(scope="module")
-def airflow_tables(postgres: Any) -> Iterator[None]:
-    """Airflow's tables, empty, in a database of their own; Airflow's ORM points there meanwhile."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", postgres.create_database("airflow_of_the_report"))
-        patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "a-secret-made-up-for-these-tests-" * 2)
-        airflow_settings.dispose_orm(do_log=False)
-        airflow_settings.configure_vars()
-        airflow_settings.configure_orm()
-        import_all_models()
-        Base.metadata.create_all(airflow_settings.engine)
-        yield
-        airflow_settings.dispose_orm(do_log=False)
-    airflow_settings.configure_vars()
-    airflow_settings.configure_orm()
 
 
 @pytest.fixture

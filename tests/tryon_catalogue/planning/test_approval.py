@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select, update
 
 from tests.tryon_catalogue.budgets import waiting, with_budget
 from tests.tryon_catalogue.helpers import pretend_checked
@@ -18,6 +18,7 @@ from tryon_catalogue.planning.approval import (
     WAITS,
     Answer,
     answer_of,
+    open_approvals,
     question_of,
     record_answer,
     record_question,
@@ -168,3 +169,20 @@ def test_rejected_looks_say_who_rejected_them(engine: Engine, asked: Settings) -
     ((reason, number),) = waiting(engine).items()
     assert number == 6
     assert "rejected by ada" in (reason or "")
+
+
+def test_a_question_is_open_until_somebody_answers(engine: Engine, asked: Settings) -> None:
+    with engine.connect() as connection:
+        (approval,) = open_approvals(connection)
+    assert (approval.run_id, approval.amount) == ("dag/1", Decimal(6))
+    assert approval.question == "asked for ¥6 for 6 looks"
+    record_answer(engine, "dag/1", Answer("ada", None), asked.price)
+    with engine.connect() as connection:
+        assert open_approvals(connection) == ()
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_run_that_is_over_asks_nobody(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(update(runs).values(ended_at=func.now()))
+        assert open_approvals(connection) == ()

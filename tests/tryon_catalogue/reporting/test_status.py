@@ -9,12 +9,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 from rich.console import Console
-from sqlalchemy import Engine, func, insert, text
+from sqlalchemy import Engine, func, insert, text, update
 
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks
 from tryon_catalogue.ledger.moves import Mover, move
 from tryon_catalogue.ledger.states import LOOK_STATES
-from tryon_catalogue.ledger.tables import looks, submissions
+from tryon_catalogue.ledger.tables import looks, runs, submissions
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.reporting.account import close_run
 from tryon_catalogue.reporting.status import Status, read_status, show_status
@@ -139,3 +139,13 @@ def test_where_more_rows_were_refused_than_are_named_the_screen_says_how_many(
         "Not written to the catalogue: dag names the first 20 of 23 rows; the log of its account has all"
         in screen
     )
+
+
+def test_runs_that_ask_whether_they_may_spend_are_named(engine: Engine, plan_batch: PlanBatch) -> None:
+    plan_batch(some_looks(1))
+    with engine.begin() as connection:
+        asked = {"asked_amount": 1900, "approval": "asked for ¥1,900 for 2,000 looks"}
+        connection.execute(update(runs).values(asked))
+    told = shown(read_status(engine, Price()))
+    assert "Waits for an approval: dag/run asked for ¥1,900 for 2,000 looks" in told
+    assert "Required Actions" in told

@@ -158,7 +158,7 @@ def _report(
         account=count_run(connection, run, price.currency),
         looks=reported,
         rejections=rejected,
-        rejected_images=_digests(
+        rejected_images=digests_by_address(
             connection, {rejection.subject for rejection in rejected if "://" in rejection.subject}
         ),
         doubts=tuple(ReportedDoubt(doubt, doubt.amount) for doubt in doubts.of_run(connection, run.id)),
@@ -304,7 +304,8 @@ def _pictures(connection: Connection, keys: Sequence[str]) -> dict[str, list[Rep
     return pictures_of
 
 
-def _digests(connection: Connection, urls: Collection[str]) -> Mapping[str, str]:
+def digests_by_address(connection: Connection, urls: Collection[str]) -> Mapping[str, str]:
+    """Give address -> digest of its bytes, hex, for those of the images that preflight could fetch."""
     # Images are kept by their addresses' digests, for an address may be longer than an index takes.
     keys = [hashlib.sha256(url.encode()).hexdigest() for url in urls]
     known = select(images.c.url, images.c.sha256).where(
