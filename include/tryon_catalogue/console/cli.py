@@ -51,6 +51,10 @@ WhatIsWrong = Annotated[
     typer.Option("--reason", help="What is wrong, such as colour. May be said several times."),
 ]
 Note = Annotated[str, typer.Option(help="What is wrong, in your own words.")]
+Only = Annotated[
+    list[int] | None,
+    typer.Option(min=1, help="Number of a picture; the others are left out. May be repeated."),
+]
 
 
 class CommandError(Exception):
@@ -314,7 +318,7 @@ def review(context: typer.Context) -> None:
 
 REVIEW_HELP = """
 Look at the pictures, then
-  tryon review accept LOOK...   they are good enough: they go to the catalogue
+  tryon review accept LOOK...   they are good enough: they go to the catalogue (--only 1: that picture alone)
   tryon review again LOOK...    they are planned, and paid for, again
   tryon review refuse LOOK...   they are given up: nothing of them is shown, and nothing is made by itself
   tryon review collect LOOK...  no picture is with us: the vendor is asked once more, which is free
@@ -322,22 +326,13 @@ Look at the pictures, then
 
 
 @review_app.command()
-def accept(
-    looks: Looks,
-    by: By = None,
-    picture: Annotated[
-        list[int] | None,
-        typer.Option(
-            min=1, help="Number of a picture that is good; the others are left out. Say it for each."
-        ),
-    ] = None,
-) -> None:
+def accept(looks: Looks, only: Only = None, by: By = None) -> None:
     """Publish looks on your word: their pictures are good enough."""
     from tryon_catalogue.ledger.decisions import Word
     from tryon_catalogue.publishing.review import accept as publish
 
     settings = load_settings()
-    word = Word(numbers=frozenset(number - 1 for number in picture) if picture else None)
+    word = Word(numbers=frozenset(number - 1 for number in only) if only else None)
     _decide(
         lambda engine, names, mover: publish(engine, settings, names, mover, word),
         looks,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import delete, func, select, true, update
+from sqlalchemy import func, select, true, update
 
 from tryon_catalogue.budget.commitments import is_live
 from tryon_catalogue.ledger.decisions import (
@@ -127,7 +127,7 @@ def accept(
         settings: The catalogue's table.
         names: For each, a sku, or a look's key or its beginning.
         by: The person who decides.
-        word: Which of the pictures, and why. Those that are not meant are left out of the catalogue for good.
+        word: Which of the pictures, and why. Those that are not meant are left out of the catalogue.
 
     Returns:
         The keys of the looks.
@@ -162,8 +162,8 @@ def accept(
                         from_states=IN_REVIEW,
                         reason=_reason(f"found good by {by.run}{_chosen(before, word)}", word),
                     )
-                    _leave_out(connection, key, word)
-                    show_pictures(connection, moved)
+                    chosen = None if word.numbers is None else pictures.c.number.in_(word.numbers)
+                    show_pictures(connection, moved, which=chosen)
                     record(connection, key, by.run, Action.ACCEPT, word, before)
                     catalogue.write_looks(connection, [key])
                 accepted += moved
@@ -363,17 +363,8 @@ def _check_numbers(connection: Connection, key: str, word: Word) -> None:
     if not word.numbers or not word.numbers <= there:
         listed = ", ".join(str(number + 1) for number in sorted(there))
         raise NoSuchLookError(
-            f"{key[:10]}: it has the pictures {listed}. Say which of them are good; nothing was changed."
-        )
-
-
-def _leave_out(connection: Connection, key: str, word: Word) -> None:
-    """Leave the pictures that a person does not accept out of the ledger; their files stay in the archive."""
-    if word.numbers is not None:
-        connection.execute(
-            delete(pictures).where(
-                pictures.c.look_key == key, ~pictures.c.shown, pictures.c.number.not_in(word.numbers)
-            )
+            f"{key[:10]}: its new pictures are {listed or 'none'}. Say which of them are good; nothing was changed. "
+            "`tryon review` shows them."
         )
 
 
