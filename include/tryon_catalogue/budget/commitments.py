@@ -257,10 +257,16 @@ def total_settled(engine: Engine) -> None:
         .returning(submissions.c.id, submissions.c.amount)
         .cte("added")
     )
-    shares = _by_collection(added)
+    shares = by_collection(added)
+    counted = ("amount", "looks", "submissions")
     statement = insert(collection_totals).from_select(
-        ["collection", "amount"],
-        select(shares.c.collection, func.sum(shares.c.amount))
+        ["collection", *counted],
+        select(
+            shares.c.collection,
+            func.sum(shares.c.amount),
+            func.sum(shares.c.looks),
+            func.count(),
+        )
         .group_by(shares.c.collection)
         .order_by(shares.c.collection),
     )
@@ -268,16 +274,19 @@ def total_settled(engine: Engine) -> None:
         connection.execute(
             statement.on_conflict_do_update(
                 index_elements=["collection"],
-                set_={"amount": collection_totals.c.amount + statement.excluded.amount},
+                set_={name: collection_totals.c[name] + statement.excluded[name] for name in counted},
             )
         )
 
 
-def _by_collection(sent: FromClause) -> Subquery:
+def by_collection(sent: FromClause) -> Subquery:
     """Divide what submissions cost among the collections of their looks.
 
     Args:
         sent: Submissions, each with ``id`` and ``amount``.
+
+    Returns:
+        For each submission and collection: ``id``, ``collection``, its number of ``looks`` and their ``amount``.
     """
     # For each submission by itself, by its index: not all looks that were ever sent, joined with each other.
     parts = (
@@ -292,7 +301,11 @@ def _by_collection(sent: FromClause) -> Subquery:
         .lateral("parts")
     )
     amount = sent.c.amount * parts.c.looks / parts.c.in_all
-    return select(parts.c.collection, amount.label("amount")).select_from(sent.join(parts, true())).subquery()
+    return (
+        select(sent.c.id, parts.c.collection, parts.c.looks, amount.label("amount"))
+        .select_from(sent.join(parts, true()))
+        .subquery()
+    )
 
 
 def _spent(budget: BudgetSettings, run_id: str) -> CompoundSelect[tuple[Any, ...]]:
@@ -312,7 +325,7 @@ def _spent(budget: BudgetSettings, run_id: str) -> CompoundSelect[tuple[Any, ...
     if not budget.per_collection:
         return union_all(by_time)
     recent = select(submissions.c.id, submissions.c.amount).where(may_cost, ~submissions.c.in_totals)
-    shares = _by_collection(recent.subquery("recent"))
+    shares = by_collection(recent.subquery("recent"))
     return union_all(
         by_time,
         select(*_spent_columns(false(), false(), shares.c.collection, shares.c.amount)),

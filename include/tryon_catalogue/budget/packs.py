@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, DateTime, cast, func, select
 
-from tryon_catalogue.ledger.states import PAID
-from tryon_catalogue.ledger.tables import submissions
+from tryon_catalogue.budget.charges import charges
 from tryon_catalogue.words import money
 
 if TYPE_CHECKING:
@@ -62,20 +61,24 @@ class Charge:
     uses: int
 
 
-def allocate(packs: Sequence[Pack], charges: Iterable[Charge]) -> list[dict[str, int]]:
+def allocate(
+    packs: Sequence[Pack], charged: Iterable[Charge], left: dict[str, int] | None = None
+) -> list[dict[str, int]]:
     """Say which packs pay for which charges.
 
     Args:
         packs: Those that were bought.
-        charges: In the order of time.
+        charged: In the order of time.
+        left: Name of a pack -> uses that earlier charges have left of it, which is brought up to date; whole packs
+            without it.
 
     Returns:
         For each charge the name of a pack -> uses it pays for; what is missing is charged one by one.
     """
-    left = {pack.name: pack.size for pack in packs}
+    left = {pack.name: pack.size for pack in packs} if left is None else left
     by_end = sorted(packs, key=lambda pack: (pack.ends_at, pack.name))
     paid: list[dict[str, int]] = []
-    for charge in charges:
+    for charge in charged:
         uses = charge.uses
         of_charge: dict[str, int] = {}
         for pack in by_end:
@@ -92,14 +95,19 @@ def read_packs(connection: Connection, price: Price) -> tuple[PackState, ...]:
     """Read what is left of each pack, in the order of the settings."""
     if not price.packs:
         return ()
-    first = min(pack.bought_at for pack in price.packs)
+    found = charges(price)
+    # Between two of these the same packs can be taken from, so that only sums matter.
+    bounds = sorted({moment for pack in price.packs for moment in (pack.bought_at, pack.ends_at)})
+    period = func.width_bucket(found.c["at"], cast(bounds, ARRAY(DateTime(timezone=True))))
     rows = connection.execute(
-        select(submissions.c.intended_at, submissions.c.uses)
-        .where(submissions.c.state.in_(PAID), submissions.c.intended_at >= first)
-        .order_by(submissions.c.intended_at, submissions.c.id)
+        select(period.label("period"), func.sum(found.c.uses).label("uses"))
+        .where(found.c.charged)
+        .group_by("period")
+        .order_by("period")
     )
     used: Counter[str] = Counter()
-    for of_charge in allocate(price.packs, (Charge(row.intended_at, row.uses) for row in rows)):
+    in_order = (Charge(bounds[row.period - 1], int(row.uses)) for row in rows if row.period)
+    for of_charge in allocate(price.packs, in_order):
         used.update(of_charge)
     return states_of(price, used, datetime.now(UTC))
 

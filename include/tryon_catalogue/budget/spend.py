@@ -6,38 +6,35 @@ Every amount is uses times ``[price] per_use`` as it was when the submission was
 from __future__ import annotations
 
 import csv
-from collections import Counter
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC
 from decimal import Decimal
 from enum import StrEnum
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from rich.markup import escape
 from rich.table import Table
-from sqlalchemy import func, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import Date, cast, func, literal, select, union_all
 
-from tryon_catalogue.budget.packs import Charge, allocate, states_of
-from tryon_catalogue.ledger.states import MAY_COST, PAID, SubmissionState
-from tryon_catalogue.ledger.tables import look_moves, looks, runs, submission_looks, submissions
-from tryon_catalogue.looks import LookState
-from tryon_catalogue.settings.money import FailedLooks, Use
+from tryon_catalogue.budget.charges import DIGITS, charges, failed_are_free, failed_looks
+from tryon_catalogue.budget.commitments import by_collection
+from tryon_catalogue.budget.packs import Charge, allocate, read_packs
+from tryon_catalogue.ledger.tables import collection_totals, looks, runs, submissions
 from tryon_catalogue.terminal import terminal
 from tryon_catalogue.words import harmless, money
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
     from typing import Any, TextIO
 
     from rich.console import Console
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, Row, Select
 
     from tryon_catalogue.settings import Price
 
-CENT: Final = Decimal("0.0001")
+ROWS_AT_ONCE: Final = 2_000
 PIPED_WIDTH: Final = 400
 """Columns where no terminal has a width: enough for a run's id on one line."""
 NO_COLLECTION: Final = "none"
@@ -68,34 +65,21 @@ class By(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What a collection has of a submission.
-
-    Attributes:
-        collection: Its name; empty for garments without one.
-        failed: Those among them that the vendor FAILED.
-        amount: What they cost.
-    """
-
-    collection: str
-    looks: int
-    failed: int
-    amount: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class Line:
     """One submission, as the vendor's bill may have it.
 
     Attributes:
         id: Of the submission in the ledger.
         at: When it was answered, or sent where no answer came.
+        request_id: The vendor's id of the call; None when it is not known.
         result_key: The vendor's id of the job; None when it is not known.
         run_id: The run that sent it.
         state: Of the submission.
+        charged: Whether the vendor has accepted it; else nobody knows whether it is charged.
+        failed: Those of its looks that the vendor FAILED.
         pictures: That it asked for.
         uses: That are charged; 0 when nobody knows whether it is.
-        parts: Its looks by collection.
+        amount: What it costs, or would cost if the vendor has it.
         packs: Name of a pack -> uses it pays for.
     """
 
@@ -105,33 +89,16 @@ class Line:
     result_key: str | None
     run_id: str
     state: str
+    charged: bool
+    looks: int
+    failed: int
     pictures: int
     uses: int
-    parts: tuple[Part, ...]
+    amount: Decimal
     packs: dict[str, int]
 
-    @property
-    def charged(self) -> bool:
-        """Whether the vendor has accepted it; else nobody knows whether it is charged."""
-        return self.state in PAID
 
-    @property
-    def looks(self) -> int:
-        """How many looks it has."""
-        return sum(part.looks for part in self.parts)
-
-    @property
-    def failed(self) -> int:
-        """How many of them the vendor FAILED."""
-        return sum(part.failed for part in self.parts)
-
-    @property
-    def amount(self) -> Decimal:
-        """What it costs, or would cost if the vendor has it."""
-        return sum((part.amount for part in self.parts), Decimal(0))
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Spent:
     """What something has cost.
 
@@ -141,6 +108,7 @@ class Spent:
         looks: Of them.
         amount: What they cost.
         in_doubt: What would come to it if the vendor has what nobody knows of.
+        uses: That are charged; 0 for a collection, for a submission is charged as a whole.
         estimate: What a run was thought to cost before; None for anything else.
     """
 
@@ -149,120 +117,124 @@ class Spent:
     looks: int = 0
     amount: Decimal = Decimal(0)
     in_doubt: Decimal = Decimal(0)
+    uses: int = 0
     estimate: Decimal | None = None
 
 
-def read_lines(connection: Connection, price: Price) -> list[Line]:
-    """Read every submission that is or may be charged, in the order of time.
+def read_lines(connection: Connection, price: Price) -> Iterator[Line]:
+    """Read every submission that is or may be charged, in the order of time; a few thousand are in memory at once.
 
     Args:
         price: What failed looks cost, and the packs.
     """
-    sent_again = aliased(submissions)
-    carried_again = aliased(submission_looks)
-    later = (
-        select(sent_again.c.id)
-        .join(carried_again, carried_again.c.submission_id == sent_again.c.id)
-        .where(
-            carried_again.c.look_key == submission_looks.c.look_key,
-            sent_again.c.id > submissions.c.id,
-            sent_again.c.intended_at <= look_moves.c.moved_at,
+    found = charges(price, with_failed=True)
+    streamed = connection.execution_options(yield_per=ROWS_AT_ONCE)
+    left = {pack.name: pack.size for pack in price.packs}
+    for row in streamed.execute(select(found).order_by(found.c.intended_at, found.c.id)):
+        (packs,) = allocate(price.packs, [Charge(row.at, row.uses)], left)
+        yield Line(
+            id=row.id,
+            at=row.at,
+            request_id=row.request_id,
+            result_key=row.result_key,
+            run_id=row.run_id,
+            state=row.state,
+            charged=row.charged,
+            looks=row.looks,
+            failed=row.failed,
+            pictures=row.looks * row.inference_num,
+            uses=row.uses,
+            amount=row.amount,
+            packs=packs,
         )
-        .exists()
-    )
-    # A look that failed may have been sent again: the failure is of the submission that came before it.
-    failed = (
-        select(look_moves.c.id)
-        .where(
-            look_moves.c.look_key == submission_looks.c.look_key,
-            look_moves.c.from_state == LookState.SUBMITTED.value,
-            look_moves.c.to_state == LookState.FAILED.value,
-            look_moves.c.moved_at >= submissions.c.answered_at,
-            ~later,
-        )
-        .exists()
-    )
-    rows = connection.execute(
-        select(
-            submissions,
-            looks.c.collection,
-            func.count().label("looks"),
-            func.count().filter(failed).label("failed"),
-        )
-        .join(submission_looks, submission_looks.c.submission_id == submissions.c.id)
-        .join(looks, looks.c.key == submission_looks.c.look_key)
-        .where(
-            submissions.c.state.in_(MAY_COST),
-            # What a person has declared lost costs nothing.
-            or_(submissions.c.state != SubmissionState.WRITTEN_OFF.value, submissions.c.amount > 0),
-        )
-        .group_by(submissions.c.id, looks.c.collection)
-        .order_by(submissions.c.intended_at, submissions.c.id, looks.c.collection)
-    )
-    lines = [_line(price, list(parts)) for _, parts in groupby(rows, key=lambda row: row.id)]
-    charges = (Charge(line.at, line.uses) for line in lines)
-    return [
-        replace(line, packs=packs) for line, packs in zip(lines, allocate(price.packs, charges), strict=True)
-    ]
 
 
-def _line(price: Price, rows: Sequence[Row[Any]]) -> Line:
-    row = rows[0]
-    count = sum(part.looks for part in rows)
-    free = price.failed is FailedLooks.FREE and price.use is not Use.SUBMISSION
-    parts = tuple(
-        Part(
-            part.collection,
-            part.looks,
-            part.failed,
-            (row.amount * (part.looks - (part.failed if free else 0)) / count).quantize(CENT),
-        )
-        for part in rows
-    )
-    failed = sum(part.failed for part in rows) if free else 0
-    return Line(
-        id=row.id,
-        at=row.answered_at or row.intended_at,
-        request_id=row.request_id,
-        result_key=row.result_key,
-        run_id=row.run_id,
-        state=row.state,
-        pictures=count * row.inference_num,
-        uses=row.uses * (count - failed) // count,
-        parts=parts,
-        packs={},
-    )
-
-
-def summed(lines: Iterable[Line], by: By, estimates: dict[str, Decimal] | None = None) -> list[Spent]:
-    """Sum up what was spent by day, run or collection, in the order in which each first cost something.
+def read_spent(connection: Connection, price: Price, by: By) -> list[Spent]:
+    """Sum up what was spent by day, run or collection; the database does it.
 
     Args:
-        lines: See ``read_lines``.
+        price: What failed looks cost.
         by: Not by pack; see ``packs.read_packs`` for those.
-        estimates: What runs were thought to cost.
+
+    Returns:
+        In the order in which each first cost something; collections in the order of their names.
     """
-    found: dict[str, Spent] = {}
-    for line in lines:
-        of_line = {By.DAY: f"{line.at.astimezone(UTC):%Y-%m-%d}", By.RUN: line.run_id}
-        counted: set[str] = set()
-        for part in line.parts:
-            name = of_line.get(by) or part.collection or NO_COLLECTION
-            spent = found.setdefault(name, Spent(name, estimate=(estimates or {}).get(name)))
-            if not line.charged:
-                spent.in_doubt += part.amount
-                continue
-            spent.submissions += name not in counted
-            counted.add(name)
-            spent.looks += part.looks
-            spent.amount += part.amount
-    return list(found.values())
+    if by is By.COLLECTION:
+        return [_spent(row, row.name or NO_COLLECTION) for row in connection.execute(_of_collections(price))]
+    found = charges(price)
+    name = found.c.run_id if by is By.RUN else cast(func.timezone("UTC", found.c["at"]), Date)
+    sums = (
+        select(
+            name.label("name"),
+            func.count().filter(found.c.charged).label("submissions"),
+            func.coalesce(func.sum(found.c.looks).filter(found.c.charged), 0).label("looks"),
+            func.coalesce(func.sum(found.c.amount).filter(found.c.charged), 0).label("amount"),
+            func.coalesce(func.sum(found.c.amount).filter(~found.c.charged), 0).label("in_doubt"),
+            func.sum(found.c.uses).label("uses"),
+            func.min(found.c.id).label("first"),
+        )
+        .group_by(name)
+        .subquery("sums")
+    )
+    if by is By.DAY:
+        return [_spent(row, str(row.name)) for row in connection.execute(select(sums).order_by(sums.c.name))]
+    of_runs = select(sums, runs.c.estimated_amount.label("estimate")).join(runs, runs.c.id == sums.c.name)
+    return [_spent(row, row.name, row.estimate) for row in connection.execute(of_runs.order_by(sums.c.first))]
 
 
-def read_estimates(connection: Connection) -> dict[str, Decimal]:
-    """Read what each run was thought to cost before anything was sent."""
-    rows = connection.execute(select(runs.c.id, runs.c.estimated_amount)).all()
-    return {row.id: row.estimated_amount for row in rows}
+def _spent(row: Row[Any], name: str, estimate: Decimal | None = None) -> Spent:
+    return Spent(
+        name, row.submissions, int(row.looks), row.amount, row.in_doubt, int(row.uses or 0), estimate
+    )
+
+
+def _of_collections(price: Price) -> Select[Any]:
+    """Add what is open to the totals of what is settled, and take off what is free."""
+    found = charges(price)
+    open_ones = (
+        select(submissions.c.id, submissions.c.amount, found.c.charged)
+        .join(found, found.c.id == submissions.c.id)
+        .where(~submissions.c.in_totals)
+        .cte("open_ones")
+    )
+    shares = by_collection(open_ones)
+    charged = open_ones.c.charged
+    parts = [
+        select(collection_totals, (collection_totals.c.amount * 0).label("in_doubt")),
+        select(
+            shares.c.collection,
+            func.coalesce(func.sum(shares.c.amount).filter(charged), 0),
+            func.coalesce(func.sum(shares.c.looks).filter(charged), 0),
+            func.count().filter(charged),
+            func.coalesce(func.sum(shares.c.amount).filter(~charged), 0),
+        )
+        .join(open_ones, open_ones.c.id == shares.c.id)
+        .group_by(shares.c.collection),
+    ]
+    if failed_are_free(price):
+        free = failed_looks()
+        each = submissions.c.amount / func.nullif(submissions.c.looks, 0)
+        parts.append(
+            select(looks.c.collection, -func.coalesce(func.sum(each), 0), 0, 0, 0)
+            .select_from(free)
+            .join(submissions, submissions.c.id == free.c.submission_id)
+            .join(looks, looks.c.key == free.c.look_key)
+            .group_by(looks.c.collection)
+        )
+    every = union_all(*parts).subquery("every")
+    return (
+        select(
+            every.c.collection.label("name"),
+            *(func.sum(every.c[column]).label(column) for column in ("submissions", "looks")),
+            *(
+                func.round(func.sum(every.c[column]), DIGITS).label(column)
+                for column in ("amount", "in_doubt")
+            ),
+            literal(0).label("uses"),
+        )
+        .group_by(every.c.collection)
+        .order_by(every.c.collection)
+    )
 
 
 def show_spend(connection: Connection, price: Price, by: By, console: Console | None = None) -> None:
@@ -274,35 +246,32 @@ def show_spend(connection: Connection, price: Price, by: By, console: Console | 
         console: To print to; the terminal by default.
     """
     console = console or terminal(piped_width=PIPED_WIDTH)
-    lines = read_lines(connection, price)
+    days = read_spent(connection, price, By.DAY)
+    uses, charged = sum(spent.uses for spent in days), sum((spent.amount for spent in days), Decimal(0))
     if by is By.PACK:
-        _show_packs(lines, price, console)
+        _show_packs(connection, price, uses, console)
         return
-    estimates = read_estimates(connection) if by is By.RUN else None
     table = Table(title=f"Spent by {by}", title_justify="left", header_style="bold")
     table.add_column(by.value, overflow="fold")  # whole, so that a run's id can be pasted
-    for name in ("submissions", "looks", "charged", "in doubt", *(["estimated"] if estimates else [])):
+    estimated = by is By.RUN
+    for name in ("submissions", "looks", "charged", "in doubt", *(["estimated"] if estimated else [])):
         table.add_column(name, justify="right")
-    for spent in summed(lines, by, estimates):
+    for spent in days if by is By.DAY else read_spent(connection, price, by):
         row = [escape(spent.name), f"{spent.submissions:,}", f"{spent.looks:,}"]
         row += [money(spent.amount, price.currency), money(spent.in_doubt, price.currency)]
-        row += [money(spent.estimate or Decimal(0), price.currency)] if estimates else []
+        row += [money(spent.estimate or Decimal(0), price.currency)] if estimated else []
         table.add_row(*row)
     console.print(table)
-    charged = sum((line.amount for line in lines if line.charged), Decimal(0))
-    uses = sum(line.uses for line in lines)
     console.print(f"{uses:,} uses in all, {money(charged, price.currency)} by [price] per_use.", markup=False)
 
 
-def _show_packs(lines: Sequence[Line], price: Price, console: Console) -> None:
-    used: Counter[str] = Counter()
-    for line in lines:
-        used.update(line.packs)
+def _show_packs(connection: Connection, price: Price, uses: int, console: Console) -> None:
+    states = read_packs(connection, price)
     table = Table(title="Spent by pack", title_justify="left", header_style="bold")
     table.add_column("pack")
     for name in ("uses", "left", "paid for it", "a use", "good until"):
         table.add_column(name, justify="right")
-    for state in states_of(price, used, datetime.now(UTC)):
+    for state in states:
         pack = state.pack
         table.add_row(
             escape(pack.name),
@@ -312,7 +281,7 @@ def _show_packs(lines: Sequence[Line], price: Price, console: Console) -> None:
             money(pack.price / pack.size, price.currency),
             f"{pack.ends_at:%Y-%m-%d %H:%M}",
         )
-    beyond = sum(line.uses - sum(line.packs.values()) for line in lines)
+    beyond = uses - sum(state.used for state in states)
     table.add_row("no pack", f"{beyond:,}", "", money(price.per_use * beyond, price.currency), "", "")
     console.print(table)
 
@@ -338,10 +307,10 @@ def write_lines(connection: Connection, price: Price, stream: TextIO) -> int:
         price: Its currency and packs.
         stream: To write to; opened without a translation of line ends.
     """
-    lines = read_lines(connection, price)
     writer = csv.writer(stream)
     writer.writerow(CSV_COLUMNS)
-    for line in lines:
+    count = 0
+    for count, line in enumerate(read_lines(connection, price), 1):  # noqa: B007  # it is what is returned
         writer.writerow(
             (
                 f"{line.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
@@ -359,4 +328,4 @@ def write_lines(connection: Connection, price: Price, stream: TextIO) -> int:
                 line.id,
             )
         )
-    return len(lines)
+    return count

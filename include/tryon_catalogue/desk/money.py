@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from tryon_catalogue.budget.packs import read_packs
-from tryon_catalogue.budget.spend import By, Spent, read_estimates, read_lines, summed, write_lines
+from tryon_catalogue.budget.spend import By, Spent, read_spent, write_lines
 
 if TYPE_CHECKING:
     from tryon_catalogue.desk.serving import Shop
@@ -49,10 +49,8 @@ def read_money(shop: Shop, by: By) -> Mapping[str, Any]:
     price = shop.settings.price
     with shop.engine.connect() as connection:
         packs = read_packs(connection, price)
-        lines = read_lines(connection, price)
-        estimates = read_estimates(connection) if by is By.RUN else None
-    days = summed(lines, By.DAY)
-    rows = days if by is By.DAY else [] if by is By.PACK else summed(lines, by, estimates)
+        days = read_spent(connection, price, By.DAY)
+        rows = days if by is By.DAY else [] if by is By.PACK else read_spent(connection, price, by)
     return {
         "by": by,
         "choices": tuple(By),
@@ -61,10 +59,10 @@ def read_money(shop: Shop, by: By) -> Mapping[str, Any]:
         "rows": list(reversed(rows))[:MOST_ROWS],
         "more": max(0, len(rows) - MOST_ROWS),
         "packs": packs,
-        "uses": sum(line.uses for line in lines),
-        "total": sum((line.amount for line in lines if line.charged), Decimal(0)),
-        "in_doubt": sum((line.amount for line in lines if not line.charged), Decimal(0)),
-        "estimated": estimates is not None,
+        "uses": sum(spent.uses for spent in days),
+        "total": sum((spent.amount for spent in days), Decimal(0)),
+        "in_doubt": sum((spent.in_doubt for spent in days), Decimal(0)),
+        "estimated": by is By.RUN,
         "currency": price.currency,
     }
 

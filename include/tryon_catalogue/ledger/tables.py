@@ -147,6 +147,7 @@ submissions = Table(
     Column("state", Text, nullable=False),
     Column("fit_type", Text, nullable=False),
     Column("inference_num", SmallInteger, nullable=False),
+    Column("looks", SmallInteger, nullable=False, server_default="0", doc="how many it carries"),
     Column("result_key", Text, unique=True),
     Column("request_id", Text),
     Column("vendor_code", Text),
@@ -173,6 +174,8 @@ collection_totals = Table(
     metadata,
     Column("collection", Text, primary_key=True, doc="empty for garments without one"),
     Column("amount", Numeric, nullable=False, doc="of its looks in the submissions that are in_totals"),
+    Column("looks", BigInteger, nullable=False, server_default="0"),
+    Column("submissions", BigInteger, nullable=False, server_default="0", doc="that carry a look of it"),
 )
 
 paces = Table(

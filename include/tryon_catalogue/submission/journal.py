@@ -235,6 +235,7 @@ class LedgerJournal:
                 state=SubmissionState.SUBMITTING.value,
                 fit_type=submission.fit_type.value,
                 inference_num=submission.inference_num,
+                looks=len(keys),
                 amount=amount,
             )
             .returning(submissions.c.id)

@@ -16,13 +16,13 @@ from sqlalchemy import Engine, text, update
 
 from damo_tryon.errors import OutcomeUnknownError
 from tests.tryon_catalogue.budgets import WriteExport, plan, refuse_all, send, with_budget, write_export
+from tryon_catalogue.budget.commitments import total_settled
 from tryon_catalogue.budget.spend import (
     CSV_COLUMNS,
     By,
-    read_estimates,
     read_lines,
+    read_spent,
     show_spend,
-    summed,
     write_bill,
 )
 from tryon_catalogue.console.cli import main
@@ -65,7 +65,7 @@ def shown(engine: Engine, price: Price, by: By) -> str:
 
 def test_every_submission_that_may_be_charged_is_a_line(engine: Engine, spent: Price) -> None:
     with engine.connect() as connection:
-        lines = read_lines(connection, spent)
+        lines = list(read_lines(connection, spent))
     assert [(line.looks, line.uses, line.amount, line.charged) for line in lines] == [
         (3, 3, Decimal("2.85"), True),
         (10, 10, Decimal("9.50"), True),
@@ -84,7 +84,7 @@ def test_every_submission_that_may_be_charged_is_a_line(engine: Engine, spent: P
 )
 def test_it_is_summed_up(by: By, amounts: dict[str, str], engine: Engine, spent: Price) -> None:
     with engine.connect() as connection:
-        found = summed(read_lines(connection, spent), by)
+        found = read_spent(connection, spent, by)
     assert {one.name: one.amount for one in found} == {name: Decimal(one) for name, one in amounts.items()}
     assert sum(one.in_doubt for one in found) == Decimal("0.95")
     assert sum(one.submissions for one in found) == 3
@@ -92,10 +92,7 @@ def test_it_is_summed_up(by: By, amounts: dict[str, str], engine: Engine, spent:
 
 def test_a_run_is_shown_beside_its_estimate(engine: Engine, spent: Price) -> None:
     with engine.connect() as connection:
-        found = {
-            line.name: line
-            for line in summed(read_lines(connection, spent), By.RUN, read_estimates(connection))
-        }
+        found = {line.name: line for line in read_spent(connection, spent, By.RUN)}
     assert found["dag/2"].estimate == found["dag/2"].amount
     assert "estimated" in shown(engine, spent, By.RUN)
 
@@ -118,10 +115,37 @@ def test_looks_that_failed_cost_what_the_settings_say(engine: Engine, spent: Pri
     with engine.begin() as connection:
         connection.execute(update(looks).where(looks.c.collection == "autumn").values(state="FAILED"))
     with engine.connect() as connection:
-        charged = read_lines(connection, spent)[0]
-        free = read_lines(connection, spent.model_copy(update={"failed": FailedLooks.FREE}))[0]
+        charged = next(read_lines(connection, spent))
+        free = next(read_lines(connection, spent.model_copy(update={"failed": FailedLooks.FREE})))
     assert (charged.failed, charged.uses, charged.amount) == (3, 3, Decimal("2.85"))
     assert (free.failed, free.uses, free.amount) == (3, 0, 0)
+
+
+@pytest.mark.parametrize("failed", list(FailedLooks))
+@pytest.mark.parametrize("settled", [False, True])
+def test_days_runs_and_collections_come_to_what_the_bill_has_line_by_line(
+    engine: Engine, spent: Price, failed: FailedLooks, *, settled: bool
+) -> None:
+    price = spent.model_copy(update={"failed": failed})
+    with engine.begin() as connection:
+        some = looks.c.collection == "winter"
+        connection.execute(update(looks).where(some, looks.c.position % 3 == 0).values(state="FAILED"))
+        connection.execute(
+            update(submissions).where(submissions.c.state == "SUBMITTED").values(state="COLLECTED")
+        )
+    if settled:
+        total_settled(engine)
+    with engine.connect() as connection:
+        lines = list(read_lines(connection, price))
+        by = {by: read_spent(connection, price, by) for by in (By.DAY, By.RUN, By.COLLECTION)}
+    assert sum(line.failed for line in lines) == 4
+    billed = sum(line.amount for line in lines if line.charged)
+    assert billed == (Decimal("14.25") if failed is FailedLooks.CHARGED else Decimal("10.45"))
+    assert {name: sum(one.amount for one in found) for name, found in by.items()} == dict.fromkeys(by, billed)
+    assert {name: sum(one.looks for one in found) for name, found in by.items()} == dict.fromkeys(by, 15)
+    assert {name: sum(one.submissions for one in found) for name, found in by.items()} == dict.fromkeys(by, 3)
+    uses = sum(line.uses for line in lines)
+    assert [sum(one.uses for one in by[name]) for name in (By.DAY, By.RUN)] == [uses, uses]
 
 
 def test_a_failure_is_of_the_submission_that_it_came_after(

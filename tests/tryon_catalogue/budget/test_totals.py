@@ -68,7 +68,9 @@ def test_what_is_settled_counts_the_same_before_and_after_it_is_in_the_totals(
         total_settled(engine)
         assert spent(engine, limited) == before
     with engine.begin() as connection:
-        totals = dict(connection.execute(select(collection_totals)).all())
+        totals = dict(
+            connection.execute(select(collection_totals.c.collection, collection_totals.c.amount)).all()
+        )
         assert {name: round(amount, 9) for name, amount in totals.items()} == {
             "autumn": 14,
             "winter": 2,
