@@ -44,6 +44,8 @@ ACTIONS: Final[Mapping[str, tuple[str, str, dict[str, Any]]]] = {
         "/damo-tryon/results",
         {"params": {"dag_id": DAG_ID, "run_id": "{run}", "task_id": "batch", "map_index": 0}},
     ),
+    "open the desk and see its pictures": ("GET", "/tryon-desk/today", {}),
+    "decide in the desk": ("POST", "/tryon-desk/review/decide", {"data": {"token": "not of a page"}}),
     "trigger a run": (
         "POST",
         f"/api/v2/dags/{ON_DEMAND}/dagRuns",

@@ -123,7 +123,7 @@ async def form_of(request: Request, visitor: AVisitor) -> Form:
     now = _period()
     valid = [_token(visitor.name, period) for period in (now, now - 1)]
     if not any(hmac.compare_digest(given.encode(), token.encode()) for token in valid):
-        raise HTTPException(403, "stale")
+        raise HTTPException(400, "stale")
     return form
 
 

@@ -126,6 +126,6 @@ def accept_all(shop: Shop, visitor: Visitor, form: Form) -> Outcome:
 def _name(engine: Engine, key: str) -> str:
     with engine.connect() as connection:
         skus = connection.execute(
-            select(garment_looks.c.sku.distinct()).where(garment_looks.c.look_key == key)
+            select(garment_looks.c.sku).where(garment_looks.c.look_key == key).distinct()
         ).scalars()
         return ", ".join(sorted(skus)) or key[:10]

@@ -46,7 +46,6 @@ HEADERS: Final = {
     # One address, two languages: nothing between us and the reader may take the one for the other.
     "Vary": "Accept-Language, Cookie",
 }
-_CONTROL_OF_REFUSALS: Final = {"stale", "site"}
 
 
 class Refusal(Exception):  # noqa: N818  # it is an answer, as the pages call it
@@ -87,7 +86,7 @@ class Desk:
 
     def __init__(self) -> None:
         # Nothing is kept: whoever has decided something sees it on the next page.
-        self._pages = PageMaker[str](at_once=6, readers=24, fresh=0)
+        self._pages = PageMaker[str](at_once=12, readers=48, fresh=0)
         self._decisions = PageMaker[str](at_once=6, readers=24, fresh=0)
         # A browser asks for six at once, and loads five looks ahead.
         self._pictures = PageMaker[bytes](at_once=16, readers=96, fresh=30)
@@ -224,7 +223,7 @@ def refuse(request: Request, error: HTTPException | None) -> Response:
     speech = Speech(language_of(request.headers.get("accept-language", "")))
     kind, _, detail = str(error.detail if error else "").partition(":")
     name = {401: "refused_401", 404: "refused_404", 422: "refused_422"}.get(status, f"refused_{kind}")
-    if status == 403 and kind not in _CONTROL_OF_REFUSALS:
+    if status == 403 and kind != "site":
         name = "refused_changing" if request.method == "POST" else "refused_reading"
     message = speech(name, detail=detail) if name in _refusals() else str(error.detail if error else "")
     headers = {**HEADERS, **((error.headers or {}) if error else {})}

@@ -304,7 +304,7 @@ def test_a_viewer_sees_everything_and_no_button(open_page: Open) -> None:
 
 @pytest.fixture
 def hostile_site() -> Iterator[Callable[[str], str]]:
-    """A site of somebody else's, on another host name of this machine: gives the address of a page with this content."""
+    """A site of somebody else's, under another name of this machine: gives the address of a page with this content."""
     pages: dict[str, str] = {}
 
     class Handler(BaseHTTPRequestHandler):

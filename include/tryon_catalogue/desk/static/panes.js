@@ -11,9 +11,15 @@ class Panes {
     root.addEventListener("pointermove", (event) => this.#move(event));
     for (const name of ["pointerup", "pointercancel"]) root.addEventListener(name, (event) => this.#up(event));
     for (const image of root.querySelectorAll("img")) {
-      const missing = () => { image.closest(".view").dataset.missing = image.dataset.missing; };
-      if (image.complete && !image.naturalWidth && image.src) missing();
-      else image.addEventListener("error", missing, { once: true });
+      let tries = 0;
+      // A server that is busy gives it a moment later.
+      const again = () => {
+        tries += 1;
+        if (tries > 3) { image.closest(".view").dataset.missing = image.dataset.missing; return; }
+        setTimeout(() => { image.src = `${image.src.replace(/&again=\d$/, "")}&again=${tries}`; }, 600 * tries);
+      };
+      image.addEventListener("error", again);
+      if (image.complete && !image.naturalWidth && image.src) again();
     }
   }
 

@@ -22,11 +22,20 @@
     left.textContent = total === 1 ? left.dataset.one : left.dataset.many.replace("{n}", total.toLocaleString());
   }
 
+  // The text of a look; null when it does not wait any more. A server that is busy is asked again.
+  async function ask(key) {
+    for (let wait = 250; ; wait *= 2) {
+      const answer = await fetch(`${desk.base}/review/look/${key}`, { credentials: "same-origin" }).catch(() => null);
+      if (answer?.ok) return answer.text();
+      if (answer && answer.status !== 503) return null;
+      if (wait > 8000) { desk.say(document.body.dataset.network, true); return null; }
+      await new Promise((done) => { setTimeout(done, wait); });
+    }
+  }
+
   function load(key) {
     if (!loaded.has(key)) {
-      const promise = fetch(`${desk.base}/review/look/${key}`, { credentials: "same-origin" })
-        .then((answer) => (answer.ok ? answer.text() : null))
-        .catch(() => null)
+      const promise = ask(key)
         .then((text) => {
           if (text === null) { loaded.delete(key); return null; }
           const fragment = document.createRange().createContextualFragment(text);
@@ -110,7 +119,7 @@
     const boxes = [...look().querySelectorAll("input[name=picture]")];
     const ticked = boxes.filter((box) => box.checked);
     if (!boxes.length) return;
-    if (!ticked.length) { desk.say(document.body.dataset.tick, true); return; }
+    if (!ticked.length) { desk.say(stage.dataset.tick, true); return; }
     decide("accept", ticked.map((box) => ["picture", box.value]));
   }
 

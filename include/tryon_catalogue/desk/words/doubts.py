@@ -22,7 +22,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "doubt_nothing_known": ("nothing", "无"),
     "doubt_code": ("Code", "代码"),
     "doubt_request": ("Request id", "请求编号"),
-    "doubt_cost": ("Costs, if the vendor has it", "如供应商已收到，费用为"),
     "doubt_found": ("The vendor has it", "供应商已收到"),
     "doubt_found_means": (
         "The key is checked at the vendor, which is free. Then the pictures are collected; {amount} is owed already.",

@@ -14,6 +14,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Charged by day, {first} to {last}; the highest is {most}",
         "每日费用，{first} 至 {last}；最高为 {most}",
     ),
+    "money_highest": ("highest {most}", "最高 {most}"),
     "money_nothing": ("Nothing was spent yet.", "尚无费用。"),
     "money_bill": ("Lines for the bill (CSV)", "对账明细（CSV）"),
     "money_by": ("Spent by", "分类"),

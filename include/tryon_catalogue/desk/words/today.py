@@ -36,7 +36,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "last_runs": ("Last runs", "最近运行"),
     "no_runs": ("No run has read an export yet.", "还没有运行读取过导出文件。"),
     "began": ("Began", "开始时间"),
-    "export": ("Export", "导出文件"),
     "what_became": ("What became of it", "结果"),
     "run_working": ("at work", "进行中"),
     "run_ended": ("ended", "已结束"),
