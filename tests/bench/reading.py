@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -110,7 +111,7 @@ def measure_reading(engine: Engine, settings: Settings) -> dict[str, Read]:
         "page Money": lambda: read_money(shop, By.DAY),
         "page Money, by collection": lambda: read_money(shop, By.COLLECTION),
         "`tryon status`": lambda: read_status(engine, settings.price),
-        **{f"`tryon spend --by {by}`": (lambda by=by: spend(by)) for by in By},
+        **{f"`tryon spend --by {by}`": partial(spend, by) for by in By},
         "`tryon spend --csv`": bill,
     }
     return {what: _best(engine, do) for what, do in work.items()}

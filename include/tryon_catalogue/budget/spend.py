@@ -216,7 +216,7 @@ def _of_collections(price: Price) -> Select[Any]:
         free = failed_looks()
         each = submissions.c.amount / func.nullif(submissions.c.looks, 0)
         parts.append(
-            select(looks.c.collection, -func.coalesce(func.sum(each), 0), 0, 0, 0)
+            select(looks.c.collection, -func.coalesce(func.sum(each), 0), *[literal(0)] * 3)
             .select_from(free)
             .join(submissions, submissions.c.id == free.c.submission_id)
             .join(looks, looks.c.key == free.c.look_key)

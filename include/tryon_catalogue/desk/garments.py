@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from fastapi import HTTPException
 from sqlalchemy import func, literal_column, select, tuple_, union
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from tryon_catalogue.desk.language import Speech
 from tryon_catalogue.desk.pictures import Kind
@@ -38,8 +39,11 @@ if TYPE_CHECKING:
 ON_A_PAGE: Final = 40
 _IN_ORDER: Final = (func.lower(garment_looks.c.sku).collate("C"), garment_looks.c.sku)
 _LAST_CHARACTER: Final = "\U0010ffff"
-# Part of an index, so nothing that is bound: words as they are written, in whatever language.
-_AS_WRITTEN: Final = literal_column("'simple'")
+# As an index has it, so nothing in it is bound.
+_TITLED: Final = literal_column(
+    r"to_tsvector('simple', regexp_replace(title, '([㐀-鿿])', ' \1 ', 'g'))", TSVECTOR
+)
+_CHINESE_OR_WORD: Final = re.compile(r"[㐀-鿿]+|[^\W㐀-鿿]+")
 MOST_MOVES: Final = 200
 """Moves of a look that a page shows, the newest first."""
 
@@ -246,14 +250,18 @@ def _find(connection: Connection, search: GarmentSearch) -> Sequence[Row[Any]]:
     )
     if not search.text:
         return connection.execute(first).all()
-    beginning = func.lower(search.text).collate("C")
-    ways = [first.where(_IN_ORDER[0].between(beginning, beginning.concat(_LAST_CHARACTER)))]
-    if words := re.findall(r"\w+", search.text):
-        titled = func.to_tsvector(_AS_WRITTEN, garment_looks.c.title)
-        wanted = func.to_tsquery(_AS_WRITTEN, " & ".join(f"{word}:*" for word in words))
-        ways.append(first.where(titled.bool_op("@@")(wanted)))
+    beginning = func.lower(search.text)
+    ways = [first.where(_IN_ORDER[0] >= beginning, _IN_ORDER[0] <= func.concat(beginning, _LAST_CHARACTER))]
+    if words := _in_title(search.text):
+        ways.append(first.where(_TITLED.bool_op("@@")(func.to_tsquery("simple", words))))
     found = union(*(way.subquery().select() for way in ways)).subquery()
     return connection.execute(select(found).order_by(found.c.place, found.c.sku).limit(ON_A_PAGE + 1)).all()
+
+
+def _in_title(text: str) -> str:
+    """Write what a title is searched for: beginnings of words, and Chinese characters in a row."""
+    words = _CHINESE_OR_WORD.findall(text)
+    return " & ".join(f"({' <-> '.join(word)})" if "㐀" <= word[0] <= "鿿" else f"{word}:*" for word in words)
 
 
 def _states(connection: Connection, skus: Sequence[str]) -> dict[str, list[tuple[str, int]]]:

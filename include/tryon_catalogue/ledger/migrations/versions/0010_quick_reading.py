@@ -36,5 +36,7 @@ def upgrade() -> None:
     CREATE INDEX garments_in_order ON garment_looks ((lower(sku) COLLATE "C"), sku) WHERE position = 0;
     CREATE INDEX garments_of_collection ON garment_looks (collection, (lower(sku) COLLATE "C"), sku)
         WHERE position = 0;
-    CREATE INDEX garments_by_title ON garment_looks USING gin (to_tsvector('simple', title)) WHERE position = 0;
+    -- Chinese is written without spaces: each of its characters is a word.
+    CREATE INDEX garments_by_title ON garment_looks
+        USING gin (to_tsvector('simple', regexp_replace(title, '([㐀-鿿])', ' \\1 ', 'g'))) WHERE position = 0;
     """)
