@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ground import SETTINGS, fresh_tables, open_database, pretend_checked
 from planning import make_export
+from reading import Read, fill_for_people, measure_reading
 from sqlalchemy import Engine, text
 
 from tryon_catalogue.ledger.database import engine_for
@@ -42,11 +43,11 @@ _STATEMENTS = (
     """,
     """
     INSERT INTO submissions (
-        batch_id, run_id, try_number, conn_id, state, fit_type, inference_num, result_key, uses, amount,
+        batch_id, run_id, try_number, conn_id, state, fit_type, inference_num, looks, result_key, uses, amount,
         intended_at, answered_at, ended_at, collected_at, in_totals
     )
     SELECT n + 1, 'past/' || n * :a_submission / :a_night, 1, 'damo_tryon', 'COLLECTED', 'HALF_BODY', 1,
-        'past-' || n, :a_submission, 0.95 * :a_submission, cut.at, cut.at, cut.at, cut.at, true
+        :a_submission, 'past-' || n, :a_submission, 0.95 * :a_submission, cut.at, cut.at, cut.at, cut.at, true
     FROM generate_series(0, :looks / :a_submission - 1) n,
         LATERAL (SELECT timestamptz '2026-01-01' - n * interval '1 minute' AS at) cut
     """,
@@ -75,7 +76,10 @@ _STATEMENTS = (
         (sku, position, look_key, title, collection, export_date, run_id, written_state)
     SELECT 'past-' || position, 0, key, 'Tee', collection, '2025-12-31', moved_run, 'PUBLISHED' FROM looks
     """,
-    "INSERT INTO collection_totals SELECT collection, 0.95 * count(*) FROM looks GROUP BY collection",
+    """
+    INSERT INTO collection_totals
+    SELECT collection, 0.95 * count(*), count(*), count(DISTINCT batch_id) FROM looks GROUP BY collection
+    """,
     "INSERT INTO collections SELECT 'past ' || n, '2024-01-01' FROM generate_series(0, :collections - 1) n",
 )
 
@@ -89,12 +93,14 @@ class Grown:
         previewing: Seconds to say what the new rows would come to.
         recording: Seconds to read them and write what they ask for to the ledger.
         cutting: Seconds to reserve them under a limit for each collection, and to cut them into batches.
+        reading: What people read -> what that takes.
     """
 
     looks: int
     previewing: float
     recording: float
     cutting: float
+    reading: dict[str, Read]
 
 
 def measure_history(folder: Path) -> tuple[Grown, Grown]:
@@ -111,12 +117,11 @@ def measure_history(folder: Path) -> tuple[Grown, Grown]:
         fresh_tables(engine, settings)
         publish_long_ago(engine, looks)
         pretend_checked(engine, settings, export)
-        return Grown(
-            looks,
-            _seconds(lambda: preview_run(engine, limited, run)),
-            _seconds(lambda: record_run(engine, limited, run)),
-            _seconds(lambda: cut_run(engine, limited, run.id)),
-        )
+        previewing = _seconds(lambda: preview_run(engine, limited, run))
+        recording = _seconds(lambda: record_run(engine, limited, run))
+        cutting = _seconds(lambda: cut_run(engine, limited, run.id))
+        fill_for_people(engine)
+        return Grown(looks, previewing, recording, cutting, measure_reading(engine, settings))
 
     with open_database(folder / "postgres") as url:
         engine = engine_for(url, settings.ledger.schema_name)

@@ -98,6 +98,17 @@ def history_lines(few: Grown, many: Grown) -> Iterator[Line]:
         )
 
 
+def reading_lines(few: Grown, many: Grown) -> Iterator[Line]:
+    """What people wait for at a page or a command, beside years of looks."""
+    for what, read in many.reading.items():
+        before = few.reading[what]
+        yield Line(
+            f"{what}, of a ledger of {many.looks:,} looks",
+            f"{1000 * read.seconds:,.0f} ms, its slowest query {1000 * read.slowest:,.0f} ms",
+            f"{1000 * before.seconds:,.0f} ms and {1000 * before.slowest:,.0f} ms with {few.looks:,}",
+        )
+
+
 def vendor_lines(submitting: Beside, publishing: Beside) -> Iterator[Line]:
     """What remembering costs."""
     yield Line(
@@ -136,7 +147,8 @@ def main() -> None:
         console.print("exports …")
         lines += planning_lines(measure_planning(folder / "planning"))
         console.print("a ledger of years …")
-        lines += history_lines(*measure_history(folder / "history"))
+        grown = measure_history(folder / "history")
+        lines += [*history_lines(*grown), *reading_lines(*grown)]
         console.print("the vendor …")
         from vendor import measure_vendor
 

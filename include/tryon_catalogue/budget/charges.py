@@ -15,7 +15,9 @@ from tryon_catalogue.looks import LookState
 from tryon_catalogue.settings.money import FailedLooks, Use
 
 if TYPE_CHECKING:
-    from sqlalchemy import CTE, Subquery
+    from typing import Any
+
+    from sqlalchemy import CTE, ColumnElement, Subquery
 
     from tryon_catalogue.settings import Price
 
@@ -77,7 +79,8 @@ def charges(price: Price, *, with_failed: bool = False) -> Subquery:
         # What a person has declared lost costs nothing.
         or_(submissions.c.state != SubmissionState.WRITTEN_OFF.value, submissions.c.amount > 0),
     )
-    uses, amount = submissions.c.uses, submissions.c.amount
+    uses: ColumnElement[Any] = submissions.c.uses
+    amount: ColumnElement[Any] = submissions.c.amount
     if not (free or with_failed):
         none = literal(0).label("failed")
         return select(*own, uses, amount, at, charged, none).where(*which).subquery("charges")

@@ -20,6 +20,7 @@ from tryon_catalogue.budget.charges import DIGITS, charges, failed_are_free, fai
 from tryon_catalogue.budget.commitments import by_collection
 from tryon_catalogue.budget.packs import Charge, allocate, read_packs
 from tryon_catalogue.ledger.tables import collection_totals, looks, runs, submissions
+from tryon_catalogue.settings.money import FailedLooks
 from tryon_catalogue.terminal import terminal
 from tryon_catalogue.words import harmless, money
 
@@ -190,7 +191,7 @@ def _spent(row: Row[Any], name: str, estimate: Decimal | None = None) -> Spent:
 
 def _of_collections(price: Price) -> Select[Any]:
     """Add what is open to the totals of what is settled, and take off what is free."""
-    found = charges(price)
+    found = charges(price.model_copy(update={"failed": FailedLooks.CHARGED}))
     open_ones = (
         select(submissions.c.id, submissions.c.amount, found.c.charged)
         .join(found, found.c.id == submissions.c.id)
@@ -215,7 +216,7 @@ def _of_collections(price: Price) -> Select[Any]:
         free = failed_looks()
         each = submissions.c.amount / func.nullif(submissions.c.looks, 0)
         parts.append(
-            select(looks.c.collection, -func.coalesce(func.sum(each), 0), 0, 0, 0)
+            select(looks.c.collection, -func.coalesce(func.sum(each), 0), *[literal(0)] * 3)
             .select_from(free)
             .join(submissions, submissions.c.id == free.c.submission_id)
             .join(looks, looks.c.key == free.c.look_key)

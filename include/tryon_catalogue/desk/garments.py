@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from fastapi import HTTPException
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, literal_column, select, tuple_, union
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from tryon_catalogue.desk.language import Speech
 from tryon_catalogue.desk.pictures import Kind
@@ -29,12 +31,19 @@ from tryon_catalogue.publishing.review import IN_REVIEW
 from tryon_catalogue.submission.retry import NoSuchLookError, retry_looks
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
     from tryon_catalogue.desk.access import Form, Visitor
     from tryon_catalogue.desk.serving import Shop
 
 ON_A_PAGE: Final = 40
+_IN_ORDER: Final = (func.lower(garment_looks.c.sku).collate("C"), garment_looks.c.sku)
+_LAST_CHARACTER: Final = "\U0010ffff"
+# As an index has it, so nothing in it is bound.
+_TITLED: Final = literal_column(
+    r"to_tsvector('simple', regexp_replace(title, '([㐀-鿿])', ' \1 ', 'g'))", TSVECTOR
+)
+_CHINESE_OR_WORD: Final = re.compile(r"[㐀-鿿]+|[^\W㐀-鿿]+")
 MOST_MOVES: Final = 200
 """Moves of a look that a page shows, the newest first."""
 
@@ -44,7 +53,7 @@ class GarmentSearch:
     """Which garments are meant; empty for all.
 
     Attributes:
-        text: Stands in the sku or the title.
+        text: The sku begins with it, or the title has words that begin with its words.
         collection: Its name, whole.
         after: Only skus behind this one in the order of the list.
     """
@@ -141,25 +150,8 @@ class GarmentLook:
 
 def read_garments(shop: Shop, search: GarmentSearch) -> Mapping[str, Any]:
     """Read what the list shows."""
-    which = [garment_looks.c.position == 0]
-    if search.after:
-        which.append(garment_looks.c.sku > search.after)
-    if search.collection:
-        which.append(garment_looks.c.collection == search.collection)
-    if search.text:
-        which.append(
-            or_(
-                garment_looks.c.sku.icontains(search.text, autoescape=True),
-                garment_looks.c.title.icontains(search.text, autoescape=True),
-            )
-        )
     with shop.engine.connect() as connection:
-        rows = connection.execute(
-            select(garment_looks.c.sku, garment_looks.c.title, garment_looks.c.collection)
-            .where(*which)
-            .order_by(garment_looks.c.sku)
-            .limit(ON_A_PAGE + 1)
-        ).all()
+        rows = _find(connection, search)
         shown = rows[:ON_A_PAGE]
         skus = [row.sku for row in shown]
         states = _states(connection, skus)
@@ -236,6 +228,40 @@ def retry_look(shop: Shop, visitor: Visitor, form: Form) -> Outcome:
     except NoSuchLookError as error:
         raise Refusal(str(error), conflict=True) from error
     return Outcome(Speech(visitor.language)("retry_done", what=form.one("sku") or key[:10]))
+
+
+def _find(connection: Connection, search: GarmentSearch) -> Sequence[Row[Any]]:
+    """Find the garments of a page, and one more where there is one; each way to find them has its index."""
+    which = [garment_looks.c.position == 0]
+    if search.after:
+        which.append(tuple_(*_IN_ORDER) > tuple_(func.lower(search.after).collate("C"), search.after))
+    if search.collection:
+        which.append(garment_looks.c.collection == search.collection)
+    first = (
+        select(
+            garment_looks.c.sku,
+            garment_looks.c.title,
+            garment_looks.c.collection,
+            _IN_ORDER[0].label("place"),
+        )
+        .where(*which)
+        .order_by(*_IN_ORDER)
+        .limit(ON_A_PAGE + 1)
+    )
+    if not search.text:
+        return connection.execute(first).all()
+    beginning = func.lower(search.text)
+    ways = [first.where(_IN_ORDER[0] >= beginning, _IN_ORDER[0] <= func.concat(beginning, _LAST_CHARACTER))]
+    if words := _in_title(search.text):
+        ways.append(first.where(_TITLED.bool_op("@@")(func.to_tsquery("simple", words))))
+    found = union(*(way.subquery().select() for way in ways)).subquery()
+    return connection.execute(select(found).order_by(found.c.place, found.c.sku).limit(ON_A_PAGE + 1)).all()
+
+
+def _in_title(text: str) -> str:
+    """Write what a title is searched for: beginnings of words, and Chinese characters in a row."""
+    words = _CHINESE_OR_WORD.findall(text)
+    return " & ".join(f"({' <-> '.join(word)})" if "㐀" <= word[0] <= "鿿" else f"{word}:*" for word in words)
 
 
 def _states(connection: Connection, skus: Sequence[str]) -> dict[str, list[tuple[str, int]]]:

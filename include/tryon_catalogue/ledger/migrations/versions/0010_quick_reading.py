@@ -32,4 +32,11 @@ def upgrade() -> None:
     CREATE INDEX moves_to_failed ON look_moves (look_key, moved_at)
         WHERE from_state = 'SUBMITTED' AND to_state = 'FAILED';
     CREATE INDEX looks_in_review ON looks (moved_at, key) WHERE state = 'REVIEW';
+    -- People look for garments by the beginning of a sku, in any case, and by words of a title.
+    CREATE INDEX garments_in_order ON garment_looks ((lower(sku) COLLATE "C"), sku) WHERE position = 0;
+    CREATE INDEX garments_of_collection ON garment_looks (collection, (lower(sku) COLLATE "C"), sku)
+        WHERE position = 0;
+    -- Chinese is written without spaces: each of its characters is a word.
+    CREATE INDEX garments_by_title ON garment_looks
+        USING gin (to_tsvector('simple', regexp_replace(title, '([㐀-鿿])', ' \\1 ', 'g'))) WHERE position = 0;
     """)
