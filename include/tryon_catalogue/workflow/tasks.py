@@ -86,13 +86,14 @@ def preflight() -> dict[str, int]:
     """
     from tryon_catalogue.errors import plain_errors
     from tryon_catalogue.exports import ExportError
+    from tryon_catalogue.planning.preflight.host_headers import HostHeaderError
     from tryon_catalogue.planning.preflight.person_check import PersonCheckMissingError
     from tryon_catalogue.planning.preflight.run import preflight_run
     from tryon_catalogue.planning.request import RequestError
     from tryon_catalogue.publishing.shop_table import CatalogueError, ShopTable
 
     context = get_current_context()
-    with plain_errors(RequestError, ExportError, CatalogueError, PersonCheckMissingError):
+    with plain_errors(RequestError, ExportError, CatalogueError, PersonCheckMissingError, HostHeaderError):
         settings, engine = open_ledger()
         with engine.connect() as connection:
             # Found out before anything is done, not after.
