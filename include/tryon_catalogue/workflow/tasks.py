@@ -89,7 +89,8 @@ def preflight() -> dict[str, int]:
     from tryon_catalogue.planning.preflight.host_headers import HostHeaderError
     from tryon_catalogue.planning.preflight.person_check import PersonCheckMissingError
     from tryon_catalogue.planning.preflight.run import preflight_run
-    from tryon_catalogue.planning.request import RequestError
+    from tryon_catalogue.planning.request import RequestError, nothing_there
+    from tryon_catalogue.planning.runs import record_missing
     from tryon_catalogue.publishing.shop_table import CatalogueError, ShopTable
 
     context = get_current_context()
@@ -102,10 +103,9 @@ def preflight() -> dict[str, int]:
         found = preflight_run(engine, run.request.settings(settings), run.export, run.request)
         # Of a season's nights some have nothing of a collection; a person who asks for nothing has mistyped it.
         if not found.rows and run.request.selects and context["dag_run"].run_type == "manual":
-            raise RequestError(
-                f"The export {run.export} has no row of what was asked for: "
-                f"{run.request.describe(settings.price.currency)}. Nothing was done; correct the request."
-            )
+            problem = nothing_there(run.request, run.export, settings)
+            record_missing(engine, run, problem)
+            raise RequestError(problem)
     log.info("%s: %s", run.export, found)
     return found.as_json()
 

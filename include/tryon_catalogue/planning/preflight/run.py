@@ -20,13 +20,13 @@ from tryon_catalogue.pictures.archive import Archive
 from tryon_catalogue.pictures.fetch import Manners, open_fetcher, shown
 from tryon_catalogue.pictures.rules import ImageRole, ImageRule
 from tryon_catalogue.planning.casting import Casting
+from tryon_catalogue.planning.preflight.host_headers import host_headers
 from tryon_catalogue.planning.preflight.images import (
     MAX_INPUT_BYTES,
     Checked,
     PreflightLimits,
     check_urls,
 )
-from tryon_catalogue.planning.preflight.host_headers import host_headers
 from tryon_catalogue.planning.preflight.person_check import (
     PEOPLE_RULES,
     open_person_check,
