@@ -12,12 +12,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import CronTriggerTimetable, dag, task, task_group
+from airflow.sdk import CronTriggerTimetable, dag, task
 
 from tryon_catalogue.reporting.asset import CATALOGUE_ALIAS
 from tryon_catalogue.settings import load_settings
 from tryon_catalogue.workflow import tasks
-from tryon_catalogue.workflow.groups import PUBLISH_FIRST, collect, default_args
+from tryon_catalogue.workflow.groups import COLLECT_FIRST, batch_arguments, default_args
+from tryon_catalogue.workflow.operators import CollectBatchOperator
 
 settings = load_settings()
 
@@ -44,17 +45,19 @@ def tryon_recover() -> None:
     def find() -> list[int]:
         return tasks.find_left_behind()
 
-    @task_group
-    def batch(batch_id: int) -> None:
-        # In no pool of ours: those bound what is sent, and a large night that fills them would keep this waiting.
-        collect(batch_id, settings, patience_seconds=PATIENCE_SECONDS, late_fails=False)
-
-    @task(trigger_rule="all_done", priority_weight=PUBLISH_FIRST, outlets=[CATALOGUE_ALIAS])
+    @task(trigger_rule="all_done", priority_weight=COLLECT_FIRST, outlets=[CATALOGUE_ALIAS])
     def account(batch_ids: list[int]) -> list[str]:
         return tasks.refresh_accounts(batch_ids)
 
     found = find()
-    collected = batch.expand(batch_id=found)
+    # In no pool of ours: those bound what is sent, and a large night that fills them would keep this waiting.
+    collected = CollectBatchOperator.partial(
+        task_id="batch",
+        timeout=PATIENCE_SECONDS,
+        late_fails=False,
+        priority_weight=COLLECT_FIRST,
+        **batch_arguments(settings),
+    ).expand(batch_id=found)
     accounted = account(found)  # type: ignore[arg-type]  # Airflow's types know no XComArg here
     # The account is written whatever became of the rest, and would be green alone.
     verdict = EmptyOperator(task_id="verdict", trigger_rule="none_failed")

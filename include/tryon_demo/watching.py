@@ -52,7 +52,7 @@ SIGNS: Final[Mapping[str, tuple[str, str]]] = {
 }
 NOT_YET: Final = ("·", "dim")
 # Of tasks that have not started: an order in which a run is told; those not named come in between.
-FIRST_TASKS: Final = ("export", "preflight", "plan", "budget", "batch.submit", "batch.wait", "batch.publish")
+FIRST_TASKS: Final = ("export", "preflight", "plan", "budget", "batch")
 LAST_TASKS: Final = ("account", "verdict")
 
 

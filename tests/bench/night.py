@@ -77,7 +77,8 @@ def measure(
     env = {"AIRFLOW__CORE__PARALLELISM": str(slots), **TRYON_SETTINGS, **_overrides()}
     options = ("--pictures", "plain", "--concurrency", str(concurrency))
     with open_scene(home, latency=latency, sandbox_options=options, env=env, durable=False) as scene:
-        export = _make_export(scene, count)
+        wardrobe = _serve_wardrobe(scene)
+        export = _make_export(scene, wardrobe, count)
         limit = count * latency / concurrency
         with _Memory(scene) as memory:
             began = time.monotonic()
@@ -102,7 +103,7 @@ def measure(
         finally:
             airflow.dispose()
         if bare:
-            bare_seconds = _bare(scene, home / "bare", count, concurrency)
+            bare_seconds = _bare(scene, wardrobe, home / "bare", count, concurrency)
             figures |= {
                 "bare_seconds": round(bare_seconds, 1),
                 "times_bare": round(seconds / bare_seconds, 3),
@@ -130,10 +131,9 @@ def _overrides() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(("TRYON_", "AIRFLOW__"))}
 
 
-def _bare(scene: Scene, folder: Path, count: int, concurrency: int) -> float:
+def _bare(scene: Scene, wardrobe: Wardrobe, folder: Path, count: int, concurrency: int) -> float:
     """Let a bare program make as many looks, of pictures that the vendor has not seen; give its seconds."""
     folder.mkdir()
-    wardrobe = _wardrobe(scene)
     looks = [
         {"model_image": f"{wardrobe.url}/{PERSON}", "tops_image": garment.top}
         for garment in wardrobe.make_export("bare", count)
@@ -142,15 +142,14 @@ def _bare(scene: Scene, folder: Path, count: int, concurrency: int) -> float:
     return run_bare(scene.sandbox_url, started["appcode"], looks, folder, at_once=2 * concurrency)
 
 
-def _wardrobe(scene: Scene) -> Wardrobe:
+def _serve_wardrobe(scene: Scene) -> Wardrobe:
     port = remembered_port(scene.stack.home, "wardrobe")
-    return Wardrobe(scene.stack.home / "wardrobe", f"http://127.0.0.1:{port}")
+    wardrobe = Wardrobe(scene.stack.home / "wardrobe", f"http://127.0.0.1:{port}")
+    scene.stack.serve_folder("wardrobe", scene.stack.home / "wardrobe", port=port)
+    return wardrobe
 
 
-def _make_export(scene: Scene, count: int) -> Path:
-    wardrobe = _wardrobe(scene)
-    folder, port = scene.stack.home / "wardrobe", remembered_port(scene.stack.home, "wardrobe")
-    scene.stack.serve_folder("wardrobe", folder, port=port)
+def _make_export(scene: Scene, wardrobe: Wardrobe, count: int) -> Path:
     garments = wardrobe.make_export("night", count)
     export = scene.exports / "night.csv"
     export.write_text(wardrobe.csv_of(garments), encoding="utf-8")

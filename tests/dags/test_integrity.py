@@ -114,7 +114,7 @@ def test_an_account_may_have_news_of_the_catalogue(seen: dict[str, Any], dag_id:
 
 
 def test_the_recovery_waits_in_no_pool_that_bounds_what_is_sent(seen: dict[str, Any]) -> None:
-    pools = {dag_id: dag["tasks"]["batch.wait"]["pool"] for dag_id, dag in seen["dags"].items()}
+    pools = {dag_id: dag["tasks"]["batch"]["pool"] for dag_id, dag in seen["dags"].items()}
     assert pools == {
         "tryon_nightly": "damo_tryon",
         "tryon_on_demand": "damo_tryon",

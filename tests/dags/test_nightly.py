@@ -72,9 +72,7 @@ def test_a_night_fills_the_catalogue_and_the_next_one_pays_for_nothing(
             "export": 1,
             "preflight": 1,
             "plan": 1,
-            "batch.submit": 2,
-            "batch.wait": 2,
-            "batch.publish": 2,
+            "batch": 2,
             "account": 1,
             "verdict": 1,
         }

@@ -54,7 +54,7 @@ def test_a_recovery_that_cannot_publish_writes_its_accounts_and_is_red(
         (run,) = run_dag(
             "tryon_recover", [DATE], {**IN_A_MOMENT, "AIRFLOW_CONN_DAMO_TRYON": connection_to(vendor)}
         )
-    assert states(run)["batch.publish"] == "failed"
+    assert states(run)["batch"] == "failed"
     assert (run["state"], states(run)["account"]) == ("failed", "success")
 
 

@@ -12,7 +12,7 @@ from tests.e2e.waiting import until
 from tryon_demo.local.api import DagRun
 from tryon_demo.scene import DAG_ID, Scene
 
-WAIT = "batch.wait"
+BATCH = "batch"
 
 SCHEDULE = "0 0 * * 1"
 """Weekly, so that backfills have dates to run for and no second night starts by itself while the tests run."""
@@ -63,7 +63,7 @@ def live_through_first_night(scene: Scene) -> FirstNight:
     airflow = create_engine(scene.stack.postgres.url("airflow"))
 
     def all_wait() -> bool:
-        tasks = [one for one in scene.api.task_instances(DAG_ID, run.run_id) if one.task_id == WAIT]
+        tasks = [one for one in scene.api.task_instances(DAG_ID, run.run_id) if one.task_id == BATCH]
         seen.deferred = {one.map_index for one in tasks if one.state == "deferred"}
         return bool(tasks) and len(seen.deferred) == len(tasks) and tasks[0].map_index >= 0
 

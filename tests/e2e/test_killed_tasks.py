@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 
 from tests.e2e.cases import Case, CaseBook, Expected, Row
 from tests.e2e.waiting import until
-from tests.e2e.world import PUBLISH, SUBMIT, World
+from tests.e2e.world import BATCH, World
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.ledger.tables import looks, submissions
 from tryon_catalogue.looks import LookState
@@ -30,7 +30,7 @@ def kill_while_the_vendor_answers(world: World, name: str, *, with_supervisor: b
     with world.faults(name, fault):
         night = world.start_night(export)
         until(lambda: export.charged() == LOOKS, "the vendor has accepted")
-        night.kill_task(SUBMIT, with_supervisor=with_supervisor)
+        night.kill_task(BATCH, with_supervisor=with_supervisor)
         night.end()
     assert len(export.calls()) == 1
     return Expected(export, published=0, in_doubt=LOOKS)
@@ -44,7 +44,7 @@ def a_submit_task_killed_before_its_claim_sends_everything_once(world: World) ->
         holder.execute(select(looks.c.key).where(night.export.of_ours).with_for_update())
         assert set(night.export.states()) == {LookState.PLANNED}
         until(world.waits_for(holder), "the task waits for its looks")
-        night.kill_task(SUBMIT)
+        night.kill_task(BATCH)
     night.end()
     assert [call.state for call in night.export.calls()] == [SubmissionState.COLLECTED]
     return Expected(night.export, published=LOOKS)
@@ -70,7 +70,7 @@ def a_submit_task_killed_before_it_notes_the_answer_leaves_its_looks_in_doubt(wo
         with world.transaction() as holder:
             holder.execute(select(submissions).where(submissions.c.id == call.id).with_for_update())
             until(world.waits_for(holder), "the task has its answer and waits to note it")
-            night.kill_task(SUBMIT)
+            night.kill_task(BATCH)
         night.end()
     assert len(export.calls()) == 1
     return Expected(export, published=0, in_doubt=LOOKS)
@@ -91,7 +91,7 @@ def a_submit_task_killed_while_it_splits_goes_on_where_it_was(world: World) -> E
     with world.faults(export.name, *export.refused(bad), fault):
         night = world.start_night(export)
         until(lambda: export.charged() == bad, "the first half and a part of the second are accepted")
-        night.kill_task(SUBMIT)
+        night.kill_task(BATCH)
         night.end()
     return Expected(export, published=LOOKS - doubted - 1, in_doubt=doubted, refused=1)
 
@@ -108,7 +108,7 @@ def a_publish_task_killed_during_a_download_publishes_everything(world: World) -
             lambda: night.export.states().count(LookState.PUBLISHED) == LOOKS - 1,
             "all pictures but one have arrived",
         )
-        night.kill_task(PUBLISH)
+        night.kill_task(BATCH)
     night.end()
     return Expected(night.export, published=LOOKS)
 
@@ -125,7 +125,7 @@ def a_worker_lost_during_a_download_publishes_everything(world: World) -> Expect
             lambda: night.export.states().count(LookState.PUBLISHED) == LOOKS - 1,
             "all pictures but one have arrived",
         )
-        night.kill_task(PUBLISH, with_supervisor=True)
+        night.kill_task(BATCH, with_supervisor=True)
     night.end()
     return Expected(night.export, published=LOOKS)
 
@@ -139,7 +139,7 @@ def a_publish_task_killed_during_the_write_back_publishes_everything(world: Worl
         )
         night = world.start_night(export)
         until(world.waits_for(holder), "the task waits for the shop's row")
-        night.kill_task(PUBLISH)
+        night.kill_task(BATCH)
     night.end()
     return Expected(export, published=LOOKS)
 

@@ -10,7 +10,7 @@ from tests.e2e.backfills import create_backfill
 from tests.e2e.cases import Case, CaseBook, Expected, Row
 from tests.e2e.small_world import DAY, Room, open_small_world
 from tests.e2e.waiting import until
-from tests.e2e.world import SUBMIT, World
+from tests.e2e.world import BATCH, World
 from tests.guards import GUARD
 from tryon_catalogue.ledger.states import SubmissionState
 
@@ -32,13 +32,13 @@ def a_night_larger_than_its_room_keeps_its_line_when_the_triggerer_dies(world: W
     export = world.export("in-line", LARGE)
     with world.faults(export.name, {"kind": "still_running", "times": None, "containing": export.mark}):
         night = world.start_night(export)
-        night.wait_for_tasks(SUBMIT, "deferred", IN_LINE)
+        night.wait_for_tasks(BATCH, "deferred", IN_LINE)
         world.scene.stack.kill_family("triggerer")
         assert len(export.calls()) == ROOM.nights
         world.scene.stack.start("triggerer")
     assert night.end(seconds=3 * GUARD) == "success"
     assert len(export.calls()) == LARGE // 10
-    assert all(task.try_number == 1 for task in night.tasks(SUBMIT))
+    assert all(task.try_number == 1 for task in night.tasks(BATCH))
     return Expected(export, published=LARGE)
 
 

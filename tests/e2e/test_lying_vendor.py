@@ -7,9 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.e2e.cases import Case, CaseBook, Expected, Row
-from tests.e2e.first_night import WAIT
 from tests.e2e.waiting import until
-from tests.e2e.world import PUBLISH, World
+from tests.e2e.world import BATCH, World
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.looks import LookState
 
@@ -110,7 +109,7 @@ def links_that_are_dead_are_asked_for_anew(world: World) -> Expected:
     with world.faults(export.name, fault):
         night = world.start_night(export)
         until(
-            lambda: [one for one in night.tasks(PUBLISH) if one.try_number > 1],
+            lambda: [one for one in night.tasks(BATCH) if one.try_number > 1],
             "publish has failed for its dead links and is tried again",
         )
     assert night.end() == "success"
@@ -156,7 +155,7 @@ def a_revoked_appcode_stops_the_night_and_loses_nothing(world: World) -> Expecte
     export = world.export("revoked", LOOKS)
     with world.faults(export.name, {"kind": "still_running", "times": None, "containing": export.mark}):
         night = world.start_night(export)
-        night.wait_for_tasks(WAIT, "deferred")
+        night.wait_for_tasks(BATCH, "deferred")
         (call,) = export.calls(SubmissionState.SUBMITTED)
         with world.faults("revoked", {"kind": "revoke_appcode", "containing": call.result_key}):
             assert night.end() == "failed"

@@ -15,8 +15,8 @@ from PIL import Image
 from sqlalchemy import Row, Text, cast, create_engine, func, inspect, literal_column, select, text
 from sqlalchemy import table as sql_table
 
-from tests.e2e.first_night import WAIT, FirstNight
-from tests.e2e.world import SUBMIT, World
+from tests.e2e.first_night import FirstNight
+from tests.e2e.world import BATCH, World
 from tests.guards import GUARD
 from tryon_catalogue.ledger.tables import garment_looks, looks, pictures, rejections, runs
 from tryon_catalogue.looks import LookState
@@ -127,21 +127,21 @@ def test_pictures_are_archived_whole_and_in_the_size_of_their_models(world: Worl
 
 def test_every_batch_waits_in_the_triggerer(world: World, night: FirstNight) -> None:
     waits = world.scene.api.task_instances(DAG_ID, night.run.run_id)
-    assert night.deferred == {task.map_index for task in waits if task.task_id == WAIT}
+    assert night.deferred == {task.map_index for task in waits if task.task_id == BATCH}
     assert len(night.triggers) >= len(night.deferred)
     assert all("tryon_catalogue.workflow.result_trigger.BatchResultTrigger" in row for row in night.triggers)
 
 
-def test_the_submit_tasks_leave_their_result_keys_and_a_link_to_them(world: World, night: FirstNight) -> None:
+def test_the_batches_leave_their_result_keys_and_a_link_to_them(world: World, night: FirstNight) -> None:
     api = world.scene.api
-    submits = [task for task in api.task_instances(DAG_ID, night.run.run_id) if task.task_id == SUBMIT]
-    keys = [api.xcom(DAG_ID, night.run.run_id, SUBMIT, map_index=task.map_index) for task in submits]
+    mapped = [task for task in api.task_instances(DAG_ID, night.run.run_id) if task.task_id == BATCH]
+    keys = [api.xcom(DAG_ID, night.run.run_id, BATCH, map_index=task.map_index) for task in mapped]
     bill = world.scene.charges()
     charged = {key for look in bill["looks"] for key in look["result_keys"]}
     assert keys
     assert set(itertools.chain.from_iterable(keys)) <= charged
-    for task in submits:
-        links = api.extra_links(DAG_ID, night.run.run_id, SUBMIT, map_index=task.map_index)
+    for task in mapped:
+        links = api.extra_links(DAG_ID, night.run.run_id, BATCH, map_index=task.map_index)
         query = parse_qs(urlsplit(links["Results"] or "").query)
         assert query["run_id"] == [night.run.run_id]
         assert query["map_index"] == [str(task.map_index)]
@@ -156,7 +156,7 @@ def test_a_second_run_of_the_same_export_pays_nothing_and_ends_green_without_a_b
     run = world.scene.api.wait_for_run(DAG_ID, run.run_id, timeout=GUARD)
     assert run.state is RunState.SUCCESS
     tasks = world.scene.api.task_instances(DAG_ID, run.run_id)
-    assert {task.state for task in tasks if task.task_id == SUBMIT} == {"skipped"}
+    assert {task.state for task in tasks if task.task_id == BATCH} == {"skipped"}
     after = world.scene.charges()
     assert (after["uses"], after["calls"]["submit"]) == (before["uses"], calls)
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.e2e.cases import Case, CaseBook, Expected, Row
-from tests.e2e.first_night import WAIT, last_dates
+from tests.e2e.first_night import last_dates
 from tests.e2e.waiting import until
-from tests.e2e.world import SUBMIT, Night, World
+from tests.e2e.world import BATCH, Night, World
 from tryon_catalogue.looks import LookState
 from tryon_demo.local.api import RunState
 from tryon_demo.scene import DAG_ID
@@ -40,7 +40,7 @@ def clearing_a_submit_task_under_way_leaves_its_looks_in_doubt(world: World) -> 
     with world.faults(export.name, slow):
         night = world.start_night(export)
         until(lambda: export.charged() == LOOKS, "the vendor has accepted")
-        world.scene.api.clear(DAG_ID, night.run_id, [(SUBMIT, 0)])
+        world.scene.api.clear(DAG_ID, night.run_id, [(BATCH, 0)])
         until(lambda: LookState.IN_DOUBT in export.states(), "the next try has found the intent")
         night.end()
     assert len(export.calls()) == 1
@@ -52,8 +52,8 @@ def marking_a_waiting_task_failed_loses_nothing(world: World) -> Expected:
     export = world.export("marked-failed", LOOKS)
     with world.faults(export.name, {"kind": "still_running", "times": None, "containing": export.mark}):
         night = world.start_night(export)
-        night.wait_for_tasks(WAIT, "deferred")
-        world.scene.api.mark_task(DAG_ID, night.run_id, WAIT, "failed", map_index=0)
+        night.wait_for_tasks(BATCH, "deferred")
+        world.scene.api.mark_task(DAG_ID, night.run_id, BATCH, "failed", map_index=0)
         assert night.end() == "failed"
     return Expected(export, published=0, left=LOOKS)
 
@@ -63,7 +63,7 @@ def marking_a_run_failed_loses_nothing(world: World) -> Expected:
     export = world.export("run-marked-failed", LOOKS)
     with world.faults(export.name, {"kind": "still_running", "times": None, "containing": export.mark}):
         night = world.start_night(export)
-        night.wait_for_tasks(WAIT, "deferred")
+        night.wait_for_tasks(BATCH, "deferred")
         world.scene.api.mark_run(DAG_ID, night.run_id, RunState.FAILED)
         assert night.end() == "failed"
     return Expected(export, published=0, left=LOOKS)

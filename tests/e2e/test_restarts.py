@@ -8,9 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.e2e.cases import Case, CaseBook, Expected, Row
-from tests.e2e.first_night import WAIT
 from tests.e2e.waiting import until
-from tests.e2e.world import World
+from tests.e2e.world import BATCH, World
 from tryon_catalogue.ledger.states import SubmissionState
 from tryon_catalogue.looks import LookState
 from tryon_demo.local.postgres import StopMode
@@ -29,10 +28,10 @@ def a_triggerer_that_dies_loses_no_wait(world: World) -> Expected:
     slow = {"kind": "still_running", "times": None, "containing": export.mark}
     with world.faults(export.name, slow):
         night = world.start_night(export)
-        night.wait_for_tasks(WAIT, "deferred", DEFERRED)
+        night.wait_for_tasks(BATCH, "deferred", DEFERRED)
         world.scene.stack.kill("triggerer", signal.SIGKILL)
         world.scene.stack.kill_family("triggerer")
-        assert len(night.tasks(WAIT, "deferred")) == DEFERRED
+        assert len(night.tasks(BATCH, "deferred")) == DEFERRED
         world.scene.stack.start("triggerer")
     assert night.end() == "success"
     return Expected(export, published=DEFERRED * 10)
@@ -100,7 +99,7 @@ def a_vendor_that_restarts_is_asked_until_it_has_ended(world: World) -> Expected
     slow = {"kind": "still_running", "times": None, "containing": export.mark}
     with world.faults(export.name, slow):
         night = world.start_night(export)
-        night.wait_for_tasks(WAIT, "deferred", LOOKS // 10)
+        night.wait_for_tasks(BATCH, "deferred", LOOKS // 10)
         world.scene.stack.kill("sandbox", signal.SIGKILL)
         world.scene.stack.start("sandbox")
     assert night.end() == "success"

@@ -24,14 +24,14 @@ BEYOND = 1000  # a page that no other test has read: what was made lately is giv
 REFUSED: Final = {401, 403}
 MARK: Final = "what-only-the-owner-of-this-file-may-read"
 NIGHT_API: Final = f"/api/v2/dags/{DAG_ID}/dagRuns/{{run}}"
-SUBMIT: Final = f"{NIGHT_API}/taskInstances/batch.submit/0"
+BATCH: Final = f"{NIGHT_API}/taskInstances/batch/0"
 # As the table of security.md has them -> what is asked of the API server. What would change something is asked for in
 # a way that it refuses for another reason, to those who may.
 ACTIONS: Final[Mapping[str, tuple[str, str, dict[str, Any]]]] = {
     "see runs and their tasks": ("GET", NIGHT_API, {}),
     "read the logs of tasks": (
         "GET",
-        f"{NIGHT_API}/taskInstances/batch.submit/logs/1",
+        f"{NIGHT_API}/taskInstances/batch/logs/1",
         {"params": {"map_index": 0}},
     ),
     "open the page of the report": (
@@ -42,7 +42,7 @@ ACTIONS: Final[Mapping[str, tuple[str, str, dict[str, Any]]]] = {
     "open the page of the results": (
         "GET",
         "/damo-tryon/results",
-        {"params": {"dag_id": DAG_ID, "run_id": "{run}", "task_id": "batch.submit", "map_index": 0}},
+        {"params": {"dag_id": DAG_ID, "run_id": "{run}", "task_id": "batch", "map_index": 0}},
     ),
     "trigger a run": (
         "POST",
@@ -53,7 +53,7 @@ ACTIONS: Final[Mapping[str, tuple[str, str, dict[str, Any]]]] = {
     "clear a run or mark it": ("PATCH", NIGHT_API, {"json": {"state": "no such state"}}),
     "answer an approval": (
         "PATCH",
-        f"{SUBMIT}/hitlDetails",
+        f"{BATCH}/hitlDetails",
         {"json": {"chosen_options": ["Approve"], "params_input": {}}},
     ),
     "write an XCom": ("POST", f"{NIGHT_API}/taskInstances/account/xcomEntries", {"json": {}}),

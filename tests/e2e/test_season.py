@@ -19,7 +19,7 @@ from tests.e2e.backfills import create_backfill
 from tests.e2e.small_world import DAY, Room, open_small_world
 from tests.e2e.waiting import until
 from tests.e2e.wardrobe import COLLECTION
-from tests.e2e.world import SUBMIT, Export, Night, World
+from tests.e2e.world import BATCH, Export, Night, World
 from tryon_catalogue.workflow.policy import backfill_pool
 from tryon_demo.local.api import DagRun
 from tryon_demo.scene import DAG_ID
@@ -139,7 +139,7 @@ def _batch_tasks(night: Night) -> list[Any]:
 def _longest_wait(tasks: Sequence[Any]) -> timedelta:
     """Give the longest time for which a batch that was ready to be submitted waited for a place in its pool."""
     return max(
-        one.queued_dttm - one.scheduled_dttm for one in tasks if one.task_id == SUBMIT and one.queued_dttm
+        one.queued_dttm - one.scheduled_dttm for one in tasks if one.task_id == BATCH and one.queued_dttm
     )
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psutil
 import requests
@@ -34,7 +34,7 @@ from tryon_demo.scene import DAG_ID, Scene
 MOST_RECOVERIES = 4
 ENDED = ("success", "failed")
 RECOVERY_DAG_ID = "tryon_recover"
-SUBMIT, PUBLISH = "batch.submit", "batch.publish"
+BATCH: Final = "batch"
 # Many commands in one process: starting one takes seconds, for it imports Airflow.
 TYPE_THEM = """
 import json, sys
@@ -398,7 +398,7 @@ class Night:
         """SIGKILL the process of a running task.
 
         Args:
-            task_id: Such as ``batch.submit``.
+            task_id: Such as ``batch``.
             with_supervisor: Also Airflow's process above it, as when the worker's machine is lost.
         """
         process, *_ = until(lambda: self.task_processes(task_id), f"{task_id} of {self.run_id} runs")

@@ -58,20 +58,19 @@ def test_tasks_stand_in_the_order_in_which_they_began_and_the_others_below() -> 
     shown = drawn(
         [
             task("account", None),
-            task("batch.wait", "deferred", seconds=9, map_index=0),
-            task("batch.publish", None, map_index=0),
+            task("batch", "deferred", seconds=9, map_index=0),
             task("something_new", None),
-            task("batch.submit", "success", seconds=5, map_index=0),
+            task("preflight", "success", seconds=0),
             task("plan", "success", seconds=1),
         ]
     )
-    names = ["plan", "batch.submit", "batch.wait", "batch.publish", "something_new", "account"]
+    names = ["preflight", "plan", "batch", "something_new", "account"]
     assert sorted(names, key=shown.index) == names
 
 
 def test_each_mapped_task_has_its_sign_in_the_order_of_the_batches() -> None:
     states = {0: "success", 1: "deferred", 2: "up_for_retry", 3: "failed", 4: None, 5: "running"}
-    shown = drawn([task("batch.wait", state, map_index=index) for index, state in reversed(states.items())])
+    shown = drawn([task("batch", state, map_index=index) for index, state in reversed(states.items())])
     assert "✓ … ↻ ✗ · ▶" in shown
 
 

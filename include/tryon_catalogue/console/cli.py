@@ -45,6 +45,10 @@ Looks = Annotated[list[str], typer.Argument(metavar="LOOK...", help="Skus, or be
 By = Annotated[
     str | None, typer.Option(help="Who says so; stands in the looks' history. Your user name without it.")
 ]
+Only = Annotated[
+    list[int] | None,
+    typer.Option(min=1, help="Number of a picture; the others are left out. May be repeated."),
+]
 
 
 class CommandError(Exception):
@@ -308,18 +312,22 @@ def review(context: typer.Context) -> None:
 
 REVIEW_HELP = """
 Look at the pictures, then
-  tryon review accept LOOK...   they are good enough: they go to the catalogue
+  tryon review accept LOOK...   they are good enough: they go to the catalogue (--only 1: that picture alone)
   tryon review again LOOK...    they are planned, and paid for, again
   tryon review collect LOOK...  no picture is with us: the vendor is asked once more, which is free"""
 
 
 @review_app.command()
-def accept(looks: Looks, by: By = None) -> None:
+def accept(looks: Looks, only: Only = None, by: By = None) -> None:
     """Publish looks on your word: their pictures are good enough."""
     from tryon_catalogue.publishing.review import accept as publish
 
     settings = load_settings()
-    _decide(lambda engine, names, mover: publish(engine, settings, names, mover), looks, by, "is published.")
+
+    def decide(engine: Engine, names: Sequence[str], mover: Mover) -> list[str]:
+        return publish(engine, settings, names, mover, only=only or ())
+
+    _decide(decide, looks, by, "is published.")
 
 
 @review_app.command("again")

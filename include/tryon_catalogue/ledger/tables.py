@@ -323,7 +323,7 @@ pictures = Table(
     Column("thumbnail", Text, doc="where a small copy of it is kept"),
     Column("score", Float, doc="of the judgement, 0 to 1; null when it was not judged"),
     Column("verdict", JSONB, doc="what was measured"),
-    Column("doubts", Text, doc="what speaks against the look's pictures; null when nothing does"),
+    Column("doubts", Text, doc="what speaks against this picture, one line each; null when nothing does"),
     Column("archived_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 

@@ -18,6 +18,7 @@ from tryon_catalogue.pictures.rules import THUMBNAIL_PX, thumbnail
 from tryon_catalogue.publishing.judgement import Inputs, Judgement, Shrunk, judge
 from tryon_catalogue.publishing.labels import Label, label
 from tryon_catalogue.publishing.labels.marks import mark
+from tryon_catalogue.words import counted
 
 if TYPE_CHECKING:
     from tryon_catalogue.looks import Look
@@ -68,12 +69,27 @@ class Finished:
     """The archived pictures of a look, and whether a person should look at them.
 
     Attributes:
-        rows: Of the table ``pictures``, the best first.
-        doubts: Why a person should look at them; empty when they are good.
+        rows: Of the table ``pictures``, the best first; each has what speaks against that picture.
+        trouble: Why a person should decide whatever the pictures are like; empty when nothing is the matter.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
-    doubts: str = ""
+    trouble: str = ""
+
+    @property
+    def good(self) -> int:
+        """How many pictures nothing speaks against."""
+        return sum(not row["doubts"] for row in self.rows)
+
+    @property
+    def doubts(self) -> str:
+        """What speaks against the look, by the number of each file; empty when nothing does."""
+        found = [
+            f"picture {row['number'] + 1}: {line}"
+            for row in self.rows
+            for line in (row["doubts"] or "").splitlines()
+        ]
+        return "\n".join([self.trouble, *found] if self.trouble else found)
 
 
 class Finisher:
@@ -119,7 +135,7 @@ class Finisher:
             self._row(made, number, pictures[number], archived.place, scores[number])
             for number, archived in enumerate(found)
         ]
-        return Finished(rows, _doubts(made, len(found), judgement))
+        return Finished(rows, trouble_with(made, rows))
 
     def finish(self, made: Made, pictures: Sequence[Fetched]) -> Finished:
         """Judge, label and archive the pictures of a look.
@@ -140,7 +156,7 @@ class Finisher:
             self._keep(made, number, original, pictures[original], judgement)
             for number, original in enumerate(order)
         ]
-        return Finished(rows, _doubts(made, len(pictures), judgement))
+        return Finished(rows, trouble_with(made, rows))
 
     def _judge(self, made: Made, pictures: Sequence[Fetched]) -> Judgement | None:
         if not self._judgement.enabled or not pictures:
@@ -203,6 +219,7 @@ class Finisher:
             "height": picture.height,
             "thumbnail": self._archive.put_thumbnail(made.name(number), small).path,
             "score": None if score is None else score.overall,
+            "doubts": None if score is None else "\n".join(score.reasons) or None,
             "verdict": None
             if score is None
             else {
@@ -225,7 +242,9 @@ def _upright_size(picture: Fetched) -> tuple[int, int]:
     return (picture.height, picture.width) if turned else (picture.width, picture.height)
 
 
-def _doubts(made: Made, count: int, judgement: Judgement | None) -> str:
-    if count != made.look.inference_num:
-        return f"{count} pictures came, {made.look.inference_num} were asked and paid for; ask the vendor's support"
-    return "" if judgement is None else judgement.reason
+def trouble_with(made: Made, rows: Sequence[dict[str, Any]]) -> str:
+    """Say when other than what was paid for has come; empty when it is all there."""
+    asked = made.look.inference_num
+    if len(rows) == asked:
+        return ""
+    return f"{counted(len(rows), 'picture')} came, {asked} were asked and paid for; ask the vendor's support"

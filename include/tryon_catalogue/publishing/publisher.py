@@ -31,6 +31,7 @@ from damo_tryon.errors import (
 )
 from tryon_catalogue.ledger.moves import move
 from tryon_catalogue.ledger.pictures import (
+    GOOD,
     drop_unshown_pictures,
     keep_unshown_pictures,
     show_pictures,
@@ -42,11 +43,12 @@ from tryon_catalogue.looks import LookState
 from tryon_catalogue.pictures.fetch import FetchError, open_fetcher
 from tryon_catalogue.publishing.collecting import Problem, close_submission, paid_looks
 from tryon_catalogue.publishing.labels import LabelError
-from tryon_catalogue.publishing.postprocessing import Finished, Finisher
+from tryon_catalogue.publishing.postprocessing import Finished, Finisher, trouble_with
 from tryon_catalogue.publishing.writeback import Catalogue, RowRefusedError
 from tryon_catalogue.settings.judgement import Below
 from tryon_catalogue.submission.journal import sent_tasks
 from tryon_catalogue.submission.uncollected import uncollected_submissions
+from tryon_catalogue.words import counted
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -215,7 +217,7 @@ class Publisher:
         with self._engine.connect() as connection:
             rows = unshown_pictures(connection, look.key)
         if rows:
-            return Finished(rows, rows[0]["doubts"] or "")
+            return Finished(rows, trouble_with(look.made, rows))
         return self._finisher.find_archived(look.made)
 
     def _record_failed(
@@ -261,7 +263,7 @@ class Publisher:
         self, submission: UncollectedSubmission, stuck: Sequence[PaidLook], done: Published, reason: str
     ) -> list[Problem]:
         """Leave those to a person that have been stuck for too long; nothing pays for them again by itself."""
-        lost = Finished(doubts=f"{reason}; {ASK.format(submission.result_key)}")
+        lost = Finished(trouble=f"{reason}; {ASK.format(submission.result_key)}")
         old = [(look, lost) for look in stuck if self._is_old(look)]
         return list(self._record(submission, old, done).values())
 
@@ -292,7 +294,7 @@ class Publisher:
         except FetchError as error:
             if look.state is LookState.SUCCEEDED and self._is_old(look):
                 reason = f"its pictures could not be fetched for too long ({error})"
-                return Finished(doubts=f"{reason}; {ASK.format(look.made.result_key)}")
+                return Finished(trouble=f"{reason}; {ASK.format(look.made.result_key)}")
             return look.problem(str(error), expired=error.expired)
         except LabelError as error:
             return look.problem(str(error))
@@ -326,9 +328,7 @@ class Publisher:
             to_show = [(look, result) for look, result in finished if look.key in ours]
             if not to_show:
                 return {}
-            keep_unshown_pictures(
-                connection, {look.key: (result.rows, result.doubts) for look, result in to_show}
-            )
+            keep_unshown_pictures(connection, {look.key: result.rows for look, result in to_show})
             refused = self._show(connection, to_show)
         for look, result in to_show:
             if look.key not in refused:
@@ -353,21 +353,34 @@ class Publisher:
     def _move_on(self, connection: Connection, finished: Sequence[tuple[PaidLook, Finished]]) -> None:
         by_outcome: defaultdict[tuple[bool, str], list[str]] = defaultdict(list)
         for look, result in finished:
-            by_outcome[self._needs_review(result), result.doubts].append(look.key)
-        for (review, doubts), keys in by_outcome.items():
+            by_outcome[self._needs_review(result), self._reason(result)].append(look.key)
+        for (review, reason), keys in by_outcome.items():
             move(
                 connection,
                 looks.c.key.in_(keys),
                 LookState.REVIEW if review else LookState.PUBLISHED,
                 self._by,
                 from_states=UNCOLLECTED,
-                reason=doubts or None,
+                reason=reason or None,
             )
             if not review:
-                show_pictures(connection, keys)
+                show_pictures(connection, keys, which=GOOD if self._leaves_out else None)
+
+    @property
+    def _leaves_out(self) -> bool:
+        return self._settings.judgement.below is Below.REVIEW
 
     def _needs_review(self, finished: Finished) -> bool:
-        return bool(finished.doubts) and (not finished.rows or self._settings.judgement.below is Below.REVIEW)
+        if not self._leaves_out and finished.rows:
+            return False
+        enough = min(self._settings.judgement.at_least, len(finished.rows))
+        return bool(finished.trouble) or finished.good < enough
+
+    def _reason(self, finished: Finished) -> str:
+        bad = len(finished.rows) - finished.good
+        if bad and self._leaves_out and not self._needs_review(finished):
+            return f"{bad} of {counted(len(finished.rows), 'picture')} left out\n{finished.doubts}"
+        return finished.doubts
 
 
 def _skus(connection: Connection, look_keys: Sequence[str]) -> list[str]:

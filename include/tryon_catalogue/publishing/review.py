@@ -94,19 +94,23 @@ def open_reviews(connection: Connection, run_id: str | None = None) -> list[Revi
     ]
 
 
-def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) -> list[str]:
+def accept(
+    engine: Engine, settings: Settings, names: Sequence[str], by: Mover, *, only: Sequence[int] = ()
+) -> list[str]:
     """Publish looks whose pictures a person accepts.
 
     Args:
         settings: The catalogue's table.
         names: For each, a sku, or a look's key or its beginning.
         by: The person who decides.
+        only: Numbers of the pictures that are accepted, as their files have them, from 1; all when left out. The others
+            are left out of the catalogue.
 
     Returns:
         The keys of the looks.
 
     Raises:
-        NoSuchLookError: No look that waits for review has this name, or it has no pictures.
+        NoSuchLookError: No look that waits for review has this name, or it has no pictures, or not these.
         tryon_catalogue.publishing.writeback.CatalogueError: The shop's table is not as the settings say.
         tryon_catalogue.publishing.writeback.RowRefusedError: It refused some rows; the others are published.
     """
@@ -121,6 +125,9 @@ def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) 
                 "`tryon review collect LOOK...` asks the vendor for them once more, which is free; "
                 "`tryon review again LOOK...` has them made, and paid for, again."
             )
+        _check_numbers(connection, keys, only)
+        chosen = pictures.c.number.in_([number - 1 for number in only]) if only else None
+        said = f"found good by {by.run}" + (f": {_numbered(only)}" if only else "")
         for key in keys:
             try:
                 with connection.begin_nested():
@@ -130,9 +137,9 @@ def accept(engine: Engine, settings: Settings, names: Sequence[str], by: Mover) 
                         LookState.PUBLISHED,
                         by,
                         from_states=IN_REVIEW,
-                        reason=f"found good by {by.run}",
+                        reason=said,
                     )
-                    show_pictures(connection, moved)
+                    show_pictures(connection, moved, which=chosen)
                     catalogue.write_looks(connection, [key])
                 accepted += moved
             except RowRefusedError as error:
@@ -211,6 +218,23 @@ def recollect(engine: Engine, names: Sequence[str], by: Mover) -> list[str]:
                 reason=f"the vendor is asked for it once more, says {by.run}",
             )
         )
+
+
+def _check_numbers(connection: Connection, keys: Sequence[str], only: Sequence[int]) -> None:
+    """Refuse numbers that a look has no new picture of."""
+    for key in keys if only else ():
+        having = select(pictures.c.number + 1).where(pictures.c.look_key == key, ~pictures.c.shown)
+        numbers = sorted(connection.execute(having).scalars())
+        if unknown := sorted(set(only) - set(numbers)):
+            raise NoSuchLookError(
+                f"The look {key[:10]} has no new {_numbered(unknown)}; it has {_numbered(numbers)}. Nothing was "
+                "changed. `tryon review` shows them."
+            )
+
+
+def _numbered(numbers: Sequence[int]) -> str:
+    word = "picture" if len(numbers) == 1 else "pictures"
+    return f"{word} {', '.join(map(str, numbers))}"
 
 
 def _listed(connection: Connection, keys: Sequence[str], *, with_pictures: bool) -> str:

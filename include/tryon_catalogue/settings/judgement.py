@@ -14,7 +14,7 @@ class Below(StrEnum):
     """What becomes of a look with a picture that did not pass."""
 
     REVIEW = "review"
-    """It waits for a person."""
+    """A bad picture is left out; with fewer than ``at_least`` good ones the look waits for a person."""
     PUBLISH = "publish"
     """It is published like any other; the ledger keeps what was found."""
 
@@ -25,7 +25,11 @@ class JudgementSettings(Section):
     enabled: bool = Field(True, description="whether result pictures are judged at all")
     below: Below = Field(
         Below.REVIEW,
-        description='"review": a look with a bad picture waits for a person; "publish": it does not',
+        description='"review": a bad picture is left out, and a look with too few good ones waits for a person; '
+        '"publish": bad ones are published too',
+    )
+    at_least: int = Field(
+        1, ge=1, le=4, description="good pictures of a look below which it waits for a person, or all it has"
     )
     min_side_px: int = Field(400, ge=1, description="pixels the shorter side of a picture must have")
     max_shape_difference: float = Field(

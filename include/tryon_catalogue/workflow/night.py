@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, task, task_group
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, task
 
 from tryon_catalogue.errors import RunFailedError
 from tryon_catalogue.exports.errors import ExportRefusedError
@@ -16,14 +16,12 @@ from tryon_catalogue.reporting.asset import CATALOGUE_ALIAS
 from tryon_catalogue.workflow import tasks
 from tryon_catalogue.workflow.export_sensor import ExportSensor
 from tryon_catalogue.workflow.groups import (
+    COLLECT_FIRST,
     LONGEST_LOOK,
     LONGEST_PREFLIGHT,
-    PUBLISH_FIRST,
-    SUBMIT_FIRST,
-    collect,
-    pool_of_waits,
+    batch_arguments,
 )
-from tryon_catalogue.workflow.operators import SubmitBatchOperator
+from tryon_catalogue.workflow.operators import MakeBatchOperator
 from tryon_catalogue.workflow.plan_operator import PlanOperator
 
 if TYPE_CHECKING:
@@ -47,33 +45,16 @@ def make_pictures(settings: Settings, *, wait_for_export: bool) -> None:
     def preflight() -> dict[str, int]:
         return tasks.preflight()
 
-    @task_group
-    def batch(batch_id: int) -> None:
-        submit = SubmitBatchOperator(
-            task_id="submit",
-            batch_id=batch_id,
-            conn_id=settings.vendor.conn_id,
-            pool=settings.batches.pool,
-            priority_weight=SUBMIT_FIRST,
-        )
-        submit >> collect(
-            batch_id,
-            settings,
-            patience_seconds=settings.vendor.wait_minutes * 60,
-            late_fails=True,
-            pool=pool_of_waits(settings),
-        )
-
     @task(
         trigger_rule="all_done",
         retry_policy=RED_RETRIES,
-        priority_weight=PUBLISH_FIRST,
+        priority_weight=COLLECT_FIRST,
         outlets=[CATALOGUE_ALIAS],
     )
     def account() -> dict[str, object]:
         return tasks.account()
 
-    @task(retry_policy=RED_RETRIES, priority_weight=PUBLISH_FIRST, execution_timeout=LONGEST_LOOK)
+    @task(retry_policy=RED_RETRIES, priority_weight=COLLECT_FIRST, execution_timeout=LONGEST_LOOK)
     def verdict() -> None:
         tasks.verdict()
 
@@ -83,4 +64,10 @@ def make_pictures(settings: Settings, *, wait_for_export: bool) -> None:
         task_id="export", night=settings.night, waits=wait_for_export, execution_timeout=LONGEST_LOOK
     )
     export >> preflight() >> plan
+    batch = MakeBatchOperator.partial(
+        task_id="batch",
+        pool=settings.batches.pool,
+        timeout=settings.vendor.wait_minutes * 60,
+        **batch_arguments(settings),
+    )
     batch.expand(batch_id=plan.output) >> account() >> verdict()

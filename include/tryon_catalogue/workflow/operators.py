@@ -1,6 +1,9 @@
-"""The vendor's operator and sensor, fed from the ledger by a batch's id.
+"""The operators of a batch, fed from the ledger by its id: make its pictures, or collect what is paid for.
 
-They carry an id in, and result keys and counts out; looks stay in the ledger.
+A batch is one task from its turn to its pictures in the catalogue. Whatever it waits for it waits for in the triggerer,
+and a worker sees it twice: to submit, and to publish. In place of three mapped tasks one does it, because Airflow's
+scheduler looks at each mapped task that is not yet due in every round: of a thousand batches that is what a night is
+bound by. They carry an id in and result keys out; looks stay in the ledger.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from airflow.sdk import BaseOperator
+from airflow.sdk.bases.xcom import BaseXCom
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 from tenacity import (
     Retrying,
@@ -27,15 +30,16 @@ from damo_tryon.errors import (
     NotConnectedError,
     OutcomeUnknownError,
     PackageUsedUpError,
+    ResultTimeoutError,
     TryOnError,
 )
 from damo_tryon.names import DEFAULT_CONN_ID, XCOM_CONN_ID
 from damo_tryon.operators import TryOnResultsLink
 from damo_tryon.sensors import OnAllFailed, TryOnResultSensor
 from tryon_catalogue.submission.errors import BusyError, NotYetError, StoppedError
+from tryon_catalogue.workflow import tasks
 from tryon_catalogue.workflow.context import is_backfill, mover_of, open_ledger, request_of
-from tryon_catalogue.workflow.result_trigger import BatchResultTrigger
-from tryon_catalogue.workflow.tasks import alert_of_run
+from tryon_catalogue.workflow.result_trigger import BatchResultTrigger, failure_in
 from tryon_catalogue.workflow.turn_trigger import TurnTrigger
 
 if TYPE_CHECKING:
@@ -47,21 +51,23 @@ if TYPE_CHECKING:
     from damo_tryon.contract import Answer, FitType, TryOnTask
     from damo_tryon.hooks import DamoTryOnHook
     from damo_tryon.submitting import Send
+    from damo_tryon.triggers import TryOnResultTrigger
 
 log = logging.getLogger(__name__)
 
-SUBMIT_BATCH_RETRY_POLICY: Final = ExceptionRetryPolicy(
+BATCH_RETRY_POLICY: Final = ExceptionRetryPolicy(
     [
         RetryRule(
             [StoppedError, CredentialsError, PackageUsedUpError, MalformedRequestError],
             RetryAction.FAIL,
-            reason="no submission will get through before a person has acted; the looks stay planned",
+            reason="nothing will get through before a person has acted; what is not sent stays planned",
         ),
         RetryRule(
             [InDoubtError, OutcomeUnknownError],
             RetryAction.FAIL,
             reason="answers stay away, and each that does may be paid for; the rest stays planned",
         ),
+        RetryRule(ResultTimeoutError, RetryAction.FAIL, reason="waiting again would show the same"),
         RetryRule(NotConnectedError, RetryAction.RETRY, timedelta(minutes=2), "the vendor is not reached"),
     ]
 )
@@ -76,57 +82,173 @@ BACKSTOP: Final = timedelta(minutes=10)
 CONNECT_ATTEMPTS, LONGEST_CONNECT_WAIT = 6, 30.0
 
 
-class SubmitBatchOperator(BaseOperator):
-    """Submits every look of a batch that is still planned, each exactly once.
+class CollectBatchOperator(TryOnResultSensor):
+    """Waits until the vendor has ended everything of a batch that is paid for, then publishes it.
 
-    A later try goes on where an earlier one stopped. Looks in doubt are left to a person. Where it is not the batch's
-    turn the task waits in the triggerer, as long as it takes: that is no failure, and no try.
+    What there is, is published, also when the waiting was in vain.
 
     Args:
         batch_id: The batch's id in the ledger. Templated.
+        late_fails: Whether a vendor that takes longer than ``timeout`` fails the task, or ends it all the same because
+            somebody comes again anyway.
+        kwargs: What ``TryOnResultSensor`` takes, but for the result keys.
+
+    Raises:
+        damo_tryon.errors.TryOnError: The waiting failed; what could be published is.
+        tryon_catalogue.publishing.publisher.PublishError: Something could not be published in this try.
+    """
+
+    template_fields: Sequence[str] = ("batch_id", "conn_id")
+    operator_extra_links = (TryOnResultsLink(),)
+    trigger_class = BatchResultTrigger
+
+    def __init__(self, *, batch_id: int, late_fails: bool = True, **kwargs: Any) -> None:
+        # That all failed is for the account to judge, which sees the whole run.
+        fixed = {
+            "deferrable": True,
+            "on_all_failed": OnAllFailed.CONTINUE,
+            "retry_policy": BATCH_RETRY_POLICY,
+        }
+        super().__init__(result_keys=[], **{**fixed, **kwargs})
+        self.batch_id = batch_id
+        self.late_fails = late_fails
+        self._failure: TryOnError | None = None
+
+    def execute(self, context: Context) -> list[str]:  # type: ignore[override]  # keys, for the page of results
+        """Wait for what is paid for and publish it; return the result keys, for the page of results."""
+        return self.collect(context, None)
+
+    def execute_complete(self, context: Context, event: object = None) -> list[str]:  # type: ignore[override]  # as above
+        """Publish what was waited for.
+
+        Args:
+            event: Of the trigger, with the failure of what came before it.
+        """
+        self._failure, seen = failure_in(event)
+        self._find(open_ledger()[1])
+        try:
+            super().execute_complete(context, seen)
+        except TryOnError as error:
+            self._failed(error)
+        return self._publish(context)
+
+    def collect(self, context: Context, failure: TryOnError | None) -> list[str]:
+        """Wait for the batch's open result keys, then publish.
+
+        Args:
+            failure: What submitting failed with; it is raised when everything paid for is published.
+        """
+        from tryon_catalogue.submission.readiness import expect
+
+        self._failure = failure
+        settings, engine = open_ledger()
+        self._find(engine)
+        if self.result_keys:
+            # Before it waits: the page of results shows what becomes of them.
+            if self.conn_id != DEFAULT_CONN_ID:
+                context["ti"].xcom_push(XCOM_CONN_ID, self.conn_id)
+            context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, self.result_keys)
+            longest = timedelta(minutes=settings.vendor.wait_minutes)
+            if ready := expect(engine, self.conn_id, self.result_keys, longest):
+                self.first_poll_after = ready.first_poll_after
+                self.seconds_per_task = ready.seconds_per_picture
+            try:
+                super().execute(context)
+            except TryOnError as error:
+                self._failed(error)
+        return self._publish(context)
+
+    def saw_end(self, moment: float) -> None:
+        """Note in the ledger what has ended, which makes room at the vendor.
+
+        Args:
+            moment: When it was seen, in seconds since the epoch.
+        """
+        from tryon_catalogue.submission.turns import note_ended
+
+        note_ended(open_ledger()[1], dict.fromkeys(self.result_keys, datetime.fromtimestamp(moment, UTC)))
+
+    def _failed(self, error: TryOnError) -> None:
+        if isinstance(error, ResultTimeoutError) and not self.late_fails:
+            self.log.warning("%s", error)
+        else:
+            self._failure = self._failure or error
+
+    def _publish(self, context: Context) -> list[str]:
+        try:
+            tasks.publish(self.batch_id, context)
+        except Exception:
+            if self._failure is None:
+                raise
+            self.log.exception("Batch %s is not published either; the recovery does it", self.batch_id)
+        if self._failure is not None:
+            raise self._failure
+        return self.result_keys
+
+    def _trigger(self, deadline: float) -> TryOnResultTrigger:
+        trigger = super()._trigger(deadline)
+        if isinstance(trigger, BatchResultTrigger):
+            trigger.carry(self._failure)
+        return trigger
+
+    def _find(self, engine: Engine) -> None:
+        from tryon_catalogue.submission.journal import load_batch
+        from tryon_catalogue.submission.uncollected import uncollected_submissions
+
+        uncollected = uncollected_submissions(engine, load_batch(engine, self.batch_id).id)
+        if uncollected:
+            # The settings may name another connection by now, whose account does not know the key.
+            self.conn_id = uncollected[0].conn_id
+        self.result_keys: list[str] = [
+            submission.result_key for submission in uncollected if submission.conn_id == self.conn_id
+        ]
+
+
+class MakeBatchOperator(CollectBatchOperator):
+    """Submits every look of a batch that is still planned, each exactly once, then collects it.
+
+    A later try goes on where an earlier one stopped. Looks in doubt are left to a person. Where it is not the batch's
+    turn the task waits in the triggerer, as long as it takes: that is no failure, and no try. When submitting fails,
+    what is paid for is collected all the same, and the task fails with that error in the end.
 
     Raises:
         damo_tryon.errors.TryOnError: The vendor refused a call as a whole, or answers stay away, or the turn to
-            submit has not come in a day; ``tryon_catalogue.submission.errors`` has the latter.
+            submit has not come in a day (``tryon_catalogue.submission.errors``), or the waiting failed.
     """
 
-    template_fields: Sequence[str] = ("batch_id",)
-    operator_extra_links = (TryOnResultsLink(),)
     ui_color = "#d9efe4"
 
-    def __init__(self, *, batch_id: int, conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
-        super().__init__(**{"retry_policy": SUBMIT_BATCH_RETRY_POLICY, **kwargs})
-        self.batch_id = batch_id
-        self.conn_id = conn_id
+    def execute(self, context: Context) -> list[str]:  # type: ignore[override]  # keys, for the page of results
+        """Submit, wait and publish; return the result keys that were collected, for the page of results."""
+        return self._make(context, time.time() + LONGEST_WAIT_SECONDS)
 
-    def execute(self, context: Context) -> list[str]:
-        """Submit, and return the result keys that are not collected yet, for the page of results."""
-        return self._submit(context, time.time() + LONGEST_WAIT_SECONDS)
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> list[str]:
+    def turn_came(self, context: Context, event: dict[str, Any]) -> list[str]:
         """Go on where the turn was waited for.
 
         Args:
             event: Of the trigger: whether the turn has come, and until when it may be waited for.
         """
-        if not event["came"]:
-            raise BusyError(f"batch {self.batch_id} has waited for {LONGEST_WAIT_SECONDS / 3600:.0f} hours")
-        return self._submit(context, float(event["deadline"]))
+        if event["came"]:
+            return self._make(context, float(event["deadline"]))
+        hours = LONGEST_WAIT_SECONDS / 3600
+        return self.collect(context, BusyError(f"batch {self.batch_id} has waited for {hours:.0f} hours"))
 
-    def _submit(self, context: Context, deadline: float) -> list[str]:
+    def submit(self, context: Context, deadline: float) -> None:
+        """Submit, or defer until it is the batch's turn.
+
+        Args:
+            deadline: Until when a turn may be waited for, in seconds since the epoch.
+        """
         # Heavy imports wait until the task runs: the DAG file imports this module each time it is parsed.
         from damo_tryon.hooks import ONCE, DamoTryOnHook
         from tryon_catalogue.errors import plain_errors
         from tryon_catalogue.submission.batch import submit_batch
         from tryon_catalogue.submission.gate import Gate
         from tryon_catalogue.submission.journal import load_batch
-        from tryon_catalogue.submission.uncollected import uncollected_submissions
 
         settings, engine = open_ledger()
         settings = request_of(context).within_budget(settings)
         batch = load_batch(engine, self.batch_id)
-        if self.conn_id != DEFAULT_CONN_ID:
-            context["ti"].xcom_push(XCOM_CONN_ID, self.conn_id)
         # Throttling is the gate's, which slows down every process: the hook is to leave it alone.
         hook = DamoTryOnHook(self.conn_id, retry=ONCE)
         hook.get_conn()  # an unusable connection is to be found out before there is any intent
@@ -144,13 +266,13 @@ class SubmitBatchOperator(BaseOperator):
                 )
         except NotYetError as reason:
             self.log.info("Batch %d waits for its turn: %s", batch.id, reason)
-            self._wait(deadline, backfill=is_backfill(context))
+            self._wait_for_turn(deadline, backfill=is_backfill(context))
         except TryOnError:
             gate.leave()
             raise
         finally:
             # A doubt or a stop is told of now: the night may go on for hours.
-            alert_of_run(settings, engine, batch.run_id, context)
+            tasks.alert_of_run(settings, engine, batch.run_id, context)
         gate.leave()
         self.log.info(
             "Batch %d: %d looks accepted, %d refused, %d in doubt",
@@ -159,14 +281,22 @@ class SubmitBatchOperator(BaseOperator):
             done.rejected,
             done.in_doubt,
         )
-        return [submission.result_key for submission in uncollected_submissions(engine, batch.id)]
 
-    def _wait(self, deadline: float, *, backfill: bool) -> NoReturn:
+    def _make(self, context: Context, deadline: float) -> list[str]:
+        failure: TryOnError | None = None
+        try:
+            self.submit(context, deadline)
+        except TryOnError as error:
+            self.log.error("%s", error)
+            failure = error
+        return self.collect(context, failure)
+
+    def _wait_for_turn(self, deadline: float, *, backfill: bool) -> NoReturn:
         self.defer(
             trigger=TurnTrigger(
                 conn_id=self.conn_id, batch_id=self.batch_id, backfill=backfill, deadline=deadline
             ),
-            method_name="execute_complete",
+            method_name="turn_came",
             timeout=timedelta(seconds=max(0.0, deadline - time.time())) + BACKSTOP,
         )
 
@@ -185,58 +315,3 @@ def _connecting(hook: DamoTryOnHook) -> Send:
         return patiently(hook.submit, tasks, fit_type, inference_num)
 
     return send
-
-
-class WaitForBatchSensor(TryOnResultSensor):
-    """Waits until the vendor has ended everything of a batch that is paid for, whatever became of its submitting.
-
-    Args:
-        batch_id: The batch's id in the ledger. Templated.
-        kwargs: What ``TryOnResultSensor`` takes, but for the result keys.
-    """
-
-    template_fields: Sequence[str] = ("batch_id", "conn_id")
-    trigger_class = BatchResultTrigger
-
-    def __init__(self, *, batch_id: int, **kwargs: Any) -> None:
-        # That all failed is for the account to judge, which sees the whole run.
-        super().__init__(
-            result_keys=[], **{"deferrable": True, "on_all_failed": OnAllFailed.CONTINUE, **kwargs}
-        )
-        self.batch_id = batch_id
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Look up the batch's open result keys in the ledger, then wait for them."""
-        from tryon_catalogue.submission.readiness import expect
-
-        settings, engine = open_ledger()
-        self._find(engine)
-        longest = timedelta(minutes=settings.vendor.wait_minutes)
-        if self.result_keys and (ready := expect(engine, self.conn_id, self.result_keys, longest)):
-            self.first_poll_after = ready.first_poll_after
-            self.seconds_per_task = ready.seconds_per_picture
-        return super().execute(context)
-
-    def saw_end(self, moment: float) -> None:
-        """Note in the ledger what has ended, which makes room at the vendor.
-
-        Args:
-            moment: When it was seen, in seconds since the epoch.
-        """
-        from tryon_catalogue.submission.turns import note_ended
-
-        _, engine = open_ledger()
-        self._find(engine)
-        note_ended(engine, dict.fromkeys(self.result_keys, datetime.fromtimestamp(moment, UTC)))
-
-    def _find(self, engine: Engine) -> None:
-        from tryon_catalogue.submission.journal import load_batch
-        from tryon_catalogue.submission.uncollected import uncollected_submissions
-
-        uncollected = uncollected_submissions(engine, load_batch(engine, self.batch_id).id)
-        if uncollected:
-            # The settings may name another connection by now, whose account does not know the key.
-            self.conn_id = uncollected[0].conn_id
-        self.result_keys: list[str] = [
-            submission.result_key for submission in uncollected if submission.conn_id == self.conn_id
-        ]

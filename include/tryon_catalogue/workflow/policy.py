@@ -19,9 +19,6 @@ DAG_IDS: Final = frozenset({"tryon_nightly"})
 RUN_TYPE: Final = "backfill"
 RUN_ID_PREFIX: Final = f"{RUN_TYPE}__"
 NO_POOL_OF_OURS: Final = "default_pool"
-WAITS: Final = frozenset({"batch.wait"})
-"""Tasks that wait for results. Between a submission and the start of its wait, others may take its slot and defer for a
-turn; in a pool of few slots they soon hold all, and each waits for what no wait comes in to collect."""
 BEHIND_THE_NIGHT: Final = 100
 """By how much the priority of a backfill's tasks is lower; more than any two tasks of a night differ by."""
 
@@ -42,9 +39,7 @@ def task_instance_mutation_hook(task_instance: TaskInstance, dag_run: DagRun | N
     task = task_instance.task
     if task_instance.dag_id not in DAG_IDS or task is None or not _of_backfill(task_instance, dag_run):
         return
-    if task.task_id in WAITS:
-        task_instance.pool = NO_POOL_OF_OURS
-    elif task.pool != NO_POOL_OF_OURS:
+    if task.pool != NO_POOL_OF_OURS:
         task_instance.pool = backfill_pool(task.pool)
     task_instance.priority_weight = task.priority_weight - BEHIND_THE_NIGHT
 

@@ -21,6 +21,9 @@ _NAMES_AN_ERROR = re.compile(r"[\w.]*(Error|Exception)\b")
 DESCRIPTION = "Batches of looks in flight at the try-on vendor"
 AS_MANY_AS_A_RUN_HAS: Final = 1024
 """Slots of a pool that is to bound nothing: Airflow maps no task to more."""
+FEWEST_SLOTS: Final = 8
+"""A batch keeps its slot until its pictures are in the catalogue, and the vendor is not to stand idle meanwhile; how
+many submissions it has at once, the gate holds."""
 
 
 class PoolError(Exception):
@@ -30,9 +33,10 @@ class PoolError(Exception):
 def slots_of(settings: Settings) -> Mapping[str, int]:
     """Give each pool that the project needs, and its slots: one for each submission that may be at the vendor."""
     pool, places = settings.batches.pool, Places.of(settings)
+    most = {pool: places.all, backfill_pool(pool): places.backfills}
     return {
-        pool: places.all or AS_MANY_AS_A_RUN_HAS,
-        backfill_pool(pool): places.backfills or AS_MANY_AS_A_RUN_HAS,
+        name: max(submissions, FEWEST_SLOTS) if submissions else AS_MANY_AS_A_RUN_HAS
+        for name, submissions in most.items()
     }
 
 

@@ -208,11 +208,8 @@ def _cut(settings: Settings, engine: Engine, run_id: str, approved: Approved | N
     return list(cut.batch_ids)
 
 
-def publish(batch_id: int) -> dict[str, int]:
+def publish(batch_id: int, context: Context) -> None:
     """Collect, archive and write back what the vendor made of a batch.
-
-    Returns:
-        Counts.
 
     Raises:
         tryon_catalogue.publishing.publisher.PublishError: Something could not be published in this try.
@@ -227,7 +224,7 @@ def publish(batch_id: int) -> dict[str, int]:
     with plain_errors(PublishError, TryOnError, CatalogueError):
         settings, engine = open_ledger()
         publisher = Publisher(
-            engine, settings, lambda conn_id: DamoTryOnHook(conn_id).query, mover_of(get_current_context())
+            engine, settings, lambda conn_id: DamoTryOnHook(conn_id).query, mover_of(context)
         )
         done = publisher.publish_batch(load_batch(engine, batch_id))
         log.info(
@@ -240,12 +237,6 @@ def publish(batch_id: int) -> dict[str, int]:
         )
         if done.problems:
             raise PublishError(done.problems)
-    return {
-        "published": done.published,
-        "review": done.review,
-        "failed": done.failed,
-        "waiting": done.unfinished,
-    }
 
 
 def account() -> dict[str, Any]:

@@ -27,6 +27,7 @@ from tryon_catalogue.publishing.publisher import FAILED_REASON
 from tryon_catalogue.publishing.review import open_reviews
 from tryon_catalogue.settings import Price
 from tryon_catalogue.submission.batch import submit_batch
+from tryon_catalogue.words import counted
 
 
 def test_a_look_the_vendor_cannot_make_fails_with_a_reason_and_the_others_go_on(
@@ -91,7 +92,7 @@ def test_another_number_of_pictures_than_asked_for_is_kept_and_left_to_a_person(
     assert states(engine) == ["REVIEW", "PUBLISHED"]
     with engine.connect() as connection:
         (waiting,) = open_reviews(connection)
-    assert f"{number} pictures came, 2 were asked" in waiting.reason
+    assert f"{counted(number, 'picture')} came, 2 were asked" in waiting.reason
     assert (waiting.skus, len(waiting.paths)) == (("sku-0",), number)
 
 

@@ -6,11 +6,11 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from airflow.sdk.exceptions import TaskDeferred
 from sqlalchemy import Engine, update
 
 from damo_tryon.contract import Answer
 from damo_tryon.hooks import DamoTryOnHook
-from tests.guards import GUARD
 from tests.tryon_catalogue.airflow_context import context
 from tests.tryon_catalogue.publishing.world import Submit, result_keys, wait_for_vendor
 from tests.tryon_catalogue.vendor import connection_to
@@ -19,7 +19,8 @@ from tryon_catalogue.ledger.tables import submissions
 from tryon_catalogue.publishing.publisher import Publisher, Query
 from tryon_catalogue.settings import Settings
 from tryon_catalogue.submission.journal import Batch
-from tryon_catalogue.workflow.operators import WaitForBatchSensor
+from tryon_catalogue.workflow.operators import CollectBatchOperator
+from tryon_catalogue.workflow.result_trigger import BatchResultTrigger
 from tryon_sandbox.server import RunningSandbox
 
 NOWHERE = '{"conn_type": "damo_tryon", "host": "http://127.0.0.1:1", "password": "another account"}'
@@ -57,6 +58,8 @@ def test_publishing_asks_for_each_submission_over_its_own(
 
 
 def test_waiting_asks_over_the_connection_of_the_oldest(
+    *,
+    engine: Engine,
     settings_file: Path,
     catalogue_connection: str,
     vendor: RunningSandbox,
@@ -66,13 +69,14 @@ def test_waiting_asks_over_the_connection_of_the_oldest(
     monkeypatch.setenv("TRYON_SETTINGS", str(settings_file))
     monkeypatch.setenv("AIRFLOW_CONN_OF_LAST_YEAR", connection_to(vendor))
     monkeypatch.setenv("AIRFLOW_CONN_DAMO_TRYON", NOWHERE)
-    sensor = WaitForBatchSensor(
-        task_id="wait",
+    operator = CollectBatchOperator(
+        task_id="batch",
         batch_id=batch.id,
         conn_id="damo_tryon",
-        deferrable=False,
-        poke_interval=0.05,
-        timeout=GUARD,
     )
-    summary = sensor.execute(context())
-    assert (summary["submissions"], summary["counts"]["SUCCESS"]) == (1, 10)
+    vendor.set_faults({"kind": "still_running", "times": None})
+    with pytest.raises(TaskDeferred) as waits:
+        operator.execute(context())
+    assert isinstance(waits.value.trigger, BatchResultTrigger)
+    assert waits.value.trigger.conn_id == "of_last_year"
+    assert list(waits.value.trigger.result_keys) == result_keys(engine, batch)[:1]

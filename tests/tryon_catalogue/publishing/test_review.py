@@ -15,13 +15,14 @@ from damo_tryon.hooks import DamoTryOnHook
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks, states, submit_now
 from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue.ledger.moves import Mover
-from tryon_catalogue.ledger.tables import pictures, submissions
+from tryon_catalogue.ledger.tables import looks, pictures, submissions
 from tryon_catalogue.publishing import review
 from tryon_catalogue.publishing.labels import read_label
 from tryon_catalogue.publishing.publisher import Published, Publisher
 from tryon_catalogue.publishing.writeback import RowRefusedError
 from tryon_catalogue.reporting.account import close_run
 from tryon_catalogue.reporting.notes import as_text, read_run_note
+from tryon_catalogue.reporting.report.reading import read_report
 from tryon_catalogue.settings import Settings
 from tryon_catalogue.submission.journal import load_batch
 from tryon_catalogue.submission.retry import NoSuchLookError
@@ -114,6 +115,65 @@ def test_of_several_pictures_the_best_is_put_first(engine: Engine, night: Night)
     with engine.connect() as connection:
         scores = connection.execute(select(pictures.c.score).order_by(pictures.c.number)).scalars().all()
     assert scores[0] >= 0.5 > scores[1]
+
+
+def test_a_bad_picture_of_three_is_left_out_and_said_and_the_good_ones_are_shown(
+    engine: Engine, ours: Settings, night: Night
+) -> None:
+    done = night(1, blank(times=1), pictures=3)
+    assert (done.published, done.review) == (1, 0)
+    with engine.connect() as connection:
+        kept = connection.execute(select(pictures).order_by(pictures.c.number)).all()
+        reason = connection.execute(select(looks.c.reason)).scalar_one()
+    report = read_report(engine, ours.price, "dag/run")
+    assert [(picture.shown, picture.doubts is None) for picture in kept] == [
+        (True, True),
+        (True, True),
+        (False, False),
+    ]
+    # The number that is named is the number of the file.
+    assert Path(kept[2].path).stem.endswith("-3")
+    assert reason.startswith("1 of 3 pictures left out\npicture 3: ")
+    assert shop_row(engine, "sku-0").picture_url == kept[0].url
+    (look,) = report.looks
+    assert [(picture.number, picture.left_out) for picture in look.pictures] == [
+        (1, False),
+        (2, False),
+        (3, True),
+    ]
+    assert all(f"picture 3: {doubt}" in reason for doubt in look.pictures[2].doubts.splitlines())
+    assert look.pictures[2].doubts
+
+
+@pytest.mark.parametrize(
+    ("at_least", "state"), [(1, "PUBLISHED"), (2, "PUBLISHED"), (3, "REVIEW"), (4, "REVIEW")]
+)
+def test_a_look_waits_for_a_person_when_too_few_of_its_pictures_are_good(
+    engine: Engine, night: Night, at_least: int, state: str
+) -> None:
+    night(1, blank(times=1), pictures=3, at_least=at_least)
+    assert states(engine) == [state]
+
+
+def test_a_look_of_fewer_pictures_than_are_wanted_is_published_when_all_are_good(
+    engine: Engine, night: Night
+) -> None:
+    night(1, pictures=2, at_least=4)
+    assert states(engine) == ["PUBLISHED"]
+
+
+def test_a_person_accepts_single_pictures_and_the_others_stay_out(
+    engine: Engine, ours: Settings, night: Night
+) -> None:
+    night(1, blank(times=1), pictures=3, at_least=3)
+    with pytest.raises(NoSuchLookError, match="has no new picture 4; it has pictures 1, 2, 3"):
+        review.accept(engine, ours, ["sku-0"], PERSON, only=[1, 4])
+    assert states(engine) == ["REVIEW"]
+    review.accept(engine, ours, ["sku-0"], PERSON, only=[2])
+    with engine.connect() as connection:
+        shown = connection.execute(select(pictures.c.number).where(pictures.c.shown)).scalars().all()
+        reason = connection.execute(select(looks.c.reason)).scalar_one()
+    assert (states(engine), shown, reason) == (["PUBLISHED"], [1], "found good by mei: picture 2")
 
 
 def test_nothing_is_judged_where_that_is_off(engine: Engine, night: Night) -> None:

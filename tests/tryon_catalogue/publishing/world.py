@@ -43,7 +43,9 @@ def killed_in(monkeypatch: pytest.MonkeyPatch, method: str, publish: Publish, ba
 def result_keys(engine: Engine, batch: Batch) -> list[str]:
     """The result keys of a batch, oldest first."""
     with engine.connect() as connection:
-        of_batch = select(submissions.c.result_key).where(submissions.c.batch_id == batch.id)
+        of_batch = select(submissions.c.result_key).where(
+            submissions.c.batch_id == batch.id, submissions.c.result_key.is_not(None)
+        )
         return list(connection.execute(of_batch.order_by(submissions.c.id)).scalars())
 
 

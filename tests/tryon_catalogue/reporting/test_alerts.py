@@ -17,7 +17,7 @@ from tests.tryon_catalogue.vendor import connection_to, open_vendor, open_websit
 from tryon_catalogue.ledger.tables import alerts
 from tryon_catalogue.reporting.alerts import Alert, Event, late_alert, of_all, of_run, send_once
 from tryon_catalogue.settings import AlertSettings, load_settings
-from tryon_catalogue.workflow.operators import SubmitBatchOperator
+from tryon_catalogue.workflow.operators import MakeBatchOperator
 
 HERE = __name__
 ALERT = Alert(Event.DOUBT, "tryon_nightly/n1", "subject", "text <b>")
@@ -223,7 +223,7 @@ def test_a_doubt_is_told_of_when_the_submitting_task_ends(
         batch, _ = plan_batch(some_looks(3, website.url))
         vendor.set_faults({"kind": "lose_answer", "path": "submit"})
         monkeypatch.setenv("AIRFLOW_CONN_DAMO_TRYON", connection_to(vendor))
-        SubmitBatchOperator(task_id="submit", batch_id=batch.id).execute(context)
+        MakeBatchOperator(task_id="batch", batch_id=batch.id).submit(context, 0.0)
     assert carried == ["Try-on: 3 looks in doubt"]
 
 

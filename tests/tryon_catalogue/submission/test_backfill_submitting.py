@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tests.tryon_catalogue.airflow_context import context, set_scene
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks, states
 from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue.ledger.tables import batches, garment_looks, submissions, turns
-from tryon_catalogue.workflow.operators import SubmitBatchOperator
+from tryon_catalogue.workflow.operators import LONGEST_WAIT_SECONDS, MakeBatchOperator
 from tryon_catalogue.workflow.turn_trigger import TurnTrigger
 from tryon_sandbox.server import RunningSandbox
 
@@ -44,7 +45,9 @@ def submit(
             connection.execute(delete(garment_looks))  # each of these garments has the same sku
         batch, _ = plan_batch([look], run_id=f"dag/{run_type}-{number}")
         around = context(run_id=f"{run_type}-{number}", run_type=run_type)
-        SubmitBatchOperator(task_id="submit", batch_id=batch.id).execute(around)
+        MakeBatchOperator(task_id="batch", batch_id=batch.id).submit(
+            around, time.time() + LONGEST_WAIT_SECONDS
+        )
 
     yield go
     vendor.set_faults()

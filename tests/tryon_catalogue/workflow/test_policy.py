@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tryon_catalogue.workflow import policy as backfill_policy
-from tryon_catalogue.workflow.groups import PUBLISH_FIRST, SUBMIT_FIRST
+from tryon_catalogue.workflow.groups import COLLECT_FIRST
 from tryon_catalogue.workflow.policy import (
     DAG_IDS,
     NO_POOL_OF_OURS,
@@ -26,11 +26,10 @@ def one_task(
     *,
     pool: str = "shop",
     dag_id: str = "tryon_nightly",
-    task_id: str = "batch.submit",
     run_id: str = "scheduled__2026-11-20",
 ) -> Any:
     """Make a task instance as Airflow has just made it."""
-    task = SimpleNamespace(task_id=task_id, pool=pool, priority_weight=weight)
+    task = SimpleNamespace(task_id="batch", pool=pool, priority_weight=weight)
     return SimpleNamespace(dag_id=dag_id, run_id=run_id, task=task, pool=pool, priority_weight=weight)
 
 
@@ -47,17 +46,12 @@ def test_tasks_without_a_pool_stay_without_one() -> None:
     assert told(one_task(pool=NO_POOL_OF_OURS), BACKFILL)[0] == NO_POOL_OF_OURS
 
 
-def test_what_waits_for_results_of_a_backfill_is_held_up_by_nobody_who_waits_for_a_turn() -> None:
-    assert told(one_task(task_id="batch.wait"), BACKFILL)[0] == NO_POOL_OF_OURS
-    assert told(one_task(task_id="batch.wait"), NIGHT)[0] == "shop"
-
-
 def test_the_last_of_a_night_goes_before_the_first_of_a_backfill() -> None:
-    assert told(one_task(SUBMIT_FIRST), NIGHT)[1] > told(one_task(PUBLISH_FIRST), BACKFILL)[1]
+    assert told(one_task(), NIGHT)[1] > told(one_task(COLLECT_FIRST), BACKFILL)[1]
 
 
-def test_a_backfill_too_collects_before_it_asks_for_more() -> None:
-    assert told(one_task(PUBLISH_FIRST), BACKFILL)[1] > told(one_task(SUBMIT_FIRST), BACKFILL)[1]
+def test_a_backfill_too_ends_a_run_before_it_asks_for_more() -> None:
+    assert told(one_task(COLLECT_FIRST), BACKFILL)[1] > told(one_task(), BACKFILL)[1]
 
 
 @pytest.mark.parametrize("run", [NIGHT, SimpleNamespace(run_type="manual"), None])

@@ -11,7 +11,14 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tryon_catalogue.settings import load_settings
-from tryon_catalogue.workflow.pool import AS_MANY_AS_A_RUN_HAS, PoolError, check_pools, make_pool, slots_of
+from tryon_catalogue.workflow.pool import (
+    AS_MANY_AS_A_RUN_HAS,
+    FEWEST_SLOTS,
+    PoolError,
+    check_pools,
+    make_pool,
+    slots_of,
+)
 from tryon_demo.local.postgres import LocalPostgres
 
 pytestmark = pytest.mark.e2e
@@ -46,14 +53,14 @@ def test_a_pool_that_is_missing_or_another_than_the_settings_say_is_told_made_an
         check_pools(settings)
 
     make_pool("checked", 3)
-    make_pool("checked_backfill", 5)
+    make_pool("checked_backfill", 8)
     with pytest.raises(
         PoolError, match="the pool checked has 3 slots, and the settings say 20: run `tryon init`"
     ):
         check_pools(settings)
 
     make_pool("checked", 20)
-    assert check_pools(settings) == "checked with 20 slots, checked_backfill with 5 slots"
+    assert check_pools(settings) == "checked with 20 slots, checked_backfill with 8 slots"
 
     with create_engine(airflow).begin() as connection:
         found = connection.execute(
@@ -68,16 +75,23 @@ def test_a_pool_that_is_missing_or_another_than_the_settings_say_is_told_made_an
 def test_backfills_have_a_pool_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRYON_BATCHES__POOL", "shop")
     monkeypatch.setenv("TRYON_VENDOR__MAX_IN_FLIGHT", "12")
-    monkeypatch.setenv("TRYON_BACKFILL__MAX_IN_FLIGHT", "3")
-    assert slots_of(load_settings()) == {"shop": 12, "shop_backfill": 3}
+    monkeypatch.setenv("TRYON_BACKFILL__MAX_IN_FLIGHT", "9")
+    assert slots_of(load_settings()) == {"shop": 12, "shop_backfill": 9}
     monkeypatch.setenv("TRYON_BACKFILL__MAX_IN_FLIGHT", "0")
     assert slots_of(load_settings()) == {"shop": 12, "shop_backfill": 12}
 
 
 def test_a_vendor_without_a_limit_has_pools_that_bound_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRYON_VENDOR__MAX_IN_FLIGHT", "0")
-    monkeypatch.setenv("TRYON_BACKFILL__MAX_IN_FLIGHT", "5")
-    assert set(slots_of(load_settings()).values()) == {AS_MANY_AS_A_RUN_HAS, 5}
+    monkeypatch.setenv("TRYON_BACKFILL__MAX_IN_FLIGHT", "9")
+    assert set(slots_of(load_settings()).values()) == {AS_MANY_AS_A_RUN_HAS, 9}
+
+
+def test_a_vendor_that_takes_one_at_a_time_need_not_wait_until_its_pictures_are_published(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRYON_VENDOR__MAX_IN_FLIGHT", "1")
+    assert set(slots_of(load_settings()).values()) == {FEWEST_SLOTS}
 
 
 def test_an_airflow_without_its_database_is_told_with_its_own_words(

@@ -115,12 +115,14 @@ def test_a_catalogue_that_is_not_as_the_settings_say_stops_the_run_before_it_is_
     assert states(engine) == []
 
 
-def test_publishing_gives_counts_and_nothing_else(engine: Engine, in_context: InContext) -> None:
+def test_publishing_again_and_again_publishes_once(engine: Engine, in_context: InContext) -> None:
     (batch_id,) = check_and_plan()
-    assert tasks.publish(batch_id) == {"published": 0, "review": 0, "failed": 0, "waiting": 0}
+    tasks.publish(batch_id, context())
+    assert set(states(engine)) == {"PLANNED"}
     send(engine, batch_id)
-    assert tasks.publish(batch_id) == {"published": 3, "review": 0, "failed": 0, "waiting": 0}
-    assert tasks.publish(batch_id) == {"published": 0, "review": 0, "failed": 0, "waiting": 0}
+    for _ in range(2):
+        tasks.publish(batch_id, context())
+        assert set(states(engine)) == {"PUBLISHED"}
 
 
 def test_what_could_not_be_published_fails_the_task_and_names_each_look(
@@ -130,17 +132,18 @@ def test_what_could_not_be_published_fails_the_task_and_names_each_look(
     send(engine, batch_id)
     vendor.set_faults({"kind": "expire_early", "times": None})
     with pytest.raises(PublishError) as caught:
-        tasks.publish(batch_id)
+        tasks.publish(batch_id, context())
     assert "3 could not be published" in str(caught.value)
     assert [sku for sku in ("sku-0", "sku-1", "sku-2") if sku not in str(caught.value)] == []
     vendor.set_faults()
-    assert tasks.publish(batch_id)["published"] == 3
+    tasks.publish(batch_id, context())
+    assert set(states(engine)) == {"PUBLISHED"}
 
 
 def test_an_account_is_green_with_its_counts(engine: Engine, in_context: InContext) -> None:
     (batch_id,) = check_and_plan()
     send(engine, batch_id)
-    tasks.publish(batch_id)
+    tasks.publish(batch_id, context())
     counts = tasks.account()
     assert (counts["looks"], counts["rows"], counts["rejected_rows"]) == ({"PUBLISHED": 3}, 4, 1)
     assert json.loads(json.dumps(counts)) == counts  # fit for an XCom
@@ -152,7 +155,7 @@ def test_an_account_that_changed_the_catalogue_is_an_event_of_the_asset(
 ) -> None:
     (batch_id,) = check_and_plan()
     send(engine, batch_id)
-    tasks.publish(batch_id)
+    tasks.publish(batch_id, context())
     around = in_context()
     tasks.account()
     (event,) = around["outlet_events"][CATALOGUE_ALIAS].asset_alias_events

@@ -25,7 +25,7 @@ from tryon_catalogue.submission.stops import StopKind, set_stop
 from tryon_catalogue.submission.turns import LONGEST_HOLD, get_in_line
 from tryon_catalogue.workflow import turn_trigger
 from tryon_catalogue.workflow.export_trigger import FIRST_LOOK_AFTER, Clock
-from tryon_catalogue.workflow.operators import SubmitBatchOperator
+from tryon_catalogue.workflow.operators import LONGEST_WAIT_SECONDS, MakeBatchOperator
 from tryon_catalogue.workflow.turn_trigger import SharedLine, TurnTrigger
 from tryon_sandbox.server import RunningSandbox
 
@@ -390,9 +390,8 @@ def test_no_secret_is_stored() -> None:
 # --- the task ---
 
 
-def submit(operator: SubmitBatchOperator, event: dict[str, Any] | None = None) -> list[str]:
-    around = context()
-    return operator.execute(around) if event is None else operator.execute_complete(around, event)
+def submit(operator: MakeBatchOperator, deadline: float = START + LONGEST_WAIT_SECONDS) -> None:
+    operator.submit(context(), deadline)
 
 
 def test_a_batch_that_waits_longer_than_all_its_tries_would_is_sent_in_its_first(
@@ -400,16 +399,16 @@ def test_a_batch_that_waits_longer_than_all_its_tries_would_is_sent_in_its_first
 ) -> None:
     batch, _ = plan_batch(some_looks(2, website.url))
     occupy(engine, batch.id, "key")
-    operator = SubmitBatchOperator(task_id="submit", batch_id=batch.id)
+    operator = MakeBatchOperator(task_id="batch", batch_id=batch.id)
     with pytest.raises(TaskDeferred) as waits:
-        submit(operator)
+        operator.execute(context())
     payload = {"came": True, "deadline": waits.value.trigger.deadline}
     for _ in range(20):
         with pytest.raises(TaskDeferred) as waits:
-            submit(operator, payload)
+            operator.turn_came(context(), payload)
         assert waits.value.trigger.deadline == payload["deadline"]
     make_room(engine)
-    submit(operator, payload)
+    submit(operator, payload["deadline"])
     with engine.connect() as connection:
         tries = connection.execute(
             select(submissions.c.try_number).where(submissions.c.result_key != "key")
@@ -422,17 +421,14 @@ def test_a_batch_that_meets_a_closed_gate_in_its_middle_goes_on_where_it_stopped
     engine: Engine, plan_batch: PlanBatch, website: Website
 ) -> None:
     batch, _ = plan_batch(some_looks(25, website.url))
-    operator = SubmitBatchOperator(task_id="submit", batch_id=batch.id)
-    with pytest.raises(TaskDeferred) as waits:
-        submit(operator)
-    assert states(engine) == ["SUBMITTED"] * 10 + ["PLANNED"] * 15
-    payload = {"came": True, "deadline": waits.value.trigger.deadline}
-    make_room(engine)
-    with pytest.raises(TaskDeferred):
-        submit(operator, payload)
-    assert states(engine) == ["SUBMITTED"] * 20 + ["PLANNED"] * 5
-    make_room(engine)
-    assert len(submit(operator, payload)) == 3
+    operator = MakeBatchOperator(task_id="batch", batch_id=batch.id)
+    for accepted in (10, 20):
+        with pytest.raises(TaskDeferred):
+            submit(operator)
+        assert states(engine) == ["SUBMITTED"] * accepted + ["PLANNED"] * (25 - accepted)
+        make_room(engine)
+    submit(operator)
+    assert states(engine) == ["SUBMITTED"] * 25
 
 
 def test_a_worker_killed_after_its_turn_came_leaves_a_place_that_is_free_again_and_pays_nothing_twice(
@@ -443,9 +439,8 @@ def test_a_worker_killed_after_its_turn_came_leaves_a_place_that_is_free_again_a
         get_in_line(connection, "damo_tryon", batch.id, backfill=False)
         connection.execute(update(turns).values(promised_at=func.clock_timestamp()))
     quick_gate(engine, batch, max_in_flight=1).take_turn(batch.run_id)  # and here its process is shot
-    operator = SubmitBatchOperator(task_id="submit", batch_id=batch.id)
-    around = context(try_number=2)
-    assert len(operator.execute(around)) == 1
+    operator = MakeBatchOperator(task_id="batch", batch_id=batch.id)
+    operator.submit(context(try_number=2), START + LONGEST_WAIT_SECONDS)
     with engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(submissions)).scalar_one() == 1
         assert set(connection.execute(select(looks.c.attempts)).scalars()) == {1}
@@ -455,6 +450,6 @@ def test_a_turn_that_never_comes_ends_in_an_error_that_says_where_the_looks_are(
     plan_batch: PlanBatch, website: Website
 ) -> None:
     batch, _ = plan_batch(some_looks(1, website.url))
-    operator = SubmitBatchOperator(task_id="submit", batch_id=batch.id)
+    operator = MakeBatchOperator(task_id="batch", batch_id=batch.id)
     with pytest.raises(BusyError, match="planned still, and the next run takes them up"):
-        submit(operator, {"came": False, "deadline": START})
+        operator.turn_came(context(), {"came": False, "deadline": START})

@@ -65,13 +65,6 @@ class Judgement:
         ranked = sorted(self.scores, key=lambda score: (not score.passed, -score.overall, score.number))
         return tuple(score.number for score in ranked)
 
-    @property
-    def reason(self) -> str:
-        """Why the look did not pass, in words for people; "" when it did."""
-        return "\n".join(
-            f"picture {score.number + 1}: {text}" for score in self.scores for text in score.reasons
-        )
-
 
 def judge(inputs: Inputs, pictures: Sequence[bytes | Shrunk], settings: JudgementSettings) -> Judgement:
     """Judge the pictures of one look.

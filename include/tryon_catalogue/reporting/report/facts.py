@@ -43,6 +43,9 @@ class ReportedPicture:
         url: What the catalogue shows.
         sha256: Digest of its bytes, hex.
         score: Of our own check, 0 to 1; None when it was not judged.
+        number: Of its file, from 1: reasons name it by that.
+        doubts: What speaks against it, one line each; empty when nothing does.
+        left_out: Whether the catalogue does not show it although the look is published.
     """
 
     path: str
@@ -50,6 +53,9 @@ class ReportedPicture:
     url: str
     sha256: str
     score: float | None
+    number: int = 1
+    doubts: str = ""
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

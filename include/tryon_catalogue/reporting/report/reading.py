@@ -290,16 +290,26 @@ def _garments(connection: Connection, keys: Sequence[str]) -> dict[str, list[_Ga
 
 
 def _pictures(connection: Connection, keys: Sequence[str]) -> dict[str, list[ReportedPicture]]:
+    published = looks.c.state == LookState.PUBLISHED.value
     found = connection.execute(
-        select(pictures)
+        select(pictures, (published & ~pictures.c.shown).label("left_out"))
         .join(looks, looks.c.key == pictures.c.look_key)
-        .where(pictures.c.look_key.in_(keys), newest_pictures())
+        .where(pictures.c.look_key.in_(keys), newest_pictures() | published)
         .order_by(pictures.c.look_key, pictures.c.number)
     )
     pictures_of: dict[str, list[ReportedPicture]] = {}
     for row in found:
         pictures_of.setdefault(row.look_key, []).append(
-            ReportedPicture(row.path, row.thumbnail, row.url, row.sha256, row.score)
+            ReportedPicture(
+                row.path,
+                row.thumbnail,
+                row.url,
+                row.sha256,
+                row.score,
+                number=row.number + 1,
+                doubts=row.doubts or "",
+                left_out=row.left_out,
+            )
         )
     return pictures_of
 

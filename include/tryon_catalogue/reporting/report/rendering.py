@@ -71,8 +71,15 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class ShownPicture:
-    """A picture on a card: its small copy as a data URI, empty when it cannot be read, and where the whole one is."""
+    """A picture on a card.
 
+    Attributes:
+        picture: As the ledger has it.
+        data: Its small copy as a data URI, empty when it cannot be read.
+        url: Where the whole one is; empty where it cannot be linked.
+    """
+
+    picture: ReportedPicture
     data: str
     url: str
 
@@ -292,7 +299,10 @@ def _card(look: ReportedLook, pictures: Mapping[ReportedPicture, str], classes: 
             hints.setdefault(warning, []).append(_label(image, look))
     return Card(
         look,
-        tuple(ShownPicture(pictures.get(picture, ""), _linkable(picture.url)) for picture in look.pictures),
+        tuple(
+            ShownPicture(picture, pictures.get(picture, ""), _linkable(picture.url))
+            for picture in look.pictures
+        ),
         tuple(ShownInput(_label(image, look), classes.get(image.sha256 or "", "")) for image in look.inputs),
         hints,
     )

@@ -17,9 +17,10 @@ from tests.tryon_catalogue.airflow_context import context, set_scene
 from tests.tryon_catalogue.helpers import PlanBatch, quick_gate, some_looks, submit_now
 from tests.tryon_catalogue.vendor import Website
 from tryon_catalogue.ledger.tables import paces, submissions
+from tryon_catalogue.publishing.publisher import PublishError
 from tryon_catalogue.submission.errors import NotYetError
 from tryon_catalogue.submission.journal import Batch
-from tryon_catalogue.workflow.operators import WaitForBatchSensor
+from tryon_catalogue.workflow.operators import CollectBatchOperator
 from tryon_catalogue.workflow.result_trigger import BatchResultTrigger
 from tryon_sandbox.server import RunningSandbox
 
@@ -44,8 +45,8 @@ def batch(
     return made
 
 
-def sensor_of(batch: Batch) -> WaitForBatchSensor:
-    return WaitForBatchSensor(task_id="wait", batch_id=batch.id)
+def operator_of(batch: Batch) -> CollectBatchOperator:
+    return CollectBatchOperator(task_id="batch", batch_id=batch.id)
 
 
 def let_four_have_taken(engine: Engine, seconds: float) -> str:
@@ -67,7 +68,7 @@ def test_nobody_looks_before_submissions_of_this_size_have_lately_been_ready(
 ) -> None:
     last = let_four_have_taken(engine, SECONDS_LATELY)
     with pytest.raises(TaskDeferred) as waits:
-        sensor_of(batch).execute(context())
+        operator_of(batch).execute(context())
     trigger = waits.value.trigger
     assert isinstance(trigger, BatchResultTrigger)
     assert trigger.result_keys == [last]
@@ -86,8 +87,9 @@ def test_what_has_ended_is_in_the_ledger_before_it_is_collected_and_makes_room(
     watch = Watch([last])
     watch.saw(last, Answer(result_key=last, sub_tasks=(SubTask(status=SubTaskStatus.SUCCESS),) * 5))
     event = watch.ended().model_copy(update={"seen_at": 1_790_000_000.0}).model_dump(mode="json")
-    summary = sensor_of(batch).execute_complete(context(), event)
-    assert summary["counts"]["SUCCESS"] == 5
+    operator = operator_of(batch)
+    with pytest.raises(PublishError):  # the stand-in vendor has never heard of it
+        operator.execute_complete(context(), event)
     full.take_turn(batch.run_id)
     with engine.connect() as connection:
         moment = connection.execute(
