@@ -283,13 +283,11 @@ def nothing_there(request: Request, export: str, settings: Settings) -> str:
     Raises:
         tryon_catalogue.exports.ExportError: The file cannot be read as an export at all.
     """
-    skus = {
-        row.sku
-        for chunk in read_export(
-            export, settings.export, None if request.export is None else settings.export.roots
-        )
-        for row in (*chunk.garments, *chunk.rejections)
-    }
+    roots = None if request.export is None else settings.export.roots
+    skus: set[str] = set()
+    for chunk in read_export(export, settings.export, roots):
+        skus.update(garment.sku for garment in chunk.garments)
+        skus.update(rejection.sku for rejection in chunk.rejections)
     near = _nearest([sku for sku in request.skus if sku not in skus][:MOST_NAMES], skus)
     return (
         f"{NOTHING_THERE}. The export {export} has no row of what was asked for: "

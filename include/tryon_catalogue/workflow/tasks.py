@@ -86,12 +86,12 @@ def preflight() -> dict[str, int]:
     """
     from tryon_catalogue.errors import plain_errors
     from tryon_catalogue.exports import ExportError
-    from tryon_catalogue.planning.preflight.host_headers import HostHeaderError
     from tryon_catalogue.planning.preflight.person_check import PersonCheckMissingError
     from tryon_catalogue.planning.preflight.run import preflight_run
     from tryon_catalogue.planning.request import RequestError, nothing_there
     from tryon_catalogue.planning.runs import record_missing
     from tryon_catalogue.publishing.shop_table import CatalogueError, ShopTable
+    from tryon_catalogue.workflow.host_headers import HostHeaderError, host_headers
 
     context = get_current_context()
     with plain_errors(RequestError, ExportError, CatalogueError, PersonCheckMissingError, HostHeaderError):
@@ -100,7 +100,8 @@ def preflight() -> dict[str, int]:
             # Found out before anything is done, not after.
             ShopTable(connection, settings.catalogue).check(connection, settings.archive.public_url)
         run = begun_run_of(settings, engine, context)
-        found = preflight_run(engine, run.request.settings(settings), run.export, run.request)
+        asked = run.request.settings(settings)
+        found = preflight_run(engine, asked, run.export, run.request, host_headers(settings.fetch))
         # Of a season's nights some have nothing of a collection; a person who asks for nothing has mistyped it.
         if not found.rows and run.request.selects and context["dag_run"].run_type == "manual":
             problem = nothing_there(run.request, run.export, settings)

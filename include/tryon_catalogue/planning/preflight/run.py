@@ -20,7 +20,6 @@ from tryon_catalogue.pictures.archive import Archive
 from tryon_catalogue.pictures.fetch import Manners, open_fetcher, shown
 from tryon_catalogue.pictures.rules import ImageRole, ImageRule
 from tryon_catalogue.planning.casting import Casting
-from tryon_catalogue.planning.preflight.host_headers import host_headers
 from tryon_catalogue.planning.preflight.images import (
     MAX_INPUT_BYTES,
     Checked,
@@ -99,7 +98,11 @@ class Preflight:
 
 
 def preflight_run(
-    engine: Engine, settings: Settings, export: str, request: Request = EVERYTHING
+    engine: Engine,
+    settings: Settings,
+    export: str,
+    request: Request = EVERYTHING,
+    headers: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Preflight:
     """Hold every picture that an export asks for to the vendor's rules, and remember what was found.
 
@@ -107,6 +110,7 @@ def preflight_run(
 
     Args:
         settings: Columns, casting, how pictures are fetched, where copies of them are kept; as the request has them.
+        headers: Host -> what it is sent beside the usual; secrets.
 
     Returns:
         Counts.
@@ -114,7 +118,6 @@ def preflight_run(
     Raises:
         tryon_catalogue.exports.ExportError: When the file cannot be read as an export at all.
         PersonCheckMissingError: When the settings ask for a check of people that this machine cannot make.
-        HostHeaderError: When the value of a header that a host wants is in no connection.
         tryon_catalogue.storage.StorageError: When the archive would take no pictures.
     """
     done = Preflight()
@@ -125,7 +128,7 @@ def preflight_run(
         if settings.preflight.person_check
         else None
     )
-    manners = Manners(headers=host_headers(settings.fetch), longest_wait=LONGEST_WAIT)
+    manners = Manners(headers=headers or {}, longest_wait=LONGEST_WAIT)
     check = _Check(engine, settings, archive, done, people, manners)
     for images in images_of_export(settings, export, request):
         done.rows += images.rows
