@@ -15,7 +15,15 @@ from tryon_catalogue.exports import REQUEST_LINE
 from tryon_catalogue.ledger.tables import garment_looks, looks, rejections, run_looks, runs
 from tryon_catalogue.planning.preview import preview_run
 from tryon_catalogue.planning.record import Plan, plan_run, record_run
-from tryon_catalogue.planning.request import Redo, Request, RequestError, read_request, read_requested
+from tryon_catalogue.planning.request import (
+    NOTHING_THERE,
+    Redo,
+    Request,
+    RequestError,
+    nothing_there,
+    read_request,
+    read_requested,
+)
 from tryon_catalogue.planning.reserve import cut_run
 from tryon_catalogue.planning.runs import Run
 from tryon_catalogue.reporting.account import close_run
@@ -155,6 +163,15 @@ def test_a_run_is_about_the_garments_it_was_asked_for_alone(
         (5, "d", "missing_image"),
     ]
     assert "skus z, y" in refused[0].reason
+
+
+def test_a_request_that_names_nothing_is_told_the_nearest_skus(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "skus.csv"
+    file.write_text("sku,title,collection,category,image_url\nSW-0907,T,a,shirt,https://x.example/1.png\n")
+    words = nothing_there(Request(skus=("sw-0970", "quite-another")), str(file), settings)
+    assert words.startswith(f"{NOTHING_THERE}. ")
+    assert "skus sw-0970, quite-another" in words
+    assert "Nearest in the export: SW-0907." in words
 
 
 def test_a_collection_is_known_by_its_name_whatever_its_case(
