@@ -52,7 +52,7 @@ def test_good_pictures_of_a_look_go_to_the_catalogue_and_a_bad_one_is_left_out(
     engine: Engine, settings: Settings, key: str
 ) -> None:
     assert accept(engine, settings, [key], MEI, Word(numbers=frozenset({0, 2}))) == [key]
-    assert rows(engine) == [(True, 0), (True, 2)]
+    assert rows(engine) == [(False, 1), (True, 0), (True, 2)]
     row = catalogue_row(engine, "TS-1")
     assert row.picture_urls == [f"https://cdn.example/{key[:10]}-b-{n}.jpg" for n in (1, 3)]
     assert row.tryon_status == "PUBLISHED"
@@ -65,7 +65,7 @@ def test_good_pictures_of_a_look_go_to_the_catalogue_and_a_bad_one_is_left_out(
 def test_a_picture_that_is_not_there_is_not_accepted(
     engine: Engine, settings: Settings, key: str, numbers: set[int]
 ) -> None:
-    with pytest.raises(NoSuchLookError, match="it has the pictures 1, 2, 3"):
+    with pytest.raises(NoSuchLookError, match="its new pictures are 1, 2, 3"):
         accept(engine, settings, [key], MEI, Word(numbers=frozenset(numbers)))
     assert states(engine) == ["REVIEW"]
 
