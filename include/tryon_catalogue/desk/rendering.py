@@ -36,6 +36,7 @@ _TEMPLATES: Final = Environment(
 )
 STATIC: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "icon.svg": "image/svg+xml",
         "desk.css": "text/css; charset=utf-8",
         "review.css": "text/css; charset=utf-8",
         "desk.js": "text/javascript; charset=utf-8",

@@ -95,7 +95,7 @@ def test_every_page_fits_every_width_names_everything_and_asks_nobody_else_for_a
     asked: list[str] = []
     problems: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: problems.append(message.text))
+    page.on("console", lambda message: problems.append(f"{message.text} {message.location}"))
     page.on("pageerror", lambda error: problems.append(str(error)))
     for name in (*PAGES, "garment?sku=TS-1"):
         page.goto(f"{desk.url}/{name}")
@@ -119,7 +119,7 @@ def test_the_keyboard_reaches_the_content_first_and_every_page(open_page: Open) 
     assert page.evaluate("document.activeElement.id") == "content"
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/doubts")
+    page.wait_for_url("**/money")
 
 
 @pytest.mark.usefixtures("shop")
