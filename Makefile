@@ -44,9 +44,10 @@ season: $(STAMP) ## run what takes longest: a season of nights, many kills, a ki
 bench: $(STAMP) ## measure, and print the table
 	@$(BIN)/python tests/bench/run.py
 
-night: $(STAMP) ## measure a night at the vendor's pace (LOOKS=600 LATENCY=3 CONCURRENCY=5 SLOTS=8 BARE= KEEP=), as a line of JSON
+night: $(STAMP) ## measure a night at the vendor's pace (LOOKS=600 LATENCY=3 CONCURRENCY=5 SLOTS=8 WORKERS=0 BARE= KEEP=), as a line of JSON
 	@$(BIN)/python -m tests.bench.night --looks $(or $(LOOKS),600) --latency $(or $(LATENCY),3) \
-		--concurrency $(or $(CONCURRENCY),5) --slots $(or $(SLOTS),8) $(if $(BARE),--bare) $(if $(KEEP),--keep)
+		--concurrency $(or $(CONCURRENCY),5) --slots $(or $(SLOTS),8) \
+		--workers $(or $(WORKERS),0) $(if $(BARE),--bare) $(if $(KEEP),--keep)
 
 lint: $(STAMP) ## style, types, import rules, DAG imports
 	@echo "ruff: rules"

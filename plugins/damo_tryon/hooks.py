@@ -8,6 +8,8 @@ logs the promise to send again whenever a connection breaks.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -208,6 +210,17 @@ class DamoTryOnHook(HttpHook):
         del headers, extra_options  # the provider's hook would keep them on the session
         self.base_url = self._read_settings().base_url
         return shared_session()
+
+    def seal(self, text: str) -> str:
+        """Seal a text, so that whoever knows the connection's secret can tell that another who does wrote it.
+
+        Nobody learns the secret by it, as long as it cannot be guessed; the vendor's are random.
+
+        Raises:
+            ConnectionSettingsError: The connection is missing or cannot be used.
+        """
+        key = "\n".join(self._read_settings().credentials.secrets)
+        return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()
 
     def _ask(self, settings: TryOnConnection, result_key: str) -> Answer:
         return read_query_answer(post(shared_session(), _query_attempt(settings, result_key)), result_key)

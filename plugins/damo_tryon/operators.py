@@ -31,7 +31,8 @@ from damo_tryon.errors import (
 )
 from damo_tryon.inputs import fit_type_in, inference_num_in, tasks_in
 from damo_tryon.journal import Journal, TaskStateJournal
-from damo_tryon.names import DEFAULT_CONN_ID, RESULTS_PATH, XCOM_CONN_ID, XCOM_IN_DOUBT, XCOM_REFUSED
+from damo_tryon.names import DEFAULT_CONN_ID, RESULTS_PATH, XCOM_IN_DOUBT, XCOM_REFUSED
+from damo_tryon.results_note import leave_note
 from damo_tryon.submitting import Accepted, InDoubt, Outcome, Refused, outcomes, remembered
 
 if TYPE_CHECKING:
@@ -237,8 +238,6 @@ class TryOnSubmitOperator(BaseOperator):
         tally = _Tally.of(tasks)
         if repeated := len(tasks) - len(tally.places):
             self.log.warning("%d of %d looks are listed again; each is submitted once", repeated, len(tasks))
-        if self.conn_id != DEFAULT_CONN_ID:
-            context["ti"].xcom_push(XCOM_CONN_ID, self.conn_id)
         try:
             failure = self._submit(context, tally) if tasks else None
             keys = tally.result_keys
@@ -253,12 +252,16 @@ class TryOnSubmitOperator(BaseOperator):
         if failure := failure or self._verdict(tally):
             self._leave_behind(context, keys)
             raise failure
+        if keys:
+            leave_note(context["ti"], self.hook, keys)
         return keys
 
     def _leave_behind(self, context: Context, keys: list[str]) -> None:
         """Push what a task that fails would have returned; should that fail too, the task's own error is raised."""
         try:
             context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, keys)
+            if keys:
+                leave_note(context["ti"], self.hook, keys)
         except Exception:  # whatever it is: the caller raises what the task failed at first
             self.log.exception("These result keys could not be pushed as XCom: %s", ", ".join(keys))
 

@@ -1,8 +1,9 @@
 """One page that shows what came of a submit task: each look, its status and its pictures, as of now.
 
 Served by Airflow's API server to people who may read the XComs of that DAG, and to nobody else. It reads the
-result keys from the task's XCom, asks the vendor, and changes nothing. It runs no script, keeps a page for a few
-seconds only, and takes neither keys nor a connection from the address.
+note that the task has left, asks the vendor, and changes nothing. It runs no script, and keeps a page for a few
+seconds only. Neither an address nor an XCom that somebody else wrote can name keys or a connection to it: see
+``damo_tryon.results_note``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,21 +21,22 @@ from urllib.parse import urlencode
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import requires_access_dag
-from airflow.models.xcom import XCOM_RETURN_KEY, XComModel
+from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from damo_tryon.contract import SubTask, SubTaskStatus, url_problem
-from damo_tryon.errors import MalformedRequestError, TryOnError
+from damo_tryon.errors import TryOnError
 from damo_tryon.hooks import DamoTryOnHook
-from damo_tryon.inputs import keys_in
-from damo_tryon.names import DEFAULT_CONN_ID, XCOM_CONN_ID
+from damo_tryon.names import XCOM_RESULTS
+from damo_tryon.results_note import Place, ResultsNote
 from damo_tryon.serving import RETRY_AFTER, BusyError, PageMaker
+
+log = logging.getLogger(__name__)
 
 PAGE_SIZE: Final = 20
 """Submissions shown on one page: each is one query to the vendor."""
@@ -70,25 +73,13 @@ _REFUSALS: Final = {
     404: "There are no result keys for this task: it has not finished, nothing was accepted, or it was cleared.",
     422: "The address of this page is incomplete. Open it with the Results button of a submit task.",
 }
+_NOT_BELIEVED: Final = (
+    "The page cannot tell that this task itself wrote down its result keys, so it asks the vendor for none of them. "
+    "Either the connection that the task used has another secret by now or is gone, or somebody has changed the task's "
+    f"XCom “{XCOM_RESULTS}”. Clear the task if that is to be put right: what is paid for is not sent again."
+)
 # The second is for browsers, which take no notice of the first.
 _COME_BACK: Final = {"Retry-After": str(RETRY_AFTER), "Refresh": str(RETRY_AFTER)}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which task instance the page is about.
-
-    Attributes:
-        dag_id: The DAG; access is checked for it.
-        run_id: The run.
-        task_id: The submit task.
-        map_index: Its index when it is mapped, else -1.
-    """
-
-    dag_id: str
-    run_id: str
-    task_id: str
-    map_index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +190,24 @@ class _Pages:
         return HTMLResponse(body, headers=_HEADERS)
 
     async def _make(self, place: Place, page: int) -> str:
-        result_keys, conn_id = await self._maker.in_thread(read_task, place)
-        if not result_keys:
+        note = await self._maker.in_thread(read_note, place)
+        if note is None:
             raise HTTPException(404)
+        hook = DamoTryOnHook(note.conn_id)
+        try:
+            # In a thread, and before the first query: in the API server connections can be read only that way.
+            believed = await self._maker.in_thread(note.holds, place, hook)
+        except (
+            Exception
+        ):  # whatever a backend of secrets raises: its words would tell which connections there are
+            log.exception("The connection of %s cannot be used for the page of its results", place)
+            believed = False
+        if not believed:
+            raise HTTPException(409, _NOT_BELIEVED)
+        result_keys = note.result_keys
         pages = -(-len(result_keys) // PAGE_SIZE)
         page = min(page, pages)
-        shown = await self._ask(conn_id, result_keys[(page - 1) * PAGE_SIZE : page * PAGE_SIZE])
+        shown = await self._ask(hook, result_keys[(page - 1) * PAGE_SIZE : page * PAGE_SIZE])
         totals = Counter(sub_task.status for submission in shown for sub_task in submission.sub_tasks)
         return _render(
             title="Try-on results",
@@ -217,13 +220,7 @@ class _Pages:
             links={"previous": _link(place, page - 1), "next": _link(place, page + 1)},
         )
 
-    async def _ask(self, conn_id: str, result_keys: Sequence[str]) -> list[ShownSubmission]:
-        hook = DamoTryOnHook(conn_id)
-        try:
-            # In a thread, and before the first query: in the API server connections can be read only that way.
-            await self._maker.in_thread(hook.get_conn)
-        except TryOnError as error:
-            raise HTTPException(502, str(error)) from error
+    async def _ask(self, hook: DamoTryOnHook, result_keys: Sequence[str]) -> list[ShownSubmission]:
         places = asyncio.Semaphore(_QUERIES_AT_ONCE)
         deadline = asyncio.get_running_loop().time() + PATIENCE
 
@@ -244,34 +241,19 @@ class _Pages:
         return list(await asyncio.gather(*map(ask, result_keys)))
 
 
-def read_task(place: Place) -> tuple[tuple[str, ...], str]:
-    """Read a submit task's result keys and the id of its connection from its XComs.
-
-    Both come from the task itself and not from the page's address, so that a reader can ask neither for other
-    people's results nor through another connection.
-    """
-    with create_session() as session:
-        values = {key: _xcom(session, place, key) for key in (XCOM_RETURN_KEY, XCOM_CONN_ID)}
-    conn_id = values[XCOM_CONN_ID]
-    try:
-        return keys_in(values[XCOM_RETURN_KEY] or []), conn_id if isinstance(
-            conn_id, str
-        ) else DEFAULT_CONN_ID
-    except MalformedRequestError:  # a task that returns something else
-        return (), DEFAULT_CONN_ID
-
-
-def _xcom(session: Session, place: Place, key: str) -> object:
-    # The value as stored: a list of text needs no decoding, and so nothing is built from what a table holds.
+def read_note(place: Place) -> ResultsNote | None:
+    """Read the note that a task has left; None where there is none, or one without keys."""
+    # The value as stored: text and lists of it need no decoding, and so nothing is built from what a table holds.
     query = select(XComModel.value).where(
         XComModel.dag_id == place.dag_id,
         XComModel.run_id == place.run_id,
         XComModel.task_id == place.task_id,
         XComModel.map_index == place.map_index,
-        XComModel.key == key,
+        XComModel.key == XCOM_RESULTS,
     )
-    value: object = session.scalar(query)
-    return value
+    with create_session() as session:
+        note = ResultsNote.read(session.scalar(query))
+    return note if note is not None and note.result_keys else None
 
 
 def _link(place: Place, page: int) -> str:

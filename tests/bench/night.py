@@ -16,13 +16,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import psutil
 from sqlalchemy import Engine, create_engine, select, text
 from tests.bench.bare import run_bare
+from tests.bench.celery_workers import broker_port, celery_environment, celery_workers
 from tests.bench.nights import keep
 from tests.e2e.wardrobe import PERSON, Wardrobe
 
@@ -51,18 +52,31 @@ def main() -> None:
     # The home's path leads to PostgreSQL's socket, and such a path has to be short.
     with tempfile.TemporaryDirectory(prefix="night-", dir=asked.folder) as home:
         figures = measure(
-            Path(home), asked.looks, asked.latency, asked.concurrency, asked.slots, bare=asked.bare
+            Path(home),
+            asked.looks,
+            asked.latency,
+            asked.concurrency,
+            asked.slots,
+            workers=asked.workers,
+            bare=asked.bare,
         )
         if asked.logs:
             _keep_logs(Path(home), asked.logs)
     sys.stdout.write(json.dumps(figures) + "\n")
     if asked.keep:
-        keep(figures, asked.latency, asked.concurrency, asked.slots)
+        keep(figures, asked.latency, asked.concurrency, asked.slots, workers=asked.workers)
     sys.exit(figures["run"] != "success" or figures["looks_not_sent"] > 0 or figures["charged_twice"] > 0)
 
 
 def measure(
-    home: Path, count: int, latency: float, concurrency: int, slots: int, *, bare: bool = False
+    home: Path,
+    count: int,
+    latency: float,
+    concurrency: int,
+    slots: int,
+    *,
+    workers: int = 0,
+    bare: bool = False,
 ) -> dict[str, Any]:
     """Run one night and read its figures.
 
@@ -72,15 +86,21 @@ def measure(
         latency: Seconds that the vendor takes for a look.
         concurrency: Looks that the vendor works on at once.
         slots: Task processes that Airflow runs at once.
+        workers: Of Celery, which run them; 0 for Airflow's LocalExecutor. Of several, the last is lost on the way.
         bare: Afterwards, let a bare program make as many looks at the same vendor.
     """
-    env = {"AIRFLOW__CORE__PARALLELISM": str(slots), **TRYON_SETTINGS, **_overrides()}
+    port = broker_port() if workers else 0
+    celery = celery_environment(port) if workers else {}
+    env = {"AIRFLOW__CORE__PARALLELISM": str(slots), **TRYON_SETTINGS, **celery, **_overrides()}
     options = ("--pictures", "plain", "--concurrency", str(concurrency))
     with open_scene(home, latency=latency, sandbox_options=options, env=env, durable=False) as scene:
         wardrobe = _serve_wardrobe(scene)
         export = _make_export(scene, wardrobe, count)
         limit = count * latency / concurrency
-        with _Memory(scene) as memory:
+        with (
+            celery_workers(scene, port, workers, slots) if workers else nullcontext(),
+            _Memory(scene) as memory,
+        ):
             began = time.monotonic()
             scene.api.trigger_dag(DAG_ID, conf={"export": str(export)}, run_id=RUN_ID)
             run = scene.api.wait_for_run(
@@ -117,6 +137,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--latency", type=float, default=3.0)
     parser.add_argument("--concurrency", type=int, default=5)
     parser.add_argument("--slots", type=int, default=8)
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        help="workers of Celery; of several, the last is killed in the middle",
+    )
     parser.add_argument("--bare", action="store_true", help="afterwards, the same with a bare program")
     parser.add_argument(
         "--folder", default=tempfile.gettempdir(), help="where the night's own folder is made"
@@ -238,6 +264,11 @@ class _Memory:
         self._roots = {
             name: psutil.Process(scene.stack.process(name).pid) for name in ("scheduler", "triggerer")
         }
+        self._workers = [
+            psutil.Process(process.pid)
+            for name in scene.stack.names
+            if name.startswith("worker-") and (process := scene.stack.process(name)).pid
+        ]
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self.peaks: dict[str, int] = {"scheduler_mib": 0, "triggerer_mib": 0, "workers_mib": 0}
@@ -256,7 +287,13 @@ class _Memory:
             with suppress(psutil.Error):
                 self._note("scheduler_mib", [scheduler])
                 self._note("triggerer_mib", [triggerer, *triggerer.children(recursive=True)])
-                self._note("workers_mib", scheduler.children(recursive=True))
+                workers = [
+                    child
+                    for worker in self._workers
+                    if worker.is_running()
+                    for child in (worker, *worker.children(recursive=True))
+                ]
+                self._note("workers_mib", workers or scheduler.children(recursive=True))
 
     def _note(self, name: str, processes: Sequence[psutil.Process]) -> None:
         total = 0

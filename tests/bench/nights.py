@@ -36,7 +36,15 @@ COLUMNS: Final[Mapping[str, str]] = {
 }
 
 
-def keep(figures: Mapping[str, Any], latency: float, concurrency: int, slots: int, page: Path = PAGE) -> None:
+def keep(
+    figures: Mapping[str, Any],
+    latency: float,
+    concurrency: int,
+    slots: int,
+    *,
+    workers: int = 0,
+    page: Path = PAGE,
+) -> None:
     """Write the row of a night, in place of the one of a night like it.
 
     Args:
@@ -44,12 +52,13 @@ def keep(figures: Mapping[str, Any], latency: float, concurrency: int, slots: in
         latency: Seconds that the vendor takes for a look.
         concurrency: Looks that the vendor works on at once.
         slots: Task processes that Airflow runs at once.
+        workers: Of Celery; the last of several was killed in the middle.
         page: Is made, or changed.
     """
     waits = figures["ready_to_published"]
     cells = {
         **figures,
-        "pace": f"{latency:g} s, {concurrency} at once, {slots} tasks",
+        "pace": f"{latency:g} s, {concurrency} at once, {slots} tasks{_by(workers)}",
         "waited": f"{waits['median']} / {waits['of_100_95']} / {waits['longest']}",
         "mib": " / ".join(str(figures[f"{part}_mib"]) for part in ("scheduler", "triggerer", "workers")),
     }
@@ -59,6 +68,12 @@ def keep(figures: Mapping[str, Any], latency: float, concurrency: int, slots: in
     table = head + sorted(rows.values(), key=lambda cells: (int(cells[0]), cells[1]))
     lines = [f"| {' | '.join(cells)} |" for cells in table]
     page.write_text("\n".join([WORDS, *lines, ""]), encoding="utf-8")
+
+
+def _by(workers: int) -> str:
+    if not workers:
+        return ""
+    return f" on {workers} Celery workers, one killed" if workers > 1 else " on a Celery worker"
 
 
 def _rows(page: Path) -> list[list[str]]:

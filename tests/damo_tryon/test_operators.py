@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,12 +25,17 @@ from damo_tryon.errors import (
     ThrottledError,
     TryOnError,
 )
+from damo_tryon.hooks import DamoTryOnHook
 from damo_tryon.journal import Journal, TaskStateJournal
+from damo_tryon.names import XCOM_RESULTS
 from damo_tryon.operators import SUBMIT_RETRY_POLICY, TryOnResultsLink, TryOnSubmitOperator
+from damo_tryon.results_note import Place, ResultsNote
 
 
 class TaskInstance:
     """What one task instance keeps: its state outlives tries, its XComs do not."""
+
+    dag_id, run_id, task_id, map_index = "shop", "night", "submit", None
 
     def __init__(self) -> None:
         self.state: dict[str, str] = {}
@@ -383,14 +389,21 @@ def test_templates_inside_the_looks_are_rendered() -> None:
     assert operator.tasks[0]["model_image"] == "https://img.test/m.png"
 
 
-def test_another_connection_is_noted_for_the_results_page(
+def test_keys_and_connection_are_noted_for_the_results_page_under_seal(
     ti: TaskInstance, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = {"conn_type": "damo_tryon", "host": vendor.server.url, "password": "s3cr3t"}
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(connection))
     vendor.accepts("k1")
     ti.run(make(looks("a"), conn_id="other"))
-    assert ti.xcoms == {"conn_id": "other"}
+    hook = DamoTryOnHook("other")
+    place = Place("shop", "night", "submit", -1)
+    left = ResultsNote.read(ti.xcoms[XCOM_RESULTS])
+    assert left is not None
+    assert (left.conn_id, left.result_keys) == ("other", ("k1",))
+    assert left.holds(place, hook)
+    assert not replace(left, result_keys=("k2",)).holds(place, hook)
+    assert "s3cr3t" not in json.dumps(ti.xcoms)
 
 
 def test_neither_looks_nor_credentials_are_kept_in_state_or_xcom(ti: TaskInstance, vendor: Vendor) -> None:

@@ -11,7 +11,9 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -26,11 +28,16 @@ from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import delete, insert, text
+from sqlalchemy import delete, insert, select, text
 
 from damo_tryon import results_page
+from damo_tryon.hooks import DamoTryOnHook
+from damo_tryon.names import DEFAULT_CONN_ID, XCOM_RESULTS
+from damo_tryon.results_note import leave_note
 from damo_tryon.results_page import PAGE_SIZE, create_app
 
+APP_CODE = "code-of-the-tests"  # of the connection that ``connect`` makes
+Forged = Callable[[object], str]
 PLACE = {"dag_id": "shop", "run_id": "manual__1", "task_id": "submit"}
 
 
@@ -85,6 +92,28 @@ def push(key: str, value: object, **place: Any) -> None:
         session.execute(insert(XComModel).values(dag_run_id=1, timestamp=datetime.now(UTC), **row))
 
 
+def leave(*result_keys: str, conn_id: str = DEFAULT_CONN_ID, secret: str = APP_CODE, **place: Any) -> None:
+    """Leave the note of a task that knows the secret, at a place of its own."""
+    ti = SimpleNamespace(**{**PLACE, "map_index": -1, **place})
+    ti.xcom_push = lambda key, value: push(key, value, **place)
+    leave_note(ti, Connected(conn_id, secret), result_keys)
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A hook whose connection is wherever the task runs."""
+
+    http_conn_id: str
+    secret: str
+
+    def seal(self, text: str) -> str:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(
+                "AIRFLOW_CONN_OF_THE_TASK", json.dumps({"conn_type": "damo_tryon", "password": self.secret})
+            )
+            return DamoTryOnHook("of_the_task").seal(text)
+
+
 class Vendor:
     """Answers a query for a key with that key's sub-tasks, or with an error's code."""
 
@@ -124,14 +153,14 @@ def sub_task(status: str, *results: str, tops: str = "https://img.test/tops.png"
 
 
 def test_a_stranger_is_told_to_log_in(stranger: TestClient) -> None:
-    push("return_value", ["key"])
+    leave("key")
     answer = stranger.get("/results", params=PLACE)
     assert answer.status_code == 401
     assert "Log in to Airflow" in answer.text
 
 
 def test_somebody_without_rights_to_the_dag_is_refused(stranger: TestClient) -> None:
-    push("return_value", ["key"])
+    leave("key")
     headers = {"Authorization": f"Bearer {token_of(None)}"}
     assert stranger.get("/results", params=PLACE, headers=headers).status_code == 403
 
@@ -161,7 +190,7 @@ def test_rights_are_asked_for_the_xcoms_of_the_dag_that_is_shown(
 def test_no_address_shows_another_dag_than_the_one_rights_were_asked_for(
     reader: TestClient, query: str
 ) -> None:
-    push("return_value", ["key"])
+    leave("key")
     answer = reader.get(f"/results?{query}&run_id=manual__1&task_id=submit")
     assert answer.status_code == 422
     assert "address" in answer.text
@@ -181,7 +210,7 @@ def test_a_nul_in_the_address_is_refused_with_the_headers_of_every_page(
 
 
 def test_each_look_is_shown_with_status_garments_and_pictures(reader: TestClient, vendor: Vendor) -> None:
-    push("return_value", ["key-1", "key-2"])
+    leave("key-1", "key-2")
     made = sub_task("SUCCESS", "https://out.test/1.png", "https://out.test/2.png")
     vendor.knows("key-1", made, sub_task("FAILED"))
     vendor.knows("key-2", sub_task("RUNNING"))
@@ -197,8 +226,8 @@ def test_each_look_is_shown_with_status_garments_and_pictures(reader: TestClient
 
 
 def test_a_mapped_task_shows_its_own_results_only(reader: TestClient, vendor: Vendor) -> None:
-    push("return_value", ["of-0"], map_index=0)
-    push("return_value", ["of-1"], map_index=1)
+    leave("of-0", map_index=0)
+    leave("of-1", map_index=1)
     vendor.knows("of-1", sub_task("WAITING"))
     answer = reader.get("/results", params={**PLACE, "map_index": 1})
     assert "of-1" in answer.text
@@ -208,7 +237,7 @@ def test_a_mapped_task_shows_its_own_results_only(reader: TestClient, vendor: Ve
 def test_what_goes_wrong_with_one_submission_is_said_beside_the_others(
     reader: TestClient, vendor: Vendor
 ) -> None:
-    push("return_value", ["key-1", "key-2"])
+    leave("key-1", "key-2")
     vendor.knows("key-1", code=23500008)
     vendor.knows("key-2", sub_task("SUCCESS", "https://out.test/1.png"))
     answer = reader.get("/results", params=PLACE)
@@ -222,28 +251,34 @@ def test_a_vendor_that_does_not_answer_does_not_hold_the_reader(
     reader: TestClient, server: Any, connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect(server.url)
-    push("return_value", ["key"])
+    leave("key")
     server.then_stay_silent()
     monkeypatch.setattr(results_page, "PATIENCE", 0.2)
     answer = reader.get("/results", params=PLACE)
     assert "took too long" in answer.text
 
 
-@pytest.mark.parametrize("value", [None, [], {"some": "thing"}, 7])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        7,
+        "results",
+        {"some": "thing"},
+        {"conn_id": "damo_tryon", "result_keys": [], "seal": ""},
+        {"conn_id": "damo_tryon", "result_keys": [["key"]], "seal": ""},
+        {"conn_id": "../variables/damo_tryon", "result_keys": ["key"], "seal": ""},
+        {"conn_id": 7, "result_keys": ["key"], "seal": ""},
+    ],
+    ids=str,
+)
 def test_a_task_without_result_keys_is_a_plain_word(reader: TestClient, value: object) -> None:
     if value is not None:
-        push("return_value", value)
+        push(XCOM_RESULTS, value)
     answer = reader.get("/results", params=PLACE)
     assert answer.status_code == 404
     assert "no result keys" in answer.text
-
-
-def test_a_missing_connection_is_a_plain_word(reader: TestClient) -> None:
-    push("return_value", ["key"])
-    push("conn_id", "not-there")
-    answer = reader.get("/results", params=PLACE)
-    assert answer.status_code == 502
-    assert "there is no connection &#39;not-there&#39;" in answer.text
 
 
 def test_the_connection_is_the_tasks_own_and_not_the_readers_choice(
@@ -251,9 +286,8 @@ def test_the_connection_is_the_tasks_own_and_not_the_readers_choice(
 ) -> None:
     connection = {"conn_type": "damo_tryon", "host": server.url, "password": "code-of-another"}
     monkeypatch.setenv("AIRFLOW_CONN_ANOTHER", json.dumps(connection))
-    push("return_value", ["key"])
-    push("return_value", ["key"], map_index=1)
-    push("conn_id", "another", map_index=1)
+    leave("key")
+    leave("key", conn_id="another", secret="code-of-another", map_index=1)
     for _ in range(2):
         vendor.knows("key", sub_task("WAITING"))
     reader.get("/results", params={**PLACE, "conn_id": "another"})
@@ -262,13 +296,84 @@ def test_the_connection_is_the_tasks_own_and_not_the_readers_choice(
     assert used == ["APPCODE code-of-the-tests", "APPCODE code-of-another"]
 
 
+def note(*result_keys: str, conn_id: str = DEFAULT_CONN_ID, seal: str = "0" * 64) -> dict[str, Any]:
+    return {"conn_id": conn_id, "result_keys": list(result_keys), "seal": seal}
+
+
+@pytest.fixture
+def forged(reader: TestClient, vendor: Vendor, server: Any, monkeypatch: pytest.MonkeyPatch) -> Forged:
+    """What somebody can try who may write XComs, and may read no connection; none of it is asked of the vendor."""
+    for name, code in {"ANOTHER": "code-of-another", "EMPTY": ""}.items():
+        connection = {"conn_type": "damo_tryon", "host": server.url, "password": code}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(connection))
+
+    def shown(value: object) -> str:
+        with create_session() as session:
+            session.execute(delete(XComModel))
+        push(XCOM_RESULTS, value)
+        answer = reader.get("/results", params=PLACE)
+        assert answer.status_code == 409
+        assert server.received == []
+        return answer.text
+
+    return shown
+
+
+def sealed(*result_keys: str, **more: Any) -> dict[str, Any]:
+    """Read the note that a task has really left."""
+    leave(*result_keys, **more)
+    with create_session() as session:
+        found = session.scalars(select(XComModel.value).where(XComModel.key == XCOM_RESULTS)).all()
+    return dict(found[-1])
+
+
+def test_whoever_writes_a_note_names_no_other_connection_and_no_other_keys(forged: Forged) -> None:
+    real = sealed("key")
+    pages = {
+        forged(attempt)
+        for attempt in (
+            note("key"),
+            note("key", seal=""),
+            note("key", seal="é"),
+            note("key", conn_id="another"),
+            note("key", conn_id="empty"),
+            note("key", conn_id="not-there"),
+            real | {"conn_id": "another"},
+            real | {"result_keys": ["key-of-others"]},
+            real | {"result_keys": ["key", "key-of-others"]},
+        )
+    }
+    # One and the same: nobody learns which connections there are.
+    assert len(pages) == 1
+    assert "XCom" in pages.pop()
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        {"dag_id": "other"},
+        {"run_id": "manual__2"},
+        {"task_id": "other"},
+        {"map_index": 1},
+        {"dag_id": "sho", "run_id": "pmanual__1"},
+    ],
+    ids=str,
+)
+def test_a_note_of_one_place_is_worth_nothing_at_another(forged: Forged, elsewhere: dict[str, Any]) -> None:
+    forged(sealed("key", **elsewhere))
+
+
+def test_a_note_is_worth_nothing_once_the_connection_has_another_secret(forged: Forged) -> None:
+    forged(sealed("key", secret="an-earlier-code"))
+
+
 @pytest.mark.parametrize(
     "url", ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "//out.test/1"]
 )
 def test_what_is_no_http_url_is_neither_loaded_nor_linked(
     reader: TestClient, vendor: Vendor, url: str
 ) -> None:
-    push("return_value", ["key"])
+    leave("key")
     vendor.knows("key", sub_task("SUCCESS", url))
     page = reader.get("/results", params=PLACE).text
     assert url in page
@@ -278,7 +383,7 @@ def test_what_is_no_http_url_is_neither_loaded_nor_linked(
 
 def test_nothing_the_vendor_or_a_task_says_becomes_html(reader: TestClient, vendor: Vendor) -> None:
     evil = '"><script>alert(1)</script>'
-    push("return_value", [evil])
+    leave(evil)
     vendor.knows(evil, sub_task("SUCCESS", f"https://out.test/{evil}", tops=evil))
     page = reader.get("/results", params=PLACE).text
     assert "<script" not in page
@@ -288,7 +393,7 @@ def test_nothing_the_vendor_or_a_task_says_becomes_html(reader: TestClient, vend
 def test_the_page_may_load_pictures_and_its_own_style_and_nothing_else(
     reader: TestClient, vendor: Vendor
 ) -> None:
-    push("return_value", ["key"])
+    leave("key")
     vendor.knows("key", sub_task("SUCCESS", "https://out.test/1.png"))
     answer = reader.get("/results", params=PLACE)
     policy = answer.headers["content-security-policy"]
@@ -307,7 +412,7 @@ def test_the_page_may_load_pictures_and_its_own_style_and_nothing_else(
 
 
 def test_many_submissions_are_shown_page_by_page(reader: TestClient, vendor: Vendor, server: Any) -> None:
-    push("return_value", [f"key-{number}" for number in range(PAGE_SIZE + 1)])
+    leave(*(f"key-{number}" for number in range(PAGE_SIZE + 1)))
     for number in range(PAGE_SIZE):
         vendor.knows(f"key-{number}", sub_task("WAITING"))
     first = reader.get("/results", params=PLACE).text
@@ -326,7 +431,7 @@ async def test_readers_of_one_page_ask_the_vendor_once_and_one_page_too_many_is_
 ) -> None:
     connect(server.url)
     for number in range(20):
-        push("return_value", ["key"], map_index=number)
+        leave("key", map_index=number)
         server.then_stay_silent()
     cookies = {COOKIE_NAME_JWT_TOKEN: token_of("viewer")}
     transport = httpx.ASGITransport(app)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +23,7 @@ class SettingsFile:
         self._write({})
 
     @contextmanager
-    def budget(self, **limits: float) -> Iterator[None]:
+    def budget(self, **limits: float | Sequence[str]) -> Iterator[None]:
         """Set limits within the block, for every task that starts in it.
 
         Args:
@@ -34,8 +35,8 @@ class SettingsFile:
         finally:
             self._write({})
 
-    def _write(self, budget: Mapping[str, float]) -> None:
-        lines = [f"{key} = {value}" for key, value in budget.items()]
+    def _write(self, budget: Mapping[str, float | Sequence[str]]) -> None:
+        lines = [f"{key} = {json.dumps(value)}" for key, value in budget.items()]
         new = self.path.with_suffix(".new")
         new.write_text("\n".join([self._rest, "[budget]", *lines, ""]), encoding="utf-8")
         new.replace(self.path)  # at once, for whoever reads it just then

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, update
 
 from tests.e2e.books import Books
+from tests.e2e.questions import wait_for_question
 from tests.e2e.waiting import until
 from tests.e2e.world import Night, World
 from tryon_catalogue.ledger.tables import submissions
@@ -24,7 +25,6 @@ from tryon_catalogue.planning.approval_options import (
 from tryon_demo.scene import DAG_ID
 
 A_LOOK = 0.95
-ASKED = "awaiting_input"
 LONG, SHORT = 12.0, 0.001  # hours to answer in
 LOOKS = 4
 
@@ -144,19 +144,6 @@ def replies(world: World, days: list[Seen]) -> Mapping[str, Seen]:
 def start(world: World, reply: Reply) -> Night:
     """Start a night that a person is asked about."""
     return world.start_night(world.export(reply.name, LOOKS, ("linen", "denim")))
-
-
-def wait_for_question(night: Night) -> None:
-    """Wait until a night asks, and until the scheduler knows that its task has stepped aside.
-
-    No person is as quick as a test. Airflow takes an answer within that second for a task that has died, and tries the
-    task again, which asks again.
-    """
-    night.wait_for_tasks("plan", ASKED)
-    log = night.world.scene.stack.process("scheduler").log_path
-    known = f"event with state success for task instance TaskInstanceKey(dag_id='{DAG_ID}', task_id='plan', "
-    known += f"run_id='{night.run_id}',"
-    until(lambda: known in log.read_text(errors="replace"), f"{night.run_id} has stepped aside", every=0.3)
 
 
 @pytest.fixture(scope="module")

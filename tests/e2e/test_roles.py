@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,12 +10,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from tests.e2e.fab import fab_people_of
+from tests.e2e.questions import wait_for_question
 from tests.e2e.roles import Person, people_of
 from tests.e2e.waiting import until
-from tests.e2e.world import World
+from tests.e2e.world import Night, World
 from tests.guards import GUARD
+from tryon_catalogue.ledger.tables import runs
+from tryon_catalogue.planning.approval_options import APPROVE, UP_TO_AMOUNT, UP_TO_LOOKS
 from tryon_demo.local.api import RunState
 from tryon_demo.scene import DAG_ID, PROJECT
 
@@ -87,21 +92,29 @@ def people(world: World) -> dict[str, Person]:
 # -- who may do what -------------------------------------------------------------------------------------------
 
 
-def table_of_roles() -> dict[str, dict[str, str]]:
-    """Read the table of the document: action -> role -> yes or no."""
+@pytest.fixture(scope="module")
+def fab_people(world: World) -> dict[str, Person]:
+    """The same of Airflow's other auth manager, on the same runs."""
+    return fab_people_of(world)
+
+
+def table_of_roles(heading: str) -> dict[str, dict[str, str]]:
+    """Read a table of the document: action -> role -> yes or no."""
     page = (PROJECT / "include" / "docs" / "security.md").read_text(encoding="utf-8")
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
-        for line in page.partition("## Roles")[2].partition("## ")[0].splitlines()
+        for line in page.partition(f"{heading}\n")[2].partition("\n## ")[0].splitlines()
         if line.startswith("|")
     ]
     (_, *roles), _, *actions = rows
     return {action: dict(zip(roles, cells, strict=True)) for action, *cells in actions}
 
 
+@pytest.mark.parametrize("manager", ["simple", "fab"])
 def test_each_role_may_do_what_the_document_says_and_nothing_else(
-    world: World, people: dict[str, Person]
+    world: World, manager: str, request: pytest.FixtureRequest
 ) -> None:
+    people = request.getfixturevalue("people" if manager == "simple" else "fab_people")
     run = world.first_night.run.run_id
 
     def filled(value: Any) -> Any:
@@ -119,7 +132,7 @@ def test_each_role_may_do_what_the_document_says_and_nothing_else(
     assert {
         action: {role or "no login": seen(person, *asked) for role, person in people.items()}
         for action, asked in ACTIONS.items()
-    } == table_of_roles()
+    } == table_of_roles("## Roles" if manager == "simple" else "## Roles of the FAB auth manager")
 
 
 def test_who_may_not_trigger_starts_nothing(world: World, people: dict[str, Person]) -> None:
@@ -137,6 +150,84 @@ def test_who_may_not_see_a_page_is_shown_nothing_of_it(world: World, people: dic
     refused = people[""].get("/tryon-report/run", **run)
     assert sku not in refused.text
     assert "Log in to Airflow" in refused.text
+
+
+# -- who may say that money is spent -----------------------------------------------------------------------------
+
+
+def test_airflow_itself_refuses_the_answer_of_whoever_is_not_an_approver(
+    world: World, people: dict[str, Person]
+) -> None:
+    with world.settings_file.budget(
+        approve_above=0.01, answer_within_hours=12.0, approvers=["ursula", "otto"]
+    ):
+        export = world.export("two-pairs-of-eyes", 2)
+        started = people["user"].ask(
+            "POST",
+            f"/api/v2/dags/{DAG_ID}/dagRuns",
+            json={"logical_date": None, "dag_run_id": export.name, "conf": {"export": str(export.path)}},
+        )
+        started.raise_for_status()
+        night = Night(world, export, export.name)
+        wait_for_question(night)
+        place = f"/api/v2/dags/{DAG_ID}/dagRuns/{night.run_id}/taskInstances/plan/-1/hitlDetails"
+
+        def answered(role: str) -> int:
+            values = {UP_TO_LOOKS: None, UP_TO_AMOUNT: None}
+            said = {"chosen_options": [APPROVE], "params_input": values}
+            return people[role].ask("PATCH", place, json=said).status_code
+
+        # Ursula has started the run, so another of those named has to answer; to be admin is not enough.
+        assert {role: answered(role) for role in ("", "viewer", "user", "admin")} == {
+            "": 401,
+            "viewer": 403,
+            "user": 403,
+            "admin": 403,
+        }
+        assert export.charged() == 0
+        assert answered("op") == 200
+        assert answered("op") == 409
+        assert night.end() == "success"
+    assert export.charged() == 2
+    with world.ledger.connect() as connection:
+        by = select(runs.c.answered_by, runs.c.answered_at).where(runs.c.id == f"{DAG_ID}/{night.run_id}")
+        who, at = connection.execute(by).one()
+    assert who == "otto"
+    assert at is not None
+
+
+# -- what an XCom may say ------------------------------------------------------------------------------------------
+
+
+def test_whoever_may_write_xcoms_points_the_page_of_results_at_nothing(
+    world: World, people: dict[str, Person]
+) -> None:
+    run = NIGHT_API.format(run=world.first_night.run.run_id)
+    batch = people["user"].get(f"{run}/taskInstances/batch/xcomEntries/results", map_index=0).json()["value"]
+    note = json.loads(batch) if isinstance(batch, str) else batch
+    assert note["conn_id"] == "damo_tryon"
+    tried = {
+        "account": note,  # as it is, at another place
+        "verdict": note | {"conn_id": "catalogue_db"},
+        "preflight": note | {"conn_id": "no-such-connection"},
+        "plan": note | {"result_keys": ["key-of-another-dag"]},
+    }
+    pages = set()
+    for task_id, value in tried.items():
+        written = people["user"].ask(
+            "POST", f"{run}/taskInstances/{task_id}/xcomEntries", json={"key": "results", "value": value}
+        )
+        assert written.status_code == 201, written.text
+        page = people["user"].get(
+            "/damo-tryon/results",
+            dag_id=DAG_ID,
+            run_id=world.first_night.run.run_id,
+            task_id=task_id,
+            map_index=-1,
+        )
+        assert page.status_code == 409, page.text
+        pages.add(page.text)
+    assert len(pages) == 1  # so that nobody learns which connections there are
 
 
 # -- what a request may name -----------------------------------------------------------------------------------

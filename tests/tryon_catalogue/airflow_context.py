@@ -43,7 +43,15 @@ def context(
             data_interval_end=data_interval_end,
             triggering_user_name=triggered_by,
         ),
-        "ti": SimpleNamespace(try_number=try_number, xcom_push=pushed.__setitem__, pushed=pushed),
+        "ti": SimpleNamespace(
+            dag_id=dag_id,
+            run_id=run_id,
+            task_id="task",
+            map_index=-1,
+            try_number=try_number,
+            xcom_push=pushed.__setitem__,
+            pushed=pushed,
+        ),
         "params": params,
         "outlet_events": OutletEventAccessors(),
     }

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from tryon_catalogue.settings.export import ExportImages
+from tryon_catalogue.urls import canonical_url
 
 NO_PICTURE: Final = frozenset(
     (
@@ -149,11 +150,11 @@ def completer(base_url: str | None) -> Callable[[str], str]:
 
     def whole(address: str) -> str:
         if address.startswith("//"):
-            return f"https:{address}"
+            return canonical_url(f"https:{address}")
         if base is None or not address or _SCHEME.match(address):
-            return address
+            return canonical_url(address)
         # The names of files, as they are on a disk; what is encoded already stays as it is.
-        return f"{base}/{_TO_ENCODE.sub(_encoded, address.lstrip('/'))}"
+        return canonical_url(f"{base}/{_TO_ENCODE.sub(_encoded, address.lstrip('/'))}")
 
     return whole
 

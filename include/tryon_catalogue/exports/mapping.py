@@ -18,6 +18,7 @@ from tryon_catalogue.exports.together import joined_tables
 from tryon_catalogue.settings import ExportSettings
 from tryon_catalogue.settings.clothes import CHILDREN, pattern_of
 from tryon_catalogue.settings.export import Slot, ValueRule, names_of
+from tryon_catalogue.urls import canonical_url
 
 _PLAIN_FIELDS: Final = ("sku", "title", "collection", "mask_image", "priority")
 _MEMORY: Final = 100_000
@@ -96,7 +97,7 @@ def _ours(
         )
     ]
     shows_pants = [slot is Slot.PANTS for slot in slots]
-    plain_top = settings.plain_top or ""
+    plain_top = canonical_url(settings.plain_top or "")
     columns["tops_image"] = [
         plain_top if alone else whole(url) for alone, url in zip(shows_pants, of_row, strict=True)
     ]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from tryon_catalogue.exports.errors import ExportMissingError, ExportRefusedError
+from tryon_catalogue.words import CONTROLS
 
 LONGEST: Final = 1024
 """Characters of a name at most."""
@@ -20,8 +21,8 @@ WHERE: Final = "name one in the folder of [export] path or of [export] request_r
 
 _FILE: Final = "file://"
 _UP: Final = r"(?:^|/)\.\.(?:/|$)"
-# :: chains storages for their library. Control characters are in no name that anybody means.
-_NEVER: Final = re.compile(rf"{_UP}|::|[\x00-\x1f\x7f]")
+# :: chains storages for their library. Control characters are in no name that anybody means, and logs repeat it.
+_NEVER: Final = re.compile(rf"{_UP}|::|{CONTROLS.pattern}")
 _CONNECTION: Final = re.compile(r"://[^/]*@")
 _FOR_SCHEMA: Final = re.compile(r"([.^$*+?()\[\]{}|\\/])")
 

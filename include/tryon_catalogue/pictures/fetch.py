@@ -9,10 +9,12 @@ of an input, whose file is yet to be held to the rules, the bytes.
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import ipaddress
 import re
 import socket
+import time
 import zlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,6 +29,16 @@ from yarl import URL
 
 from damo_tryon.contract import url_problem
 from tryon_catalogue.pictures.addresses import is_public
+from tryon_catalogue.pictures.fetch_errors import (
+    BadUrlError,
+    BrokenTransferError,
+    BusyError,
+    FetchError,
+    TooLargeError,
+    shown,
+)
+from tryon_catalogue.pictures.pace import Paces, Server, is_busy, seconds_asked_for, server_of
+from tryon_catalogue.urls import canonical_url, encoded_target
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -35,6 +47,25 @@ if TYPE_CHECKING:
 
     from tryon_catalogue.settings import FetchSettings
 
+__all__ = [
+    "BadUrlError",
+    "BrokenTransferError",
+    "BusyError",
+    "FetchError",
+    "Fetched",
+    "FetchedInput",
+    "Fetcher",
+    "Manners",
+    "TooLargeError",
+    "measured",
+    "open_fetcher",
+    "shown",
+]
+
+ACCEPT = "image/jpeg, image/png"
+"""What the vendor takes. A server that chooses the format by it sends no WebP."""
+ANYTHING = "*/*"
+"""What is asked for where a server has neither by its own word (406): it may be wrong about its file."""
 CONNECTIONS = 16
 ATTEMPTS = 3
 LONGEST_PAUSE_SECONDS = 2.0
@@ -45,55 +76,16 @@ _T = TypeVar("_T")
 _OK = 200
 _NOT_MODIFIED = 304
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NOT_ACCEPTABLE = 406
 _EXPIRED = frozenset({403, 404, 410})  # what object stores say of a signed link whose time is over
-_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_GONE = frozenset({404, 410})
+_REFUSING = frozenset({401, 403, 407})
+_PASSING = frozenset({408, 500, 502, 503, 504})
+_REFUSED_CONNECTION = frozenset({errno.ECONNREFUSED, errno.ECONNRESET})
 _DEFLATED = frozenset({"gzip", "x-gzip", "deflate"})
 _EITHER_DEFLATE = 47  # zlib's word for: gzip or deflate, whichever it is
 # What a server called a version goes into a header of ours, and into the ledger, the next time.
 _VERSION = re.compile(r"[!-~](?:[ -~]{0,254}[!-~])?")
-
-
-class FetchError(Exception):
-    """A picture could not be fetched within the limits; says which address and what was wrong.
-
-    Args:
-        url: The address as it was asked for; kept without its query.
-        problem: What was wrong, in plain words.
-        expired: True when the server says that the address is not, or no longer, good (403, 404, 410)
-    """
-
-    def __init__(self, url: str, problem: str, *, expired: bool = False) -> None:
-        super().__init__(shown(url), problem)
-        self.url = shown(url)
-        self.problem = problem
-        self.expired = expired
-
-    def __str__(self) -> str:
-        """Return the address, without its query, and the problem."""
-        return f"{self.url}: {self.problem}"
-
-
-class BrokenTransferError(FetchError):
-    """The transfer broke, or the server could not serve just now: it may well go through the next time."""
-
-
-class BadUrlError(FetchError):
-    """The URL itself is at fault: nothing was asked for."""
-
-
-class TooLargeError(FetchError):
-    """The file has more bytes than were allowed.
-
-    Args:
-        url: The address as it was asked for; kept without its query.
-        limit: Bytes that were allowed.
-        size: Bytes of the file by the server's word; None when it was only found too large.
-    """
-
-    def __init__(self, url: str, limit: int, size: int | None = None) -> None:
-        super().__init__(url, f"is larger than {limit:,} bytes")
-        self.limit = limit
-        self.size = size
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +95,13 @@ class FetchedInput:
     Attributes:
         etag: What the server calls this version of it; None when it does not say.
         last_modified: Since when the server has this version, in its words; None when it does not say.
+        led_to: Where a redirect led, without its query; None without one.
     """
 
     content: bytes
     etag: str | None
     last_modified: str | None
+    led_to: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,22 +124,30 @@ class Fetched:
     small: Image.Image = field(repr=False, compare=False)
 
 
-def shown(url: str) -> str:
-    """Give an address without login and query, which is where a signed link keeps its signature."""
-    bare = url.partition("?")[0].partition("#")[0]
-    try:
-        parts = urlsplit(bare)
-    except ValueError:
-        return "(an address that cannot be read)"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How servers are asked.
+
+    Attributes:
+        paces: How fast; given to several fetchers where they ask for one run.
+        headers: Host -> what it is sent beside the usual. Secrets: no other host is sent them.
+        longest_wait: Seconds; a server that asks for a longer pause is called busy at once. None where the whole
+            time of a file may be waited.
+    """
+
+    paces: Paces = field(default_factory=Paces)
+    headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    longest_wait: float | None = None
 
 
 class Fetcher:
     """Fetches pictures, a few at a time. Make one with ``open_fetcher``."""
 
-    def __init__(self, session: aiohttp.ClientSession, limits: FetchSettings) -> None:
+    def __init__(self, session: aiohttp.ClientSession, limits: FetchSettings, manners: Manners) -> None:
         self._session = session
         self._limits = limits
+        self._manners = manners
+        self._paces = manners.paces
 
     async def fetch(self, url: str) -> Fetched:
         """Fetch one picture whole; a broken transfer is tried again within the time there is.
@@ -154,6 +156,7 @@ class Fetcher:
             url: An http or https address.
 
         Raises:
+            BusyError: Its server asks for more time than there is.
             FetchError: Not reachable, not allowed, too large, too slow, or not a JPEG or PNG picture.
         """
         return await self._in_time(self._picture, url)
@@ -175,6 +178,7 @@ class Fetcher:
         Raises:
             BadUrlError: The vendor cannot take this URL, or it holds a login.
             TooLargeError: More than ``max_bytes``.
+            BusyError: Its server asks for more time than there is.
             FetchError: Not reachable, not allowed, or too slow.
         """
         problem = _input_url_problem(url)
@@ -192,20 +196,23 @@ class Fetcher:
             wait=wait_random_exponential(multiplier=0.2, max=LONGEST_PAUSE_SECONDS),
             reraise=True,
         )
+        deadline = time.monotonic() + self._limits.timeout_seconds
         try:
             async with asyncio.timeout(self._limits.timeout_seconds):
-                return await attempts(attempt, url, *arguments)
+                return await attempts(attempt, url, deadline, *arguments)
         except TimeoutError as error:
             raise FetchError(url, f"took longer than {self._limits.timeout_seconds:g} s") from error
 
-    async def _picture(self, url: str) -> Fetched:
-        async with self._answer(url) as answer:
+    async def _picture(self, url: str, deadline: float) -> Fetched:
+        async with self._answer(url, deadline) as answer:
             self._check_status(url, answer)
             content = await self._bounded_body(url, answer, self._limits.max_bytes)
         return await asyncio.to_thread(measured, url, content, self._limits.max_pixels)
 
-    async def _input(self, url: str, headers: Mapping[str, str], max_bytes: int) -> FetchedInput | None:
-        async with self._answer(url, headers) as answer:
+    async def _input(
+        self, url: str, deadline: float, headers: Mapping[str, str], max_bytes: int
+    ) -> FetchedInput | None:
+        async with self._answer(url, deadline, headers) as answer:
             if answer.status == _NOT_MODIFIED and headers:
                 return None
             self._check_status(url, answer)
@@ -214,26 +221,45 @@ class Fetcher:
                 raise TooLargeError(url, max_bytes, size)
             body = await self._bounded_body(url, answer, max_bytes)
             packed = answer.headers.get("Content-Encoding", "identity").strip().lower()
+            place, asked = shown(str(answer.url)), shown(url)
             return FetchedInput(
                 content=_unpacked(url, body, packed, max_bytes),
                 etag=_version(answer.headers.get("ETag")),
                 last_modified=_version(answer.headers.get("Last-Modified")),
+                led_to=None if place == asked else place,
             )
 
     @asynccontextmanager
     async def _answer(
-        self, url: str, headers: Mapping[str, str] | None = None
+        self, url: str, deadline: float, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Follow redirects within the limits, to the answer that is none."""
         try:
-            address = self._address(url, url)
-            for _ in range(self._limits.max_redirects + 1):
-                async with self._session.get(address, allow_redirects=False, headers=headers) as answer:
-                    if answer.status in _REDIRECTS and (target := answer.headers.get("Location")):
-                        address = self._address(url, target, base=address)
-                        continue
-                    yield answer
-                    return
+            address, redirects, accept = self._address(url, url), 0, ACCEPT
+            while redirects <= self._limits.max_redirects:
+                server = server_of(address)
+                asked_at = await self._turn(url, server, deadline)
+                sent = {**(headers or {}), "Accept": accept, **self._headers_for(address)}
+                try:
+                    async with self._session.get(address, allow_redirects=False, headers=sent) as answer:
+                        if is_busy(answer.status, answer.headers):
+                            pause = seconds_asked_for(answer.headers.get("Retry-After"))
+                            self._paces.slow_down(server, asked_at, f"HTTP {answer.status}", pause)
+                            continue
+                        self._paces.speed_up(server)
+                        if answer.status in _REDIRECTS and (target := answer.headers.get("Location")):
+                            address = self._address(url, encoded_target(target), base=address)
+                            redirects += 1
+                            continue
+                        if answer.status == _NOT_ACCEPTABLE and accept != ANYTHING:
+                            accept = ANYTHING
+                            continue
+                        yield answer
+                        return
+                except aiohttp.ClientConnectorError as error:
+                    if error.errno not in _REFUSED_CONNECTION or not self._paces.has_answered(server):
+                        raise
+                    self._paces.slow_down(server, asked_at, "no connection")
         except _PrivateAddressError as error:
             raise FetchError(url, str(error)) from error
         except aiohttp.InvalidURL:  # its own words repeat the whole address
@@ -244,19 +270,41 @@ class Fetcher:
             ) from error
         raise FetchError(url, f"redirects more than {self._limits.max_redirects} times")
 
+    async def _turn(self, url: str, server: Server, deadline: float) -> float:
+        """Wait until a server may be asked, as far as there is time."""
+        patience = deadline - time.monotonic()
+        if self._manners.longest_wait is not None:
+            patience = min(patience, self._manners.longest_wait)
+        turn = await self._paces.turn(server, patience)
+        if turn is None:
+            said = self._paces.what_it_said(server)
+            raise BusyError(url, f"is on a server that is busy ({server[1]}: {said})", server)
+        return turn
+
+    def _headers_for(self, address: URL) -> Mapping[str, str]:
+        """Give what one host alone is sent; in the open only where private addresses are allowed, in a test."""
+        if address.scheme != "https" and not self._limits.allow_private:
+            return {}
+        return self._manners.headers.get((address.raw_host or "").lower(), {})
+
     def _check_status(self, url: str, answer: aiohttp.ClientResponse) -> None:
         if answer.status == _OK:
             return
         problem = f"answered HTTP {answer.status}"
         if answer.status in _PASSING:
             raise BrokenTransferError(url, problem)
-        raise FetchError(url, problem, expired=answer.status in _EXPIRED)
+        if answer.status in _GONE:
+            problem = f"{problem}: there is nothing, or no longer"
+        elif answer.status in _REFUSING:
+            problem = f"{problem}: it wants a login, or turns us away"
+        raise FetchError(url, problem, expired=answer.status in _EXPIRED, status=answer.status)
 
     def _address(self, url: str, text: str, base: URL | None = None) -> URL:
-        """Read an address as the HTTP client will: it maps full-width digits to an IP address, for one."""
+        """Read an address byte for byte, its host as the HTTP client will: full-width digits are an IP address."""
         try:
-            address = base.join(URL(text)) if base else URL(text)
-            host = address.raw_host
+            written = URL(canonical_url(text), encoded=True)
+            address = base.join(written) if base else written
+            host = URL(str(address)).raw_host
         except ValueError:
             raise FetchError(url, "is, or leads to, something that is not an address") from None
         if address.scheme not in {"http", "https"} or not host:
@@ -311,7 +359,10 @@ def measured(url: str, content: bytes, max_pixels: int) -> Fetched:
 
 @asynccontextmanager
 async def open_fetcher(
-    limits: FetchSettings, resolver: AbstractResolver | None = None, connections: int = CONNECTIONS
+    limits: FetchSettings,
+    resolver: AbstractResolver | None = None,
+    connections: int = CONNECTIONS,
+    manners: Manners | None = None,
 ) -> AsyncIterator[Fetcher]:
     """Open a fetcher for as long as the block lasts.
 
@@ -319,6 +370,7 @@ async def open_fetcher(
         limits: The ``[fetch]`` section of the settings.
         resolver: How host names become addresses; the system's way when not given.
         connections: How many are open at once; waiting for one counts towards the time of a file.
+        manners: How servers are asked; as fast as they answer, when not given.
     """
     resolver = resolver or ThreadedResolver()
     connector = aiohttp.TCPConnector(
@@ -330,12 +382,12 @@ async def open_fetcher(
     options: dict[str, Any] = {
         # Without auto_decompress a small compressed body cannot grow beyond the limit on bytes.
         "auto_decompress": False,
-        "headers": {"Accept-Encoding": "identity"},
+        "headers": {"Accept-Encoding": "identity", "User-Agent": limits.user_agent},
         "timeout": aiohttp.ClientTimeout(total=None),  # ``fetch`` keeps the time
         "cookie_jar": aiohttp.DummyCookieJar(),
     }
     async with aiohttp.ClientSession(connector=connector, **options) as session:
-        yield Fetcher(session, limits)
+        yield Fetcher(session, limits, manners or Manners())
 
 
 class _PrivateAddressError(Exception):

@@ -30,6 +30,8 @@ class ImageRule(StrEnum):
     """Never held to the rules."""
     BAD_URL = "bad_image_url"
     UNREACHABLE = "unreachable"
+    BUSY = "server_busy"
+    """Nothing is known to be wrong with it: its server had no time."""
     EMPTY = "empty_file"
     FORMAT = "image_format"
     TOO_MANY_BYTES = "too_many_bytes"
@@ -83,13 +85,18 @@ _WORDS: Final[Mapping[ImageRule, _Words]] = MappingProxyType(
     {
         # Vendor document, sections 4.2 and 5.1.
         ImageRule.BAD_URL: _Words(
-            "an http or https URL without blanks, Chinese characters or a login",
+            "an http or https URL without blanks or a login, in letters that a URL can have",
             "Correct the URL in the catalogue.",
         ),
         # Section 5.1: a download link that can be accessed.
         ImageRule.UNREACHABLE: _Words(
             "an image that anybody can download from this URL",
             "Open the URL in a private browser window. Correct it, or put the image back where it says.",
+        ),
+        ImageRule.BUSY: _Words(
+            "a server that has time for us",
+            "Nothing is wrong with the row, and the next run tries it again. Where it happens often, ask whoever runs "
+            "the server for more, or set [preflight] at_once lower.",
         ),
         ImageRule.EMPTY: _Words("a JPEG or PNG image", "Upload the image again."),
         # Section 4.1, and so are the next two.
@@ -175,11 +182,14 @@ _WORDS: Final[Mapping[ImageRule, _Words]] = MappingProxyType(
 )
 
 
-def finding(rule: ImageRule, measured: str, *, limit: str | None = None) -> Finding:
+def finding(
+    rule: ImageRule, measured: str, *, limit: str | None = None, advice: str | None = None
+) -> Finding:
     """Put a finding in words.
 
     Args:
         limit: What there should be, where it is more than the rule's own words say.
+        advice: What to do, where the rule's own words do not fit what happened.
     """
     texts = _WORDS[rule]
-    return Finding(rule, measured, limit or texts.limit, texts.advice, texts.rejects)
+    return Finding(rule, measured, limit or texts.limit, advice or texts.advice, texts.rejects)

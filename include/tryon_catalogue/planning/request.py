@@ -6,9 +6,10 @@ run's parameters come in as plain values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -16,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from damo_tryon.contract import MAX_INFERENCE_NUM, MIN_INFERENCE_NUM, FitType
 from tryon_catalogue.exports import REQUEST_LINE, Chunk, Garment, Rejection, Rule, printable, read_export
+from tryon_catalogue.exports.garments import plain
 from tryon_catalogue.ledger.states import ENDED, MAY_BE_RETRIED
 from tryon_catalogue.looks import LookState
 from tryon_catalogue.settings import normal_name
@@ -25,8 +27,14 @@ from tryon_catalogue.words import money
 if TYPE_CHECKING:
     from tryon_catalogue.settings import Settings
 
+NOTHING_THERE: Final = "Nothing of what was asked for is in the export"
+"""How the problem of a run begins whose request names no row."""
 MOST_NAMES: Final = 10
 """Skus or collections that a sentence names."""
+MOST_NEAREST: Final = 3
+"""Skus of the export that are named for one that it does not have."""
+NEAR: Final = 0.7
+"""How alike two skus have to be for one to be meant by the other, 1 for the same."""
 
 
 class RequestError(Exception):
@@ -61,7 +69,8 @@ def _listed(value: object) -> object:
     if value is None:
         return ()
     if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
-        return tuple(dict.fromkeys(name.strip() for name in value if name.strip()))
+        # As the export's are read: what no database or log takes is in no name.
+        return tuple(dict.fromkeys(plain(name.strip()) for name in value if name.strip()))
     return value
 
 
@@ -256,7 +265,7 @@ def read_requested(request: Request, export: str, settings: Settings) -> Iterato
             )
     columns = settings.export.columns
     absent = [
-        *_absent(Rule.UNKNOWN_SKU, columns.sku, [sku for sku in request.skus if sku not in skus]),
+        *_absent(Rule.UNKNOWN_SKU, columns.sku, [sku for sku in request.skus if sku not in skus], skus),
         *_absent(
             Rule.UNKNOWN_COLLECTION,
             columns.collection or "collection",
@@ -267,13 +276,47 @@ def read_requested(request: Request, export: str, settings: Settings) -> Iterato
         yield Chunk(0, (), tuple(absent))
 
 
-def _absent(rule: Rule, column: str, names: list[str]) -> Iterator[Rejection]:
+def nothing_there(request: Request, export: str, settings: Settings) -> str:
+    """Say that a request names no row of an export, and what is nearest to what it names.
+
+    Args:
+        export: Path or URL.
+
+    Raises:
+        tryon_catalogue.exports.ExportError: The file cannot be read as an export at all.
+    """
+    roots = None if request.export is None else settings.export.roots
+    skus: set[str] = set()
+    for chunk in read_export(export, settings.export, roots):
+        skus.update(garment.sku for garment in chunk.garments)
+        skus.update(rejection.sku for rejection in chunk.rejections)
+    near = _nearest([sku for sku in request.skus if sku not in skus][:MOST_NAMES], skus)
+    return (
+        f"{NOTHING_THERE}. The export {export} has no row of what was asked for: "
+        f"{request.describe(settings.price.currency)}.{near} Nothing was done; correct the request."
+    )
+
+
+def _absent(rule: Rule, column: str, names: list[str], there: Collection[str] = ()) -> Iterator[Rejection]:
     if names:
+        near = _nearest(names[:MOST_NAMES], there)
         reason = (
             f"The run was asked for {_list_names(names, column)}, and the export has no row of "
-            f"{'it' if len(names) == 1 else 'them'}. Correct the request, or the export."
+            f"{'it' if len(names) == 1 else 'them'}.{near} Correct the request, or the export."
         )
         yield Rejection(REQUEST_LINE, "", rule, column, ", ".join(names), reason)
+
+
+def _nearest(names: Sequence[str], there: Collection[str]) -> str:
+    """Name what the export has that is written much the same, whatever its case."""
+    written = {name.casefold(): name for name in sorted(there) if name}
+    found = (
+        match
+        for name in names
+        for match in get_close_matches(name.casefold(), written, MOST_NEAREST, cutoff=NEAR)
+    )
+    nearest = list(dict.fromkeys(written[match] for match in found))
+    return f" Nearest in the export: {', '.join(nearest)}." if nearest else ""
 
 
 def _list_names(names: tuple[str, ...] | list[str], what: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from damo_tryon.contract import MAX_INFERENCE_NUM, MIN_INFERENCE_NUM, FitType, url_problem
 from tryon_catalogue.settings.export import ExportColumns, ExportSettings, normal_name
 from tryon_catalogue.settings.types import Name, Names, OptionalName, Section
+from tryon_catalogue.urls import canonical_url
 
 __all__ = [
     "CastingRule",
@@ -58,10 +59,10 @@ class Roster(Section):
         return self
 
     def url(self, image: str) -> str:
-        """Give the URL of a roster image: itself when it is one, else the name put after ``base_url``."""
+        """Give the URL of a roster image: itself when it is one, else the name put after ``base_url``; in ASCII."""
         if "://" in image or self.base_url is None:
-            return image
-        return f"{self.base_url.rstrip('/')}/{image.lstrip('/')}"
+            return canonical_url(image)
+        return canonical_url(f"{self.base_url.rstrip('/')}/{image.lstrip('/')}")
 
 
 class Pants(StrEnum):

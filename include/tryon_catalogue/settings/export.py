@@ -26,6 +26,7 @@ from tryon_catalogue.settings.types import (
     PathTemplate,
     Section,
 )
+from tryon_catalogue.urls import canonical_url
 
 _GLOB: Final = re.compile(r"[*?\[]")
 AUTO: Final = "auto"
@@ -223,7 +224,7 @@ class ExportSettings(Section):
 
     @model_validator(mode="after")
     def _the_plain_top_can_be_fetched(self) -> "ExportSettings":
-        problem = url_problem(self.plain_top) if self.plain_top else None
+        problem = url_problem(canonical_url(self.plain_top)) if self.plain_top else None
         if problem is not None:
             raise ValueError(f"plain_top = {self.plain_top!r}: the URL {problem}")
         return self

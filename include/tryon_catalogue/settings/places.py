@@ -75,14 +75,30 @@ class ArchiveSettings(Section):
     public_url: OptionalName = Field(None, description="base URL of the archive for the catalogue's readers")
 
 
+class HostHeader(Section):
+    """A header that one host wants, such as the key of a CDN. Its value is the password of an Airflow connection."""
+
+    host: Name = Field(description="the host that is sent it, and no other, over https")
+    header: Name = Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", description="the header's name")
+    conn_id: Name = Field(description="Airflow connection whose password is the header's value")
+
+
 class FetchSettings(Section):
-    """What a result picture may be when it is fetched."""
+    """How pictures are fetched, and what one may be."""
 
     max_bytes: int = Field(30_000_000, ge=1, description="the largest file, in bytes")
     timeout_seconds: float = Field(60, gt=0, description="the longest time for one file, in seconds")
     max_redirects: int = Field(3, ge=0, description="the most redirects followed")
     max_pixels: int = Field(50_000_000, ge=1, description="the largest picture, width times height")
     allow_private: bool = Field(False, description="whether private and loopback addresses are allowed")
+    user_agent: Name = Field(
+        "airflow-damo-tryon (pictures for virtual try-on)",
+        pattern=r"^[ -~]+$",
+        description="what we call ourselves to the servers of pictures",
+    )
+    hosts: tuple[HostHeader, ...] = Field(
+        (), description="the [[fetch.hosts]]: headers that single hosts want"
+    )
     give_up_hours: float = Field(
         24, gt=0, description="hours after which a look whose pictures cannot be had is left to a person"
     )

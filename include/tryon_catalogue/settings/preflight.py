@@ -17,6 +17,9 @@ class PreflightSettings(Section):
     recheck_minutes: float = Field(
         60, ge=0, description="minutes for which a picture counts as unchanged without asking its server"
     )
+    busy_minutes: float = Field(
+        15, ge=0, description="minutes for which a run asks servers again that say they are busy"
+    )
     repair: bool = Field(
         False,
         description="whether what breaks a rule by its file alone is put right and served from the archive",

@@ -13,7 +13,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from airflow.sdk.bases.xcom import BaseXCom
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 from tenacity import (
     Retrying,
@@ -33,12 +32,12 @@ from damo_tryon.errors import (
     ResultTimeoutError,
     TryOnError,
 )
-from damo_tryon.names import DEFAULT_CONN_ID, XCOM_CONN_ID
 from damo_tryon.operators import TryOnResultsLink
+from damo_tryon.results_note import leave_note
 from damo_tryon.sensors import OnAllFailed, TryOnResultSensor
 from tryon_catalogue.submission.errors import BusyError, NotYetError, StoppedError
 from tryon_catalogue.workflow import tasks
-from tryon_catalogue.workflow.context import is_backfill, mover_of, open_ledger, request_of
+from tryon_catalogue.workflow.context import is_backfill, mover_of, open_ledger, request_of, run_id_of
 from tryon_catalogue.workflow.result_trigger import BatchResultTrigger, failure_in
 from tryon_catalogue.workflow.turn_trigger import TurnTrigger
 
@@ -138,6 +137,7 @@ class CollectBatchOperator(TryOnResultSensor):
         Args:
             failure: What submitting failed with; it is raised when everything paid for is published.
         """
+        from damo_tryon.hooks import DamoTryOnHook
         from tryon_catalogue.submission.readiness import expect
 
         self._failure = failure
@@ -145,9 +145,7 @@ class CollectBatchOperator(TryOnResultSensor):
         self._find(engine)
         if self.result_keys:
             # Before it waits: the page of results shows what becomes of them.
-            if self.conn_id != DEFAULT_CONN_ID:
-                context["ti"].xcom_push(XCOM_CONN_ID, self.conn_id)
-            context["ti"].xcom_push(BaseXCom.XCOM_RETURN_KEY, self.result_keys)
+            leave_note(context["ti"], DamoTryOnHook(self.conn_id), self.result_keys)
             longest = timedelta(minutes=settings.vendor.wait_minutes)
             if ready := expect(engine, self.conn_id, self.result_keys, longest):
                 self.first_poll_after = ready.first_poll_after
@@ -283,6 +281,7 @@ class MakeBatchOperator(CollectBatchOperator):
         )
 
     def _make(self, context: Context, deadline: float) -> list[str]:
+        self._refuse_others(context)
         failure: TryOnError | None = None
         try:
             self.submit(context, deadline)
@@ -290,6 +289,24 @@ class MakeBatchOperator(CollectBatchOperator):
             self.log.error("%s", error)
             failure = error
         return self.collect(context, failure)
+
+    def _refuse_others(self, context: Context) -> None:
+        """Refuse a batch of another run: its id comes by XCom, which people may write who may not clear that run."""
+        from tryon_catalogue.errors import plain_errors
+        from tryon_catalogue.submission.journal import load_batch
+
+        with plain_errors(TryOnError):
+            run_id = run_id_of(context)
+            own = isinstance(self.batch_id, int) and (
+                load_batch(open_ledger()[1], self.batch_id).run_id == run_id
+            )
+            if not own:
+                raise MalformedRequestError(
+                    f"batch {self.batch_id!r} is not one of the run {run_id}: somebody has changed the XCom of the "
+                    "task `plan`",
+                    proved_not_accepted=True,
+                    next_step="Clear the task `plan`, which cuts the run's own batches.",
+                )
 
     def _wait_for_turn(self, deadline: float, *, backfill: bool) -> NoReturn:
         self.defer(

@@ -17,7 +17,6 @@ from airflow.triggers.base import TriggerEvent
 from damo_tryon import errors
 from damo_tryon.errors import TryOnError
 from damo_tryon.triggers import TryOnResultTrigger
-from damo_tryon.watching import Reason
 from tryon_catalogue.submission import errors as our_errors
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class BatchResultTrigger(TryOnResultTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll, note in the ledger what has ended, and fire once."""
         async for event in super().run():
-            if event.payload["reason"] == Reason.ENDED:
+            if event.payload["error"] is None:  # exactly when all have ended
                 await self._note_ended(float(event.payload["seen_at"]))
             yield TriggerEvent({**event.payload, FAILURE: self.failure})  # type: ignore[no-untyped-call]  # Airflow gives it no annotations
 

@@ -88,23 +88,25 @@ def preflight() -> dict[str, int]:
     from tryon_catalogue.exports import ExportError
     from tryon_catalogue.planning.preflight.person_check import PersonCheckMissingError
     from tryon_catalogue.planning.preflight.run import preflight_run
-    from tryon_catalogue.planning.request import RequestError
+    from tryon_catalogue.planning.request import RequestError, nothing_there
+    from tryon_catalogue.planning.runs import record_missing
     from tryon_catalogue.publishing.shop_table import CatalogueError, ShopTable
+    from tryon_catalogue.workflow.host_headers import HostHeaderError, host_headers
 
     context = get_current_context()
-    with plain_errors(RequestError, ExportError, CatalogueError, PersonCheckMissingError):
+    with plain_errors(RequestError, ExportError, CatalogueError, PersonCheckMissingError, HostHeaderError):
         settings, engine = open_ledger()
         with engine.connect() as connection:
             # Found out before anything is done, not after.
             ShopTable(connection, settings.catalogue).check(connection, settings.archive.public_url)
         run = begun_run_of(settings, engine, context)
-        found = preflight_run(engine, run.request.settings(settings), run.export, run.request)
+        asked = run.request.settings(settings)
+        found = preflight_run(engine, asked, run.export, run.request, host_headers(settings.fetch))
         # Of a season's nights some have nothing of a collection; a person who asks for nothing has mistyped it.
         if not found.rows and run.request.selects and context["dag_run"].run_type == "manual":
-            raise RequestError(
-                f"The export {run.export} has no row of what was asked for: "
-                f"{run.request.describe(settings.price.currency)}. Nothing was done; correct the request."
-            )
+            problem = nothing_there(run.request, run.export, settings)
+            record_missing(engine, run, problem)
+            raise RequestError(problem)
     log.info("%s: %s", run.export, found)
     return found.as_json()
 

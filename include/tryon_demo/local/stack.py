@@ -118,7 +118,7 @@ class LocalStack:
         plugins_folder: Path | None = None,
         env: Mapping[str, str] | None = None,
         airflow_port: int = 0,
-        start_timeout: float = 180.0,
+        start_timeout: float = 600.0,
         grace: float = 8.0,
         durable: bool = True,
     ) -> None:
@@ -238,6 +238,11 @@ class LocalStack:
         return f"http://127.0.0.1:{port}"
 
     # -- single processes ------------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the started processes."""
+        return list(self._members)
 
     def process(self, name: str) -> ManagedProcess:
         """One of the started processes by its name."""

@@ -1,4 +1,4 @@
-"""Two people who decide on the same at once, by the command line: one does, and the other is told what was decided."""
+"""Two people who decide on the same at once: one does, and the other is told what was decided."""
 
 from __future__ import annotations
 
@@ -6,37 +6,45 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, Table, func, select, text, update
+from sqlalchemy import Engine, Table, create_engine, func, select, text, update
 
 from damo_tryon.errors import OutcomeUnknownError
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks, states, submit_now
 from tryon_catalogue.console.cli import main
+from tryon_catalogue.ledger.moves import Mover
 from tryon_catalogue.ledger.tables import look_moves, looks, submissions
+from tryon_catalogue.submission.doubts import DoubtError, give_up
 
 FORK = multiprocessing.get_context("fork")
 LONGEST = 200.0  # seconds; only a hang reaches it
 
 
-def command(arguments: Sequence[str], output: Path) -> None:
-    """Be the command, with all that it prints in a file."""
+Deed = Callable[[], None]
+
+
+def command(deed: Sequence[str] | Deed, output: Path) -> None:
+    """Be the command, or do the deed, with all that it prints in a file."""
     with output.open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-    sys.argv = ["tryon", *arguments]
     try:
-        main()
+        if callable(deed):
+            deed()
+        else:
+            sys.argv = ["tryon", *deed]
+            main()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
 
 
 def at_once(
-    engine: Engine, held: Table, folder: Path, *commands: Sequence[str]
+    engine: Engine, held: Table, folder: Path, *commands: Sequence[str] | Deed
 ) -> list[tuple[int | None, str]]:
     """Run commands as processes of their own that all wait for a row of a table, and then let go of it.
 
@@ -96,20 +104,36 @@ def test_the_loser_of_two_reviews_is_told_who_was_faster_and_what_was_decided(
     assert "Traceback" not in loser
 
 
+def by_page(engine: Engine) -> Deed:
+    """Give up the doubt as a page does: with the function that both it and the command line call."""
+
+    def deed() -> None:
+        own = create_engine(engine.url).execution_options(**engine.get_execution_options())
+        try:
+            give_up(own, 1, Mover("mei"))
+        except DoubtError as error:
+            sys.stdout.write(f"{error}\n")
+            sys.exit(2)
+
+    return deed
+
+
+@pytest.mark.parametrize("second", ["the command line", "a page"])
 def test_the_loser_of_two_who_settle_a_doubt_is_told_who_was_faster_and_what_was_decided(
-    engine: Engine, plan_batch: PlanBatch, tmp_path: Path
+    engine: Engine, plan_batch: PlanBatch, tmp_path: Path, second: str
 ) -> None:
     def lose(*_: object) -> None:
         raise OutcomeUnknownError("the answer timed out")
 
     batch, _ = plan_batch(some_looks(2))
     submit_now(engine, lose, batch)  # type: ignore[arg-type]  # it never answers
+    mei = ("doubts", "resolve", "1", "--give-up", "--by", "mei")
     ended = at_once(
         engine,
         submissions,
         tmp_path,
         ("doubts", "resolve", "1", "--lost", "--by", "ada"),
-        ("doubts", "resolve", "1", "--give-up", "--by", "mei"),
+        by_page(engine) if second == "a page" else mei,
     )
     assert sorted(code or 0 for code, _ in ended) == [0, 2]
     (loser,) = [printed for code, printed in ended if code == 2]

@@ -88,6 +88,13 @@ def test_what_lies_elsewhere_is_refused_by_its_name_and_by_the_form(
     assert len(name) > requested.LONGEST or "\0" in name or not re.search(pattern_of(roots), name)
 
 
+@pytest.mark.parametrize("control", ["\n", "\x1b[2J", "\x9b31m", "\u202e", "\u2066", "\ud800"])
+def test_a_name_that_would_turn_or_forge_lines_of_a_log_is_refused_and_not_repeated(
+    roots: tuple[str, ...], control: str
+) -> None:
+    assert control[0] not in refusal(f"today{control}.csv", roots)
+
+
 def test_a_login_is_not_repeated(roots: tuple[str, ...]) -> None:
     assert "secret" not in refusal("s3://key:secret@bucket/key.csv", roots)
 

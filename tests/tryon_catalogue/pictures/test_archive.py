@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.tryon_catalogue.namespaces import output_of
 from tryon_catalogue.pictures.archive import Archive, ArchivedPicture, PictureName
 from tryon_catalogue.pictures.fetch import Fetched
 from tryon_catalogue.settings import ArchiveSettings
@@ -149,6 +151,17 @@ def test_a_picture_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: 
         archive(tmp_path).put(name(), picture(b"new"))
         assert reader.read() == b"old"
     assert place.read_bytes() == b"new"
+
+
+def test_an_archive_that_has_become_read_only_is_found_out_before_money_is_spent_and_keeps_what_it_has(
+    tmp_path: Path,
+) -> None:
+    seen = json.loads(output_of("tests.tryon_catalogue.pictures.read_only_archive", str(tmp_path)))
+    assert "takes no pictures" in seen["check"]
+    assert "Read-only file system" in seen["check"]
+    assert "so nothing is sent" in seen["check"]
+    assert "Read-only file system" in seen["put"]
+    assert seen["read"] == seen["kept"] == "before"
 
 
 @pytest.mark.parametrize("base", ["https://cdn.example/tryon", "https://cdn.example/tryon/"])

@@ -15,7 +15,15 @@ from tryon_catalogue.exports import REQUEST_LINE
 from tryon_catalogue.ledger.tables import garment_looks, looks, rejections, run_looks, runs
 from tryon_catalogue.planning.preview import preview_run
 from tryon_catalogue.planning.record import Plan, plan_run, record_run
-from tryon_catalogue.planning.request import Redo, Request, RequestError, read_request, read_requested
+from tryon_catalogue.planning.request import (
+    NOTHING_THERE,
+    Redo,
+    Request,
+    RequestError,
+    nothing_there,
+    read_request,
+    read_requested,
+)
 from tryon_catalogue.planning.reserve import cut_run
 from tryon_catalogue.planning.runs import Run
 from tryon_catalogue.reporting.account import close_run
@@ -70,6 +78,18 @@ def test_an_empty_form_asks_for_what_a_night_asks_for() -> None:
 
 def test_lists_lose_their_blanks_and_what_stands_twice() -> None:
     assert read_request({"skus": [" a ", "", "b", "a"]}).skus == ("a", "b")
+
+
+@pytest.mark.parametrize("control", ["\0", "\n", "\x1b", "\x9b", "\u202e", "\ud800"])
+def test_names_that_no_database_or_log_takes_are_asked_for_as_an_export_would_hold_them(
+    engine: Engine, settings: Settings, export: str, control: str
+) -> None:
+    request = read_request({"skus": ["a", f"b{control}c"], "collections": [f"d{control}"]})
+    record_run(engine, request.settings(settings), Run("dag/1", export, date(2026, 11, 20), request))
+    with engine.connect() as connection:
+        texts = "".join(connection.execute(select(rejections.c.reason)).scalars())
+    assert "b\ufffdc" in texts
+    assert control not in texts + request.describe("CNY")
 
 
 @pytest.mark.parametrize(
@@ -143,6 +163,15 @@ def test_a_run_is_about_the_garments_it_was_asked_for_alone(
         (5, "d", "missing_image"),
     ]
     assert "skus z, y" in refused[0].reason
+
+
+def test_a_request_that_names_nothing_is_told_the_nearest_skus(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "skus.csv"
+    file.write_text("sku,title,collection,category,image_url\nSW-0907,T,a,shirt,https://x.example/1.png\n")
+    words = nothing_there(Request(skus=("sw-0970", "quite-another")), str(file), settings)
+    assert words.startswith(f"{NOTHING_THERE}. ")
+    assert "skus sw-0970, quite-another" in words
+    assert "Nearest in the export: SW-0907." in words
 
 
 def test_a_collection_is_known_by_its_name_whatever_its_case(

@@ -107,6 +107,23 @@ def test_a_garment_that_the_shops_key_cannot_hold_is_published_like_one_without_
     assert (states(engine), len(kept(engine))) == (["PUBLISHED"], 1)
 
 
+def test_an_archive_that_takes_nothing_in_the_middle_of_a_run_keeps_what_is_paid_for_until_it_does(
+    engine: Engine, settings: Settings, submit: Submit, publish: Publish, vendor: RunningSandbox
+) -> None:
+    batch = submit(2)
+    paid = vendor.charges().uses
+    archive = Path(settings.archive.path)
+    # A file in its place: a read-only folder keeps out no root, as whom containers run tests.
+    archive.write_text("nothing can be written below a file")
+    done = publish(batch)
+    assert (done.published, len(done.problems)) == (0, 2)
+    assert all("could not be archived" in problem for problem in done.problems)
+    assert (states(engine), kept(engine)) == (["SUCCEEDED"] * 2, [])
+    archive.unlink()
+    assert publish(batch).published == 2
+    assert vendor.charges().uses == paid
+
+
 def test_a_picture_that_cannot_be_archived_is_a_problem_of_its_look(
     engine: Engine, settings: Settings, submit: Submit, publish: Publish
 ) -> None:

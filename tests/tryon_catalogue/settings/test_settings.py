@@ -230,7 +230,7 @@ def test_what_is_wrong_in_the_environment_is_told_with_the_key(
         ('columns.picture_url = "picture"', "columns = {}", "at least one of picture_url, "),
         ('columns.picture_url = "picture"', 'columns.status = "sku"', "a column of its own"),
         ('"https://images.example.com/anna.jpg"', '"anna.jpg"', "base_url may be missing"),
-        ('"https://images.example.com/anna.jpg"', '"https://images.example.com/安娜.jpg"', "Chinese"),
+        ('"https://images.example.com/anna.jpg"', '"https://images.example.com/安娜 1.jpg"', "blanks"),
         ('category = "*"', "category = []", "rules[1].category = []"),
         ('fit_type = "HALF_BODY"', 'fit_type = "HALF_BODY"\ntag = "kids"', "rules[1].tag = 'kids'"),
         ("[export]", "[export", "TOML is expected"),

@@ -23,6 +23,8 @@ from damo_tryon.errors import (
     TryOnError,
     UnknownResultKeyError,
 )
+from damo_tryon.hooks import DamoTryOnHook
+from damo_tryon.results_note import Place, ResultsNote
 from damo_tryon.watching import Reason, ResultEvent
 from tests.tryon_catalogue.airflow_context import context, set_scene
 from tests.tryon_catalogue.helpers import PlanBatch, some_looks, states
@@ -93,7 +95,7 @@ def batch(
     """A batch of 15 looks, before its turn; the vendor ends nothing before it is let."""
     set_scene(monkeypatch, settings_file, engine, vendor, website)
     vendor.set_faults({"kind": "still_running", "times": None})
-    made, _ = plan_batch(some_looks(15, website.url))
+    made, _ = plan_batch(some_looks(15, website.url), run_id="dag/night")
     return made
 
 
@@ -135,8 +137,24 @@ def test_its_result_keys_are_there_for_the_page_of_results_while_it_waits(
     around = context()
     with pytest.raises(TaskDeferred):
         MakeBatchOperator(task_id="batch", batch_id=batch.id).execute(around)
-    assert around["ti"].pushed["return_value"] == result_keys(engine, batch)
+    note = ResultsNote.read(around["ti"].pushed["results"])
+    assert note is not None
+    assert list(note.result_keys) == result_keys(engine, batch)
+    assert note.holds(Place.of(around["ti"]), DamoTryOnHook())
     assert len(result_keys(engine, batch)) == 2
+
+
+@pytest.mark.parametrize("named", ["other run", "text"])
+def test_a_batch_that_the_run_has_not_cut_is_not_sent(
+    engine: Engine, batch: Batch, vendor: RunningSandbox, named: str
+) -> None:
+    where, batch_id = (
+        (context(run_id="another"), batch.id) if named == "other run" else (context(), f"{batch.id}")
+    )
+    with pytest.raises(MalformedRequestError, match="somebody has changed the XCom"):
+        MakeBatchOperator(task_id="batch", batch_id=batch_id).execute(where)  # type: ignore[arg-type]  # by XCom
+    assert set(states(engine)) == {"PLANNED"}
+    assert vendor.charges().looks == []
 
 
 @pytest.mark.parametrize("late_fails", [True, False])

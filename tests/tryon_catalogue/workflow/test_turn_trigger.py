@@ -397,7 +397,7 @@ def submit(operator: MakeBatchOperator, deadline: float = START + LONGEST_WAIT_S
 def test_a_batch_that_waits_longer_than_all_its_tries_would_is_sent_in_its_first(
     engine: Engine, plan_batch: PlanBatch, website: Website
 ) -> None:
-    batch, _ = plan_batch(some_looks(2, website.url))
+    batch, _ = plan_batch(some_looks(2, website.url), run_id="dag/night")
     occupy(engine, batch.id, "key")
     operator = MakeBatchOperator(task_id="batch", batch_id=batch.id)
     with pytest.raises(TaskDeferred) as waits:
@@ -449,7 +449,7 @@ def test_a_worker_killed_after_its_turn_came_leaves_a_place_that_is_free_again_a
 def test_a_turn_that_never_comes_ends_in_an_error_that_says_where_the_looks_are(
     plan_batch: PlanBatch, website: Website
 ) -> None:
-    batch, _ = plan_batch(some_looks(1, website.url))
+    batch, _ = plan_batch(some_looks(1, website.url), run_id="dag/night")
     operator = MakeBatchOperator(task_id="batch", batch_id=batch.id)
     with pytest.raises(BusyError, match="planned still, and the next run takes them up"):
         operator.turn_came(context(), {"came": False, "deadline": START})

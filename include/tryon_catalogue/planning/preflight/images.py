@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import urlsplit
 
-from tryon_catalogue.pictures.fetch import BadUrlError, FetchError, TooLargeError
+from tryon_catalogue.pictures.fetch import BadUrlError, BusyError, FetchError, TooLargeError
+from tryon_catalogue.pictures.kinds import WEBP
 from tryon_catalogue.pictures.rules import (
     MAX_PIXELS,
     Finding,
@@ -25,9 +27,15 @@ from tryon_catalogue.pictures.rules import (
 
 if TYPE_CHECKING:
     from tryon_catalogue.pictures.fetch import FetchedInput, Fetcher
+    from tryon_catalogue.pictures.pace import Server
 
 MAX_INPUT_BYTES = 8_000_000
 """Largest file that is fetched: somewhat more than the vendor takes, so that its true size can be told."""
+WEB_PAGE: Final = "web page (HTML)"
+
+_GONE: Final = frozenset({404, 410})
+_REFUSING: Final = frozenset({401, 403, 407})
+_OTHER_NAMES: Final = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,7 @@ class Checked:
         last_modified: Since when the server has the version, in its words.
         thumbnail: A small JPEG of it; None where it could not be decoded.
         repaired: A copy that keeps the rules; None where none was asked for, needed or possible.
+        busy: The server that had no time for the address; None where there was an answer.
     """
 
     url: str
@@ -100,6 +109,7 @@ class Checked:
     last_modified: str | None = None
     thumbnail: bytes | None = None
     repaired: Repaired | None = None
+    busy: Server | None = None
 
     @property
     def rejection(self) -> Finding | None:
@@ -186,7 +196,8 @@ class _Desk:
                 max_bytes=self.limits.max_bytes,
             )
         except FetchError as error:
-            return [Checked(url, role, findings=(_finding_of(error),)) for role in roles]
+            busy = error.server if isinstance(error, BusyError) else None
+            return [Checked(url, role, findings=(_finding_of(error),), busy=busy) for role in roles]
         if fetched is None:
             return [Checked(url, role, unchanged=True) for role in roles]
         loop = asyncio.get_running_loop()
@@ -200,7 +211,7 @@ class _Desk:
             url=url,
             role=role,
             facts=facts,
-            findings=facts.findings,
+            findings=tuple(_as_it_happened(found, facts, url, fetched.led_to) for found in facts.findings),
             etag=fetched.etag,
             last_modified=fetched.last_modified,
             thumbnail=thumbnail,
@@ -220,5 +231,40 @@ def _finding_of(error: FetchError) -> Finding:
     if isinstance(error, TooLargeError):
         measured = f"more than {error.limit:,} bytes" if error.size is None else f"{error.size:,} bytes"
         return finding(ImageRule.TOO_MANY_BYTES, measured)
+    if isinstance(error, BusyError):
+        return finding(ImageRule.BUSY, f"the URL {error.problem}")
     rule = ImageRule.BAD_URL if isinstance(error, BadUrlError) else ImageRule.UNREACHABLE
-    return finding(rule, f"the URL {error.problem}")
+    return finding(rule, f"the URL {error.problem}", advice=_advice_on(error.status))
+
+
+def _advice_on(status: int | None) -> str | None:
+    if status in _GONE:
+        return "Put the image back where the URL says, or correct the URL in the catalogue."
+    if status in _REFUSING:
+        return (
+            "The vendor has no login either: give a URL that anybody may open. Where only programs are turned away, "
+            "set [fetch] user_agent."
+        )
+    return None
+
+
+def _as_it_happened(found: Finding, facts: ImageFacts, url: str, led_to: str | None) -> Finding:
+    """Say of what is no picture what it is instead, and how that comes about."""
+    if found.rule is not ImageRule.FORMAT:
+        return found
+    if facts.format == WEB_PAGE:
+        measured = (
+            f"the URL leads to a page, perhaps a login ({led_to})" if led_to else "the URL is that of a page"
+        )
+        advice = (
+            "Open the URL in a private browser window to see the page. Give the URL of the image itself, which needs "
+            "no login."
+        )
+        return replace(found, measured=measured, advice=advice)
+    if facts.format == WEBP and urlsplit(url).path.lower().endswith(_OTHER_NAMES):
+        advice = (
+            "The server may make WebP of it on the way: switch that off for this URL. Or save the image as JPEG or "
+            "PNG."
+        )
+        return replace(found, advice=advice)
+    return found

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import asdict, dataclass, replace
+import time
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tryon_catalogue.exports import Rejection
 from tryon_catalogue.ledger.images import ImageKey, KnownImage, load_images, store_images
 from tryon_catalogue.pictures.archive import Archive
-from tryon_catalogue.pictures.fetch import open_fetcher, shown
+from tryon_catalogue.pictures.fetch import Manners, open_fetcher, shown
 from tryon_catalogue.pictures.rules import ImageRole, ImageRule
 from tryon_catalogue.planning.casting import Casting
 from tryon_catalogue.planning.preflight.images import (
@@ -47,6 +48,8 @@ log = logging.getLogger(__name__)
 
 STORED_AT_ONCE = 50
 """Pictures after which what was found is committed, so that a killed task goes on from there."""
+LONGEST_WAIT = 5.0
+"""Seconds that one picture waits for its server's turn. It is put aside rather than hold up the others for longer."""
 MAX_REPAIRABLE_BYTES = 30_000_000
 """The largest file that is fetched where one that is too large may be repaired."""
 
@@ -63,6 +66,8 @@ class Preflight:
         fetched: Those that were looked at.
         broken: Those of all of them that may not go to the vendor.
         repaired: Those of which the vendor gets a copy of ours.
+        kept: Those whose server had no time, and of which the last check counts.
+        busy: Those whose server had no time, and of which nothing is known.
     """
 
     rows: int = 0
@@ -72,20 +77,32 @@ class Preflight:
     fetched: int = 0
     broken: int = 0
     repaired: int = 0
+    kept: int = 0
+    busy: int = 0
 
     def as_json(self) -> dict[str, int]:
         """Give the counts as plain values, fit for an XCom."""
         return asdict(self)
 
     def __str__(self) -> str:
-        return (
+        counts = (
             f"{self.images} pictures: {self.remembered} checked lately, {self.unchanged} unchanged, "
             f"{self.fetched} fetched; {self.broken} break a rule, {self.repaired} repaired"
+        )
+        if not self.kept and not self.busy:
+            return counts
+        return (
+            f"{counts}; servers were busy for {self.kept} that are known and {self.busy} that are not: "
+            "the next run asks for them again"
         )
 
 
 def preflight_run(
-    engine: Engine, settings: Settings, export: str, request: Request = EVERYTHING
+    engine: Engine,
+    settings: Settings,
+    export: str,
+    request: Request = EVERYTHING,
+    headers: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Preflight:
     """Hold every picture that an export asks for to the vendor's rules, and remember what was found.
 
@@ -93,6 +110,7 @@ def preflight_run(
 
     Args:
         settings: Columns, casting, how pictures are fetched, where copies of them are kept; as the request has them.
+        headers: Host -> what it is sent beside the usual; secrets.
 
     Returns:
         Counts.
@@ -110,13 +128,14 @@ def preflight_run(
         if settings.preflight.person_check
         else None
     )
+    manners = Manners(headers=headers or {}, longest_wait=LONGEST_WAIT)
+    check = _Check(engine, settings, archive, done, people, manners)
     for images in images_of_export(settings, export, request):
-        with engine.connect() as connection:
-            known = load_images(connection, images.keys)
         done.rows += images.rows
         done.images += len(images.keys)
-        check = _Check(engine, settings, archive, done, people, images.models)
-        asyncio.run(check.check(images.keys, known))
+        check.models |= images.models
+        asyncio.run(check.check(images.keys))
+    asyncio.run(check.check_again())
     return done
 
 
@@ -151,27 +170,54 @@ def images_of_export(
         seen |= keys
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Check:
+    """The check of one run.
+
+    Attributes:
+        models: Addresses of pictures that are to show a person, among others.
+        aside: Pictures whose server had no time yet, and which server that is.
+    """
+
     engine: Engine
     settings: Settings
     archive: Archive
     done: Preflight
     people: PersonCheck | None
-    models: frozenset[str]
+    manners: Manners
+    models: set[str] = field(default_factory=set)
+    aside: dict[ImageKey, Checked] = field(default_factory=dict)
 
-    async def check(self, keys: Collection[ImageKey], known: Mapping[ImageKey, KnownImage]) -> None:
+    async def check(self, keys: Collection[ImageKey]) -> None:
         """Look at pictures and remember what was found, some at a time."""
-        settings, done = self.settings.preflight, self.done
-        since = datetime.now(UTC) - timedelta(minutes=settings.recheck_minutes)
+        known = await asyncio.to_thread(self._known, keys)
+        since = datetime.now(UTC) - timedelta(minutes=self.settings.preflight.recheck_minutes)
         recent = {
             key
             for key in keys
             # Its server is asked about a picture that shows people, for what was found may be of other settings.
             if key in known and _settled(known[key], since) and not self._shows_people(key)
         }
-        done.remembered += len(recent)
-        done.broken += sum(not known[key].good for key in recent)
+        self.done.remembered += len(recent)
+        self.done.broken += sum(not known[key].good for key in recent)
+        await self._ask(set(keys) - recent, known)
+
+    async def check_again(self) -> None:
+        """Ask those servers again that had no time, as long as a run may; then keep to what is known."""
+        until = time.monotonic() + 60 * self.settings.preflight.busy_minutes
+        paces = self.manners.paces
+        while self.aside:
+            pause = paces.seconds_until_open({found.busy for found in self.aside.values() if found.busy})
+            if time.monotonic() + pause >= until:
+                break
+            log.info("%d pictures wait %.0f s for servers that are busy", len(self.aside), pause)
+            await asyncio.sleep(pause)
+            keys, self.aside = set(self.aside), {}
+            await self._ask(keys, await asyncio.to_thread(self._known, keys))
+        await asyncio.to_thread(self._keep_to_what_is_known)
+
+    async def _ask(self, keys: Collection[ImageKey], known: Mapping[ImageKey, KnownImage]) -> None:
+        settings = self.settings.preflight
         # What is to be repaired now has to be fetched, unchanged or not.
         to_ask = {
             key: found
@@ -186,13 +232,39 @@ class _Check:
             repair=settings.repair,
         )
         found: list[KnownImage] = []
-        async with open_fetcher(self.settings.fetch, connections=settings.at_once) as fetcher:
-            async for checked in check_urls(sorted(set(keys) - recent), to_ask, fetcher, limits):
+        async with open_fetcher(
+            self.settings.fetch, connections=settings.at_once, manners=self.manners
+        ) as fetcher:
+            async for checked in check_urls(sorted(keys), to_ask, fetcher, limits):
+                if checked.busy is not None:
+                    self.aside[checked.url, checked.role] = checked
+                    continue
                 found.append(await asyncio.to_thread(self._noted, checked, known))
                 if len(found) >= STORED_AT_ONCE:
                     await asyncio.to_thread(self._store, found)
                     found = []
         await asyncio.to_thread(self._store, found)
+
+    def _known(self, keys: Collection[ImageKey]) -> Mapping[ImageKey, KnownImage]:
+        with self.engine.connect() as connection:
+            return load_images(connection, keys)
+
+    def _keep_to_what_is_known(self) -> None:
+        """Let the last check of pictures count whose server is busy; the others are told to be waiting for it."""
+        known = self._known(self.aside.keys())
+        noted: list[KnownImage] = []
+        for key, checked in self.aside.items():
+            image = known.get(key)
+            if image is None or image.sha256 is None:
+                self.done.busy += 1
+                noted.append(_kept(self.archive, checked))
+                continue
+            self.done.kept += 1
+            if self.people is not None and self._shows_people(key):
+                image = self._with_people(_without_people(image), self.people, None)
+                noted.append(image)
+            self.done.broken += not image.good
+        self._store(noted)
 
     def _noted(self, checked: Checked, known: Mapping[ImageKey, KnownImage]) -> KnownImage:
         if checked.unchanged:
@@ -240,7 +312,7 @@ def _settled(image: KnownImage, since: datetime) -> bool:
     What an earlier check of people rejected is asked about, for that check may be switched off by now.
     """
     checked_at = image.checked_at
-    recheckable = {ImageRule.UNREACHABLE.value, *(rule.value for rule in PEOPLE_RULES)}
+    recheckable = {ImageRule.UNREACHABLE.value, ImageRule.BUSY.value, *(rule.value for rule in PEOPLE_RULES)}
     return checked_at is not None and checked_at > since and image.rule not in recheckable
 
 

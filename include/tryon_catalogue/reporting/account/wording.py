@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tryon_catalogue.planning.request import NOTHING_THERE
 from tryon_catalogue.words import counted, money
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ def headline(account: Account) -> str:
     held = f"{counted(account.held, 'look')} {'held back' if ended else 'not sent yet'}"
     price = money(account.estimate, account.currency)
     cases = (
+        (account.problem.startswith(NOTHING_THERE), NOTHING_THERE),
         (bool(account.problem), "No export"),
         (not account.planned, "The export was not read" if ended else "The export is being read"),
         (ended and not account.cut, "The export was read, and nothing of it was sent"),

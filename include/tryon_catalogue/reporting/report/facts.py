@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tryon_catalogue.looks import LookState
+from tryon_catalogue.planning.request import NOTHING_THERE
 
 if TYPE_CHECKING:
     from tryon_catalogue.exports import Rejection
@@ -200,6 +201,14 @@ class Report:
         if self.account.problem or self.account.planned or not self.account.ended:
             return self.account.problem
         return "The run ended before that: see the logs of its tasks before the batches."
+
+    @property
+    def unread_title(self) -> str:
+        """What stands above why the export was not read."""
+        problem = self.account.problem
+        if problem.startswith(NOTHING_THERE):
+            return "Correct the request"
+        return "There was no export to read" if problem else "The export was not read to its end"
 
     @property
     def duration(self) -> timedelta | None:

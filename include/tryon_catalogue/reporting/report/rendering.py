@@ -253,17 +253,23 @@ def lasted(time: timedelta) -> str:
 def _tiles(report: Report) -> Iterator[Tile]:
     account = report.account
     if account.would_make is None:
-        yield Tile("Pictures", f"{account.pictures:,}", f"of {counted(account.tried, 'look')} to make")
+        yield Tile(
+            "Pictures", f"{account.pictures:,}", f"made for {counted(account.tried, 'look')} of this run"
+        )
     else:
         price = money(account.estimate, account.currency)
-        yield Tile("Would make", f"{account.would_make:,}", f"looks for {price}; nothing was sent")
+        yield Tile(
+            "Would make",
+            f"{account.would_make:,}",
+            f"{'look' if account.would_make == 1 else 'looks'} for {price}; nothing was sent",
+        )
     if account.held:
         yield Tile("Held back", f"{account.held:,}", "looks that no run sees to yet; why is below")
     yield Tile("Spend", money(account.cost, account.currency), spent(account))
     if report.doubts:
         yield Tile("In doubt", money(report.doubtful_cost, account.currency), "more, if the vendor has it")
     if account.would_make is None:
-        rows = f"of {account.rows:,} rows read{account.beside}"
+        rows = f"of {counted(account.rows, 'row')} read{account.beside}"
         yield Tile("Rejected rows", f"{account.rejected_rows:,}", rows)
     else:  # of a dry run the ledger keeps no rejections to count
         yield Tile("Rows", f"{account.rows:,}", f"read{account.beside}")

@@ -217,7 +217,7 @@ def test_one_image_s_trouble_is_its_own(site: Website) -> None:
     assert {url for (url, _), result in found.items() if result.rejection is None} == set(good)
     rejections = [found[url, PICTURE].rejection for url in bad]
     assert [result and (result.rule, result.measured) for result in rejections] == [
-        (ImageRule.UNREACHABLE, "the URL answered HTTP 404")
+        (ImageRule.UNREACHABLE, "the URL answered HTTP 404: there is nothing, or no longer")
     ] * 10
 
 

@@ -95,7 +95,7 @@ def test_the_same_figures_of_a_run_stand_in_its_note_its_log_its_report_and_the_
         assert spent in output
     assert f"{account.uses} expected by the ledger" in demo
     assert f"{account.tried} to make, {account.known} known before" in demo
-    assert f"of {account.tried} looks to make" in page
+    assert f"made for {account.tried} looks of this run" in page
     for output, known, elsewhere, held in (
         (log, "known before: 4", "carried by another run: 1", "held back: 3"),
         (markdown, "known before: 4", "carried by another run: 1", "held back: 3"),

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from tryon_catalogue.planning.request import NOTHING_THERE
 from tryon_catalogue.reporting.account import Account, headline
 from tryon_catalogue.reporting.account.wording import figures
 
@@ -63,3 +64,9 @@ def test_states_are_told_in_the_order_in_which_people_are_shown_them() -> None:
 def test_a_dry_run_of_which_no_rejections_are_kept_does_not_say_that_there_are_none() -> None:
     read = figures(replace(NOTHING, would_make=4, rejected_rows=0))
     assert (read["rows"], read["looks"]) == ("24 read", "4 would be made")
+
+
+def test_a_request_that_names_nothing_is_the_headline_and_not_an_export_that_was_not_read() -> None:
+    problem = f"{NOTHING_THERE}. The export x.csv has no row of what was asked for: only sku SW-0970."
+    assert headline(replace(NOTHING, problem=problem)) == NOTHING_THERE
+    assert headline(replace(NOTHING, problem="There is no export.")) == "No export"
