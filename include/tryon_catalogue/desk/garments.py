@@ -31,13 +31,14 @@ from tryon_catalogue.publishing.review import IN_REVIEW
 from tryon_catalogue.submission.retry import NoSuchLookError, retry_looks
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, Row, Select
 
     from tryon_catalogue.desk.access import Form, Visitor
     from tryon_catalogue.desk.serving import Shop
 
 ON_A_PAGE: Final = 40
 _IN_ORDER: Final = (func.lower(garment_looks.c.sku).collate("C"), garment_looks.c.sku)
+_FEW: Final = 5_000
 _LAST_CHARACTER: Final = "\U0010ffff"
 # As an index has it, so nothing in it is bound.
 _TITLED: Final = literal_column(
@@ -253,9 +254,23 @@ def _find(connection: Connection, search: GarmentSearch) -> Sequence[Row[Any]]:
     beginning = func.lower(search.text)
     ways = [first.where(_IN_ORDER[0] >= beginning, _IN_ORDER[0] <= func.concat(beginning, _LAST_CHARACTER))]
     if words := _in_title(search.text):
-        ways.append(first.where(_TITLED.bool_op("@@")(func.to_tsquery("simple", words))))
+        ways.append(_titled(connection, first, words))
     found = union(*(way.subquery().select() for way in ways)).subquery()
     return connection.execute(select(found).order_by(found.c.place, found.c.sku).limit(ON_A_PAGE + 1)).all()
+
+
+def _titled(connection: Connection, first: Select[Any], words: str) -> Select[Any]:
+    """Narrow the first garments down to those with some words in the title.
+
+    The database does not know how rare words are, and would read every garment in order until it has found a page of
+    them. So rare ones are found by their index first; of frequent ones a page is soon full.
+    """
+    which = _TITLED.bool_op("@@")(func.to_tsquery("simple", words))
+    few = first.where(which).order_by(None).limit(_FEW + 1).cte("few").prefix_with("MATERIALIZED")
+    count = connection.execute(select(func.count()).select_from(few)).scalar_one()
+    if count > _FEW:
+        return first.where(which)
+    return select(few).order_by(few.c.place, few.c.sku).limit(ON_A_PAGE + 1)
 
 
 def _in_title(text: str) -> str:

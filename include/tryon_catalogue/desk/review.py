@@ -298,10 +298,13 @@ def _figure(value: object) -> str | None:
 
 def _before(connection: Connection, key: str, skus: Sequence[str]) -> tuple[Before, ...]:
     """Give what the catalogue shows now: this look's pictures, else those of the garment's first look that has some."""
-    of_garment = select(garment_looks.c.look_key).where(garment_looks.c.sku.in_(skus))
+    # A list of its own: asked for in one query with an OR, it has the database read every picture.
+    of_garment = connection.execute(
+        select(garment_looks.c.look_key).where(garment_looks.c.sku.in_(skus))
+    ).scalars()
     rows = connection.execute(
         select(pictures.c.look_key, pictures.c.number, pictures.c.sha256)
-        .where((pictures.c.look_key == key) | pictures.c.look_key.in_(of_garment), pictures.c.shown)
+        .where(pictures.c.look_key.in_({key, *of_garment}), pictures.c.shown)
         .order_by(pictures.c.look_key != key, pictures.c.look_key, pictures.c.number)
         .limit(20)
     ).all()
@@ -338,11 +341,13 @@ def _choices(
         ).all()
         for name, column in (("collection", looks.c.collection), ("model", looks.c.model))
     }
+    # Of each look by its index: not all looks that runs ever asked for, joined with the few that wait.
+    asked = select(run_looks.c.run_id).where(run_looks.c.look_key == looks.c.key).offset(0).lateral("asked")
     of_runs = connection.execute(
-        select(run_looks.c.run_id, func.count())
-        .join(looks, looks.c.key == run_looks.c.look_key)
+        select(asked.c.run_id, func.count())
+        .select_from(looks.join(asked, true()))
         .where(every)
-        .group_by(run_looks.c.run_id)
+        .group_by(asked.c.run_id)
         .order_by(func.max(looks.c.moved_at).desc())
         .limit(_MOST_CHOICES)
     ).all()

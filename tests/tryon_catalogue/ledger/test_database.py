@@ -84,7 +84,7 @@ def test_what_earlier_submissions_came_to_is_in_the_totals(old_ledger: Engine) -
         connection.execute(text("UPDATE tryon.submissions SET state = 'COLLECTED', amount = 0.95"))
     migrate(old_ledger, "tryon")
     with old_ledger.connect() as connection:
-        assert connection.execute(select(collection_totals)).all() == [("", Decimal("0.95"))]
+        assert connection.execute(select(collection_totals)).all() == [("", Decimal("0.95"), 1, 1)]
         assert connection.execute(select(submissions.c.in_totals)).scalars().all() == [True]
 
 

@@ -31,7 +31,11 @@ def upgrade() -> None:
     -- A look that failed may be free, by the settings: few among all that moved.
     CREATE INDEX moves_to_failed ON look_moves (look_key, moved_at)
         WHERE from_state = 'SUBMITTED' AND to_state = 'FAILED';
+    CREATE INDEX looks_by_state ON looks (state);
     CREATE INDEX looks_in_review ON looks (moved_at, key) WHERE state = 'REVIEW';
+    -- How few days there are, so that they are summed without sorting.
+    CREATE STATISTICS days_of_submissions
+        ON ((timezone('UTC', coalesce(answered_at, intended_at)))::date) FROM submissions;
     -- People look for garments by the beginning of a sku, in any case, and by words of a title.
     CREATE INDEX garments_in_order ON garment_looks ((lower(sku) COLLATE "C"), sku) WHERE position = 0;
     CREATE INDEX garments_of_collection ON garment_looks (collection, (lower(sku) COLLATE "C"), sku)
