@@ -273,6 +273,7 @@ ADDRESSES = (
     bad("a page that is forbidden", ImageRule.UNREACHABLE, answering(403)),
     bad("a page that asks for a login", ImageRule.UNREACHABLE, answering(401)),
     bad("a server that fails", ImageRule.UNREACHABLE, answering(500)),
+    bad("a server that is busy for a day", ImageRule.BUSY, answering(429, Retry_After="86400")),
     bad("a server that says there is nothing", ImageRule.UNREACHABLE, answering(204)),
     bad("an unasked-for 'not modified'", ImageRule.UNREACHABLE, answering(304)),
     Case(

@@ -178,7 +178,8 @@ def test_a_limit_of_requests_a_second_is_learnt(
 def test_what_was_known_as_good_is_kept_while_its_server_is_busy_and_the_rest_is_called_busy(
     engine: Engine, night: Callable[..., Any], host: ImageHost
 ) -> None:
-    night(3)
+    first, _plan = night(3)
+    assert (first.fetched, first.broken) == (4, 0)
     host.answer = lambda request: turned_away(request, after="3600")
     found, plan = night(4, "dag/2", busy_minutes=1)
     assert (found.kept, found.busy, found.broken) == (4, 1, 0)
@@ -190,7 +191,8 @@ def test_what_was_known_as_good_is_kept_while_its_server_is_busy_and_the_rest_is
     assert "Nothing is wrong with the row" in row.reason
     host.answer = served
     found, plan = night(4, "dag/3")
-    assert (found.unchanged, found.fetched, found.broken) == (4, 1, 0)
+    assert (found.fetched, found.kept, found.busy, found.broken) == (5, 0, 0, 0)
+    assert plan.looks == 4
 
 
 def test_a_server_that_is_gone_from_the_beginning_is_unreachable_and_not_busy(
