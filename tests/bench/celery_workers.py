@@ -86,7 +86,7 @@ def celery_workers(scene: Scene, port: int, count: int, slots: int) -> Iterator[
 
 
 def _is_ready(worker: ManagedProcess) -> bool:
-    return READY in worker.output
+    return READY in worker.output()
 
 
 def _lose(scene: Scene, name: str, done: threading.Event) -> None:
