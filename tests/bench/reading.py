@@ -112,7 +112,7 @@ def measure_reading(engine: Engine, settings: Settings) -> dict[str, Read]:
         "page Money, by collection": lambda: read_money(shop, By.COLLECTION),
         "`tryon status`": lambda: read_status(engine, settings.price),
         **{f"`tryon spend --by {by}`": partial(spend, by) for by in By},
-        "`tryon spend --csv`": bill,
+        "`tryon spend --csv bill.csv`": bill,
     }
     return {what: _best(engine, do) for what, do in work.items()}
 

