@@ -16,6 +16,8 @@ row. `make night LOOKS=600 LATENCY=3 KEEP=1` runs one and writes its row.
 - *Waited* is how long a finished picture waited until it was in the catalogue: the median, 95 of 100, and the longest.
 - *Times bare* compares the night with a bare program that submits, polls and downloads as many looks, and remembers
   nothing. `BARE=1` runs it after the night, against the same sandbox.
+- *On Celery workers, one killed*: `WORKERS=2` starts workers and a Redis of their own, and kills one with all it runs.
+  Airflow notices after `[scheduler] task_instance_heartbeat_timeout`, 5 minutes by default: so long its pictures wait.
 - *MiB* is the most memory of the scheduler, the triggerer and all workers, two cores.
 """
 COLUMNS: Final[Mapping[str, str]] = {
