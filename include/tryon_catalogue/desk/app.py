@@ -34,8 +34,7 @@ from tryon_catalogue.desk.today import read_today
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tryon_catalogue.desk.review import Filters, read_fragment, read_review
-from tryon_catalogue.desk.serving import Shop
+    from tryon_catalogue.desk.serving import Shop
 
 MOST_PICTURES: Final = 100
 """Pictures that a look may have, for an address; the vendor makes four at most."""
