@@ -122,7 +122,8 @@ def test_what_was_set_before_the_clock_was_put_back_holds_nobody(engine: Engine,
     assert next_slot(engine) < datetime.now(UTC) + timedelta(hours=1)
     with engine.connect() as connection:
         traffic = read_traffic(connection, "damo_tryon", quick_settings().vendor)
-    assert (traffic.pause, traffic.slot < LEAD_SECONDS) == (0.0, True)
+    # Over is over, were it by the microsecond between two looks at the clock.
+    assert (traffic.pause <= 0, traffic.slot < LEAD_SECONDS) == (True, True)
 
 
 def test_a_throttled_answer_holds_for_as_long_as_it_says_though_the_clock_was_put_back(
